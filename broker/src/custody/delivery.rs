@@ -1,0 +1,277 @@
+//! What leaves for a sidecar: authorised at every send, against the ledger as it is then, and
+//! recorded before it goes.
+
+use super::{
+    Body, Custody, CustodyError,
+    agents::agent_event,
+    plan::event,
+    writer::delivery_events,
+};
+use crate::feed::Subscription;
+use secretref_domain::{
+    audit::{Decision, Recipient},
+    caller::Caller,
+    change::Serial,
+    clock::Timestamp,
+    id::{AgentId, Digest, InstanceId, SecretId},
+    ledger::{Desired, DesiredSecret, Missing},
+    name::{AgentName, EnvironmentName, SecretName},
+    policy::{Action, authorise},
+    version::{Revision, Version},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+/// An instance that was let in, and what its certificate is.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// Who it is.
+    pub caller: Caller,
+    /// The agent.
+    pub agent: AgentId,
+    /// Name of the agent.
+    pub name: AgentName,
+    /// Environment of the agent.
+    pub environment: EnvironmentName,
+    /// The instance.
+    pub instance: InstanceId,
+    /// Serial of the certificate of the connection.
+    pub serial: Serial,
+}
+
+/// What a sidecar holds, as the broker knows it: by name, version and fingerprint.
+pub type Sent = BTreeMap<SecretName, (Version, Digest)>;
+
+/// The whole set of an agent, with the values that a sidecar lacks.
+pub struct Frame {
+    /// Revision at which it is so.
+    pub revision: Revision,
+    /// Secrets, ordered by name.
+    pub secrets: Vec<FrameSecret>,
+    /// Secrets that the sidecar holds and should not: whether each is deleted.
+    pub removed: Vec<(SecretName, bool)>,
+    /// Bindings without a value.
+    pub missing: Vec<Missing>,
+    /// When the next value expires, so that the set changes by itself.
+    pub next_expiry: Option<Timestamp>,
+}
+
+/// One secret of a frame.
+pub struct FrameSecret {
+    /// What it is and where it goes.
+    pub desired: DesiredSecret,
+    /// The value, where the sidecar lacks it.
+    pub body: Option<Arc<Body>>,
+}
+
+impl Custody {
+    /// Lets an instance in, or says why not. Use of a certificate that is neither of its two is an
+    /// alarm.
+    ///
+    /// # Errors
+    /// [`CustodyError::NotAdmitted`], or a denial.
+    pub async fn admit(&self, caller: &Caller, serial: &Serial) -> Result<Admission, CustodyError> {
+        let Caller::Agent { environment, agent, name, instance, .. } = caller else {
+            self.permit(caller, Action::Watch, || event(caller, "agent.watch")).await?;
+            return Err(CustodyError::Internal("only agents watch".into()));
+        };
+        let admission = Admission {
+            caller: caller.clone(),
+            agent: *agent,
+            name: name.clone(),
+            environment: environment.clone(),
+            instance: *instance,
+            serial: serial.clone(),
+        };
+        if self.admitted(&admission) {
+            return Ok(admission);
+        }
+        let mut event = agent_event(caller, "agent.watch", environment, name);
+        event.object_id = agent.0;
+        event.decision = Decision::Denied;
+        event.reason = format!("certificate {} is revoked, superseded or at its end", serial.0);
+        self.writer.note(vec![event], Vec::new()).await?;
+        Err(not_admitted(&admission))
+    }
+
+    /// Whether an admission still holds.
+    #[must_use]
+    pub fn admitted(&self, admission: &Admission) -> bool {
+        let Admission { agent, instance, serial, caller, .. } = admission;
+        authorise(caller, Action::Watch).is_ok()
+            && self.shared.ledger().admitted(*agent, *instance, serial, self.now(), false).is_some()
+    }
+
+    /// Adds a stream to the feed.
+    #[must_use]
+    pub fn subscribe(&self, admission: &Admission) -> Subscription {
+        self.feed().subscribe(admission.agent, admission.instance)
+    }
+
+    /// Works out what to send: the whole set, with the values that are not in `sent`. Values leave
+    /// only with their record durable: those in `recorded` have one, for the others one is written
+    /// here. Authorisation is checked again after every wait, since it may have changed.
+    ///
+    /// # Errors
+    /// [`CustodyError::NotAdmitted`] where the instance is no longer admitted; any other: nothing
+    /// may be sent.
+    pub async fn frame(
+        &self,
+        admission: &Admission,
+        sent: &Sent,
+        recorded: &HashMap<SecretId, Version>,
+    ) -> Result<Frame, CustodyError> {
+        let mut recorded = recorded.clone();
+        loop {
+            let (revision, desired) = self.desired(admission)?;
+            let lacking: Vec<_> = desired
+                .secrets
+                .iter()
+                .filter(|owed| sent.get(&owed.name) != Some(&(owed.version, owed.digest)))
+                .collect();
+            let unrecorded: Vec<_> = lacking
+                .iter()
+                .filter(|owed| recorded.get(&owed.secret) != Some(&owed.version))
+                .map(|owed| (owed.secret, owed.version))
+                .collect();
+            if !unrecorded.is_empty() {
+                self.record(admission, &unrecorded).await?;
+                recorded.extend(unrecorded);
+            }
+            let mut bodies = HashMap::new();
+            for owed in lacking {
+                match self.body(admission, owed.secret, owed.version).await {
+                    Ok(body) => drop(bodies.insert(owed.secret, Some(body))),
+                    // One bad row is no reason to keep the others back.
+                    Err(CustodyError::RowRefused { .. }) => {
+                        bodies.insert(owed.secret, None);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            // Nothing above can be done under the ledger's lock, so what was true before it must
+            // still be true now.
+            if self.desired(admission)?.1 == desired {
+                return Ok(self.assemble(admission, revision, desired, sent, bodies));
+            }
+        }
+    }
+
+    fn desired(&self, admission: &Admission) -> Result<(Revision, Desired), CustodyError> {
+        let now = self.now();
+        let ledger = self.shared.ledger();
+        let Admission { agent, instance, serial, .. } = admission;
+        match ledger.admitted(*agent, *instance, serial, now, false) {
+            Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now))),
+            None => Err(not_admitted(admission)),
+        }
+    }
+
+    async fn record(
+        &self,
+        admission: &Admission,
+        deliveries: &[(SecretId, Version)],
+    ) -> Result<(), CustodyError> {
+        let recipient = Recipient {
+            agent: admission.agent,
+            name: admission.name.to_string(),
+            instance: admission.instance,
+        };
+        let events = {
+            let ledger = self.shared.ledger();
+            let event = |(secret, version): &(SecretId, Version)| {
+                delivery_events(&self.shared, &ledger, *secret, *version, vec![recipient.clone()])
+            };
+            deliveries.iter().flat_map(event).collect()
+        };
+        self.writer.note(events, Vec::new()).await
+    }
+
+    async fn body(
+        &self,
+        admission: &Admission,
+        secret: SecretId,
+        version: Version,
+    ) -> Result<Arc<Body>, CustodyError> {
+        let load = async {
+            let opened = self.open_value(secret, version).await;
+            if let Err(error @ CustodyError::RowRefused { .. }) = &opened {
+                let mut event = agent_event(
+                    &Caller::Broker { id: self.broker() },
+                    "secret.refuse",
+                    &admission.environment,
+                    &admission.name,
+                );
+                (event.object_id, event.version) = (secret.0, version.get());
+                (event.decision, event.reason) = (Decision::Denied, format!("ALARM: {error}"));
+                self.writer.note(vec![event], Vec::new()).await?;
+            }
+            Ok(Arc::new(Body::new(opened?)))
+        };
+        // One load serves many.
+        self.shared.bodies.or_load((secret, version), load).await.map_err(|error| (*error).clone())
+    }
+
+    fn assemble(
+        &self,
+        admission: &Admission,
+        revision: Revision,
+        desired: Desired,
+        sent: &Sent,
+        mut bodies: HashMap<SecretId, Option<Arc<Body>>>,
+    ) -> Frame {
+        let next_expiry = desired.secrets.iter().filter_map(|owed| owed.expires_at).min();
+        let mut missing = desired.missing;
+        let mut secrets = Vec::with_capacity(desired.secrets.len());
+        for mut desired in desired.secrets {
+            match (bodies.remove(&desired.secret), sent.get(&desired.name)) {
+                (Some(Some(body)), _) => secrets.push(FrameSecret { desired, body: Some(body) }),
+                (None, _) => secrets.push(FrameSecret { desired, body: None }),
+                // The row of the current version was refused: what the sidecar has stays.
+                (Some(None), Some((version, digest))) => {
+                    (desired.version, desired.digest) = (*version, *digest);
+                    secrets.push(FrameSecret { desired, body: None });
+                }
+                (Some(None), None) => missing.extend(refused(desired)),
+            }
+        }
+        let kept = |name: &SecretName| secrets.iter().any(|it| it.desired.name == *name);
+        let ledger = self.shared.ledger();
+        let removed = sent
+            .keys()
+            .filter(|name| !kept(name))
+            .map(|name| {
+                let secret = ledger.secret_named(&admission.environment, name);
+                (name.clone(), secret.is_none_or(|secret| secret.deleted_at.is_some()))
+            })
+            .collect();
+        drop(ledger);
+        Frame { revision, secrets, removed, missing, next_expiry }
+    }
+}
+
+/// The bindings of a secret whose stored row was refused.
+fn refused(desired: DesiredSecret) -> Vec<Missing> {
+    let reason = format!("the stored value of {:?} was refused: it was tampered with", desired.name);
+    let missing = |target| Missing {
+        target,
+        reason: reason.clone(),
+        fix: format!("secretref put {}", desired.name),
+        denied: false,
+    };
+    desired.targets.into_iter().map(missing).collect()
+}
+
+fn not_admitted(admission: &Admission) -> CustodyError {
+    CustodyError::NotAdmitted {
+        code: "AGENT_REVOKED",
+        message: format!(
+            "instance {} of agent {:?} may not have anything: it is revoked, or its certificate is \
+             superseded or at its end",
+            admission.instance,
+            admission.name.as_str()
+        ),
+    }
+}

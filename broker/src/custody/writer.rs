@@ -1,0 +1,273 @@
+//! The one writer: it groups what callers want, makes it durable in one transaction, and only then
+//! answers them and wakes the streams.
+//!
+//! While a commit is under way, the next commands gather; so the busier it is, the more commands
+//! share a commit. A batch with changes takes the head's lock, gets one revision, and extends the
+//! authority log and the audit lane under it. A batch of notes alone (deliveries, reports,
+//! denials) touches only this broker's lane, so that brokers do not wait for one another.
+//!
+//! Whoever asks may go away at any time: his command is carried out whole or not at all.
+
+mod batch;
+mod job;
+
+use super::{
+    CustodyError, Shared, chain,
+    plan::{Committed, Plan, RequestKey},
+};
+use crate::{
+    feed::Publication,
+    store::{Head, LaneHead, Locked, LogRow, ReportRow, StoreError},
+};
+use batch::Draft;
+pub(super) use batch::delivery_events;
+use job::{Job, Verb};
+use secretref_domain::{audit::Event, ledger::Ledger};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::HashSet, sync::Arc};
+use tokio::sync::{mpsc, oneshot};
+
+/// Something on its way to the writer.
+pub(super) enum Command {
+    /// The plan of a verb.
+    Change(Change),
+    /// Something to be recorded that changes nothing.
+    Note(Note),
+}
+
+pub(super) struct Change {
+    request: Option<RequestKey>,
+    job: Box<dyn Job>,
+}
+
+pub(super) struct Note {
+    events: Vec<Event>,
+    reports: Vec<ReportRow>,
+    reply: oneshot::Sender<Result<(), CustodyError>>,
+}
+
+/// The callers' end of the writer.
+#[derive(Clone)]
+pub(super) struct WriterHandle(mpsc::Sender<Command>);
+
+impl WriterHandle {
+    /// A queue for a writer.
+    pub(super) fn queue() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, commands) = mpsc::channel(COMMANDS_MAX);
+        (Self(sender), commands)
+    }
+
+    /// Hands a plan to the writer and waits until its effects are durable.
+    pub(super) async fn change<T>(
+        &self,
+        request: Option<RequestKey>,
+        plan: Plan<T>,
+    ) -> Result<Committed<T>, CustodyError>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let (job, answer) = Verb::new(plan);
+        let change = Change { request, job: Box::new(job) };
+        self.0.send(Command::Change(change)).await.map_err(|_| CustodyError::Stopping)?;
+        answer.await.map_err(|_| CustodyError::Stopping)?
+    }
+
+    /// Records events and reports, and waits until they are durable.
+    pub(super) async fn note(
+        &self,
+        events: Vec<Event>,
+        reports: Vec<ReportRow>,
+    ) -> Result<(), CustodyError> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note { events, reports, reply };
+        self.0.send(Command::Note(note)).await.map_err(|_| CustodyError::Stopping)?;
+        answer.await.map_err(|_| CustodyError::Stopping)?
+    }
+}
+
+/// The writer. There is one for each broker.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    /// The ledger with everything that is planned; the readers' one follows when it is durable.
+    ledger: Ledger,
+    head: Head,
+    lane: LaneHead,
+    /// Whether a batch failed, so that ledger, head and lane may not be what is durable.
+    astray: bool,
+}
+
+impl Writer {
+    /// A writer that goes on from a head and a lane.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        commands: mpsc::Receiver<Command>,
+        head: Head,
+        lane: LaneHead,
+    ) -> Self {
+        let ledger = shared.ledger().clone();
+        Self { shared, commands, ledger, head, lane, astray: false }
+    }
+
+    /// Runs until every handle is gone.
+    pub(super) async fn run(mut self) {
+        let mut held_back = Vec::new();
+        loop {
+            let mut batch = std::mem::take(&mut held_back);
+            if batch.is_empty() {
+                match self.commands.recv().await {
+                    Some(command) => batch.push(command),
+                    None => return,
+                }
+            }
+            while batch.len() < BATCH_MAX
+                && let Ok(command) = self.commands.try_recv()
+            {
+                batch.push(command);
+            }
+            held_back = hold_back_twins(&mut batch);
+            self.commit(batch).await;
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Command>) {
+        let mut draft = Draft::new(batch, self.shared.clock.now());
+        match self.write(&mut draft).await {
+            Ok(()) => {
+                self.shared.touch();
+                let publication = self.make_visible(&mut draft).await;
+                let revision = self.head.revision;
+                self.shared.feed.publish(revision, &publication);
+                draft.answer(revision);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a batch was not written");
+                self.astray = true;
+                draft.refuse(&error);
+            }
+        }
+    }
+
+    async fn write(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
+        if self.astray {
+            self.find_back().await?;
+        }
+        if !draft.has_changes() {
+            return self.append(draft).await;
+        }
+        let mut locked = self.shared.store.lock().await?;
+        if *locked.head() != self.head {
+            self.catch_up(&mut locked).await?;
+        }
+        let recorded = locked.requests(&draft.request_ids()).await?;
+        draft.replay(recorded);
+        let mut head = self.head.clone();
+        // The ledger may run ahead of what is durable from here on; `astray` brings it back.
+        draft.plan(&self.shared, &mut self.ledger, &mut head)?;
+        if !draft.has_effects() {
+            drop(locked);
+            return self.append(draft).await;
+        }
+        let mut lane = self.lane.clone();
+        let rows = draft.rows(&self.shared, &self.ledger, &head, &mut lane);
+        locked.commit(rows).await?;
+        (self.head, self.lane) = (head, lane);
+        Ok(())
+    }
+
+    async fn append(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
+        let mut lane = self.lane.clone();
+        let rows = draft.rows(&self.shared, &self.ledger, &self.head, &mut lane);
+        if !rows.audit.is_empty() || !rows.reports.is_empty() {
+            self.shared.store.append(rows).await?;
+        }
+        self.lane = lane;
+        Ok(())
+    }
+
+    /// Folds what is durable into the readers' ledger, and says whom it concerns.
+    async fn make_visible(&mut self, draft: &mut Draft) -> Publication {
+        for (key, body) in draft.bodies() {
+            self.shared.bodies.insert(key, body).await;
+        }
+        for key in draft.shredded() {
+            self.shared.bodies.forget(&key).await;
+        }
+        let revision = self.head.revision;
+        let mut ledger = self.shared.ledger_mut();
+        for record in draft.records() {
+            if let Err(error) = ledger.fold(revision, record) {
+                // The same record has just been folded into the writer's own ledger.
+                tracing::error!(%error, "the readers' ledger differs from the writer's");
+            }
+        }
+        drop(ledger);
+        draft.publication()
+    }
+
+    /// Reads what other brokers committed since, and folds it.
+    async fn catch_up(&mut self, locked: &mut Locked) -> Result<(), StoreError> {
+        let target = locked.head().clone();
+        let rows = locked.log_after(self.head.revision, i64::MAX).await?;
+        self.fold_rows(&rows, &target)
+    }
+
+    fn fold_rows(&mut self, rows: &[LogRow], target: &Head) -> Result<(), StoreError> {
+        let damaged = |error: &dyn std::fmt::Display| StoreError::Damaged(error.to_string());
+        let mut head = self.head.clone();
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            let record = chain::verify(&self.shared.keyring, &mut head, row)
+                .map_err(|error| damaged(&error))?;
+            records.push((row.revision, record));
+        }
+        if head != *target {
+            return Err(damaged(&"the authority log does not end at the head"));
+        }
+        let mut publication = Publication::default();
+        let mut readers = self.shared.ledger_mut();
+        for (revision, record) in &records {
+            let touched =
+                self.ledger.fold(*revision, record).map_err(|error| damaged(&error))?;
+            readers.fold(*revision, record).map_err(|error| damaged(&error))?;
+            batch::concern(&mut publication, touched);
+        }
+        drop(readers);
+        self.head = head;
+        self.shared.feed.publish(self.head.revision, &publication);
+        Ok(())
+    }
+
+    /// After a failed batch: goes back to what the readers have, and on to what is durable. A
+    /// commit whose answer was lost is found here.
+    async fn find_back(&mut self) -> Result<(), StoreError> {
+        let mut locked = self.shared.store.lock().await?;
+        self.ledger = self.shared.ledger().clone();
+        if *locked.head() != self.head {
+            self.catch_up(&mut locked).await?;
+        }
+        drop(locked);
+        self.lane = self.shared.store.lane_head(self.shared.broker).await?;
+        self.astray = false;
+        Ok(())
+    }
+}
+
+/// Of commands with one request id, only the first may be in a batch: the others come after its
+/// answer is recorded.
+fn hold_back_twins(batch: &mut Vec<Command>) -> Vec<Command> {
+    let mut seen = HashSet::new();
+    let twin = |command: &mut Command| match command {
+        Command::Change(Change { request: Some(request), .. }) => !seen.insert(request.id),
+        _ => false,
+    };
+    batch.extract_if(.., twin).collect()
+}
+
+/// Commands that share a commit at most.
+const BATCH_MAX: usize = 256;
+/// Commands that wait at most; more callers wait for a place.
+const COMMANDS_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! One batch: from commands to rows, and from the commit back to answers.
+
+use super::{Change, Command, Job, Note};
+use crate::{
+    custody::{
+        CustodyError, Shared,
+        bodies::Body,
+        chain,
+        plan::{Effects, Ground, RequestKey},
+    },
+    feed::Publication,
+    store::{Batch, Head, LaneHead, LogRow, RequestRow, StoreError},
+};
+use secretref_domain::{
+    audit::{Decision, Event, Recipient},
+    change::{Change as Fact, Record},
+    clock::Timestamp,
+    id::SecretId,
+    ledger::{Ledger, Touched},
+    name::SecretName,
+    version::{Revision, Version},
+};
+use std::{collections::HashMap, mem, sync::Arc};
+use uuid::Uuid;
+
+/// A batch in the making.
+pub(super) struct Draft {
+    at: Timestamp,
+    waiting: Vec<Change>,
+    notes: Vec<Note>,
+    /// Verbs whose effects are in this batch.
+    planned: Vec<(Option<RequestKey>, Box<dyn Job>)>,
+    /// Verbs that were refused; told so when the batch is durable, since what they were judged by
+    /// may be in it.
+    refused: Vec<(Box<dyn Job>, CustodyError)>,
+    effects: Effects,
+    log: Vec<LogRow>,
+    records: Vec<Record>,
+    touched: Touched,
+    recorded: Publication,
+}
+
+impl Draft {
+    pub(super) fn new(batch: Vec<Command>, at: Timestamp) -> Self {
+        let (mut waiting, mut notes) = (Vec::new(), Vec::new());
+        for command in batch {
+            match command {
+                Command::Change(change) => waiting.push(change),
+                Command::Note(note) => notes.push(note),
+            }
+        }
+        Self {
+            at,
+            waiting,
+            notes,
+            planned: Vec::new(),
+            refused: Vec::new(),
+            effects: Effects::default(),
+            log: Vec::new(),
+            records: Vec::new(),
+            touched: Touched::default(),
+            recorded: Publication::default(),
+        }
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether a verb of this batch wants something durable.
+    pub(super) fn has_effects(&self) -> bool {
+        !self.planned.is_empty()
+    }
+
+    pub(super) fn request_ids(&self) -> Vec<Uuid> {
+        self.waiting.iter().filter_map(|change| Some(change.request?.id)).collect()
+    }
+
+    /// Answers those whose request was answered before.
+    pub(super) fn replay(&mut self, mut recorded: HashMap<Uuid, RequestRow>) {
+        for change in mem::take(&mut self.waiting) {
+            let row = change.request.and_then(|request| recorded.remove(&request.id));
+            match (row, change.request) {
+                (Some(row), Some(request)) if row.fingerprint == request.fingerprint => {
+                    change.job.replay(&row.answer);
+                }
+                (Some(row), _) => {
+                    self.refused.push((change.job, CustodyError::RequestReused(row.id)));
+                }
+                (None, _) => self.waiting.push(change),
+            }
+        }
+    }
+
+    /// Works out every verb, each against what those before it want.
+    pub(super) fn plan(
+        &mut self,
+        shared: &Shared,
+        ledger: &mut Ledger,
+        head: &mut Head,
+    ) -> Result<(), StoreError> {
+        let revision = head.revision.next();
+        for Change { request, mut job } in mem::take(&mut self.waiting) {
+            let outcome = job.plan(&Ground { ledger, at: self.at });
+            match outcome {
+                Ok(effects) => {
+                    self.extend(shared, ledger, head, revision, effects)?;
+                    self.planned.push((request, job));
+                }
+                Err(error) => self.refused.push((job, error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn extend(
+        &mut self,
+        shared: &Shared,
+        ledger: &mut Ledger,
+        head: &mut Head,
+        revision: Revision,
+        effects: Effects,
+    ) -> Result<(), StoreError> {
+        let failed = |error: &dyn std::fmt::Display| StoreError::Damaged(error.to_string());
+        for change in effects.changes {
+            let record = Record { at: self.at, change };
+            let position = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
+            let row = chain::extend(&shared.keyring, head, revision, position, &record)
+                .map_err(|error| failed(&error))?;
+            let touched = ledger.fold(revision, &record).map_err(|error| failed(&error))?;
+            self.touched.merge(touched);
+            self.log.push(row);
+            self.records.push(record);
+        }
+        self.effects.sealed.extend(effects.sealed);
+        self.effects.shredded.extend(effects.shredded);
+        self.effects.reports.extend(effects.reports);
+        self.effects.events.extend(effects.events);
+        self.effects.bodies.extend(effects.bodies);
+        Ok(())
+    }
+
+    /// The rows of the batch: what verbs want, what notes say, and the record of the push that
+    /// this batch is about to cause, so that the push need not wait for another commit.
+    pub(super) fn rows(
+        &mut self,
+        shared: &Shared,
+        ledger: &Ledger,
+        head: &Head,
+        lane: &mut LaneHead,
+    ) -> Batch {
+        let before = lane.clone();
+        let changed = !self.log.is_empty();
+        let mut audit = Vec::new();
+        for event in mem::take(&mut self.effects.events) {
+            audit.push(chain::append(shared.broker, lane, self.at, head, event));
+        }
+        for event in self.pushes(shared, ledger) {
+            audit.push(chain::append(shared.broker, lane, self.at, head, event));
+        }
+        let mut reports = mem::take(&mut self.effects.reports);
+        for note in &mut self.notes {
+            for event in mem::take(&mut note.events) {
+                audit.push(chain::append(shared.broker, lane, self.at, head, event));
+            }
+            reports.append(&mut note.reports);
+        }
+        Batch {
+            head: changed.then(|| head.clone()),
+            log: mem::take(&mut self.log),
+            sealed: mem::take(&mut self.effects.sealed),
+            shredded: self.effects.shredded.clone(),
+            requests: self.request_rows(head.revision),
+            reports,
+            lane_before: (!audit.is_empty()).then_some((shared.broker, before)),
+            audit,
+        }
+    }
+
+    fn request_rows(&self, revision: Revision) -> Vec<RequestRow> {
+        let row = |(request, job): &(Option<RequestKey>, Box<dyn Job>)| {
+            let request = (*request)?;
+            let answer = job.answer_bytes(revision, self.at)?;
+            let (id, fingerprint) = (request.id, request.fingerprint);
+            Some(RequestRow { id, fingerprint, answer, at: self.at })
+        };
+        self.planned.iter().filter_map(row).collect()
+    }
+
+    /// One event for each secret that has a new version now, naming the connected instances that
+    /// are about to get it.
+    fn pushes(&mut self, shared: &Shared, ledger: &Ledger) -> Vec<Event> {
+        let mut newest: HashMap<SecretId, (&SecretName, Version)> = HashMap::new();
+        for record in &self.records {
+            if let Fact::SecretPut { secret, name, version, .. } = &record.change {
+                newest.insert(*secret, (name, *version));
+            }
+        }
+        let mut events = Vec::new();
+        for (id, (name, version)) in newest {
+            let Some(secret) = ledger.secret(id) else { continue };
+            let mut recipients = Vec::new();
+            for agent in ledger.subscribers(&secret.environment, name) {
+                let live = shared.feed.live(agent);
+                let Some(found) = ledger.agent(agent).filter(|_| !live.is_empty()) else {
+                    continue;
+                };
+                if !ledger.owes(found, id, self.at) {
+                    continue;
+                }
+                for instance in live {
+                    let name = found.name.to_string();
+                    recipients.push(Recipient { agent, name, instance });
+                    self.recorded.recorded.push((agent, instance, id, version));
+                }
+            }
+            if !recipients.is_empty() {
+                events.extend(delivery_events(shared, ledger, id, version, recipients));
+            }
+        }
+        events
+    }
+
+    pub(super) fn bodies(&mut self) -> Vec<((SecretId, Version), Arc<Body>)> {
+        mem::take(&mut self.effects.bodies)
+    }
+
+    pub(super) fn shredded(&mut self) -> Vec<(SecretId, Version)> {
+        mem::take(&mut self.effects.shredded)
+    }
+
+    pub(super) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub(super) fn publication(&mut self) -> Publication {
+        let mut publication = mem::take(&mut self.recorded);
+        concern(&mut publication, mem::take(&mut self.touched));
+        publication
+    }
+
+    /// Tells everybody that it is durable.
+    pub(super) fn answer(self, revision: Revision) {
+        for (_, job) in self.planned {
+            job.finish(Ok((revision, self.at)));
+        }
+        for (job, error) in self.refused {
+            job.finish(Err(error));
+        }
+        for note in self.notes {
+            drop(note.reply.send(Ok(())));
+        }
+    }
+
+    /// Tells everybody that it is not.
+    pub(super) fn refuse(self, error: &StoreError) {
+        let waiting = self.waiting.into_iter().map(|change| change.job);
+        for job in waiting.chain(self.planned.into_iter().map(|(_, job)| job)) {
+            job.finish(Err(CustodyError::Store(error.clone())));
+        }
+        for (job, error) in self.refused {
+            job.finish(Err(error));
+        }
+        for note in self.notes {
+            drop(note.reply.send(Err(CustodyError::Store(error.clone()))));
+        }
+    }
+}
+
+/// The event of a delivery. One for all recipients: thousands of rows would cost more than the
+/// push itself.
+pub(in crate::custody) fn delivery_events(
+    shared: &Shared,
+    ledger: &Ledger,
+    secret: SecretId,
+    version: Version,
+    recipients: Vec<Recipient>,
+) -> Vec<Event> {
+    let Some(found) = ledger.secret(secret) else { return Vec::new() };
+    let mut recipients = recipients.into_iter().peekable();
+    let mut events = Vec::new();
+    while recipients.peek().is_some() {
+        events.push(Event {
+            environment: found.environment.to_string(),
+            actor: format!("broker:{}", shared.broker),
+            action: "secret.deliver",
+            object_kind: "secret",
+            object: found.name.to_string(),
+            object_id: found.id.0,
+            version: version.get(),
+            decision: Decision::Allowed,
+            reason: String::new(),
+            peer: String::new(),
+            request_id: String::new(),
+            recipients: recipients.by_ref().take(RECIPIENTS_MAX).collect(),
+        });
+    }
+    events
+}
+
+pub(super) fn concern(publication: &mut Publication, touched: Touched) {
+    publication.agents.extend(touched.agents);
+    publication.revoked.extend(touched.revoked);
+    publication.revoked_instances.extend(touched.revoked_instances);
+}
+
+/// Recipients that one audit entry names.
+const RECIPIENTS_MAX: usize = 10_000;

@@ -1,0 +1,233 @@
+//! Which sidecars are connected, and the wake-up of those that a commit concerns.
+//!
+//! Nothing is queued: a stream has one flag that says "look again", so its memory does not grow
+//! with what it has not read, and it can miss no last state.
+
+use secretref_domain::{
+    id::{AgentId, InstanceId, SecretId},
+    version::{Revision, Version},
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{Notify, watch};
+
+/// Why a stream has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The agent or instance is revoked.
+    Revoked,
+    /// A newer stream of the same instance took its place.
+    Superseded,
+    /// The broker is stopping.
+    Drain,
+}
+
+/// All connected streams.
+#[derive(Clone)]
+pub struct Feed(Arc<Shared>);
+
+struct Shared {
+    streams: Mutex<HashMap<AgentId, BTreeMap<u64, Arc<Stream>>>>,
+    next: AtomicU64,
+    revision: watch::Sender<Revision>,
+    count: watch::Sender<usize>,
+}
+
+/// One connected stream, as the rest of the broker reaches it.
+struct Stream {
+    instance: InstanceId,
+    pending: Mutex<Pending>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Pending {
+    dirty: bool,
+    recorded: HashMap<SecretId, Version>,
+    cut: Option<Cut>,
+}
+
+/// What a stream finds when it is woken.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// Deliveries whose audit record is durable already.
+    pub recorded: HashMap<SecretId, Version>,
+    /// Whether it has to end.
+    pub cut: Option<Cut>,
+}
+
+/// A stream's own end of the feed; it leaves when this is dropped.
+pub struct Subscription {
+    feed: Feed,
+    agent: AgentId,
+    key: u64,
+    stream: Arc<Stream>,
+}
+
+/// Whom a commit concerns.
+#[derive(Debug, Default)]
+pub struct Publication {
+    /// Agents whose set may have changed.
+    pub agents: Vec<AgentId>,
+    /// Agents that are no longer admitted.
+    pub revoked: Vec<AgentId>,
+    /// Instances that are no longer admitted.
+    pub revoked_instances: Vec<(AgentId, InstanceId)>,
+    /// Deliveries whose audit record was part of the commit.
+    pub recorded: Vec<(AgentId, InstanceId, SecretId, Version)>,
+}
+
+impl Feed {
+    /// A feed that has reached a revision.
+    #[must_use]
+    pub fn new(revision: Revision) -> Self {
+        Self(Arc::new(Shared {
+            streams: Mutex::default(),
+            next: AtomicU64::new(1),
+            revision: watch::Sender::new(revision),
+            count: watch::Sender::new(0),
+        }))
+    }
+
+    /// Adds a stream. To be done before its first set is worked out, so that no commit falls
+    /// between the two. An older stream of the same instance is superseded.
+    #[must_use]
+    pub fn subscribe(&self, agent: AgentId, instance: InstanceId) -> Subscription {
+        let key = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let pending = Mutex::new(Pending { dirty: true, ..Pending::default() });
+        let stream = Arc::new(Stream { instance, pending, wake: Notify::new() });
+        stream.wake.notify_one();
+        let mut streams = lock(&self.0.streams);
+        let of_agent = streams.entry(agent).or_default();
+        for older in of_agent.values().filter(|older| older.instance == instance) {
+            older.cut(Cut::Superseded);
+        }
+        of_agent.insert(key, Arc::clone(&stream));
+        self.0.count.send_modify(|count| *count += 1);
+        Subscription { feed: self.clone(), agent, key, stream }
+    }
+
+    /// The instances of an agent that hold a stream here.
+    #[must_use]
+    pub fn live(&self, agent: AgentId) -> Vec<InstanceId> {
+        let streams = lock(&self.0.streams);
+        let of_agent = streams.get(&agent).into_iter().flat_map(BTreeMap::values);
+        let mut live: Vec<_> = of_agent.map(|stream| stream.instance).collect();
+        live.sort_unstable();
+        live.dedup();
+        live
+    }
+
+    /// Wakes those that a commit concerns. To be called once it is durable and folded.
+    pub fn publish(&self, revision: Revision, publication: &Publication) {
+        let streams = lock(&self.0.streams);
+        for (agent, instance, secret, version) in &publication.recorded {
+            for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
+                if stream.instance == *instance {
+                    lock(&stream.pending).recorded.insert(*secret, *version);
+                }
+            }
+        }
+        // Those who lose something go first.
+        for agent in &publication.revoked {
+            for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
+                stream.cut(Cut::Revoked);
+            }
+        }
+        for (agent, instance) in &publication.revoked_instances {
+            for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
+                if stream.instance == *instance {
+                    stream.cut(Cut::Revoked);
+                }
+            }
+        }
+        for agent in &publication.agents {
+            for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
+                lock(&stream.pending).dirty = true;
+                stream.wake.notify_one();
+            }
+        }
+        drop(streams);
+        self.0.revision.send_if_modified(|reached| {
+            let newer = revision > *reached;
+            *reached = revision.max(*reached);
+            newer
+        });
+    }
+
+    /// Tells every stream to end.
+    pub fn drain(&self) {
+        for of_agent in lock(&self.0.streams).values() {
+            for stream in of_agent.values() {
+                stream.cut(Cut::Drain);
+            }
+        }
+    }
+
+    /// The revision that the feed has reached.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        *self.0.revision.borrow()
+    }
+
+    /// How many streams there are, now and from now on.
+    #[must_use]
+    pub fn count(&self) -> watch::Receiver<usize> {
+        self.0.count.subscribe()
+    }
+}
+
+impl Stream {
+    fn cut(&self, cut: Cut) {
+        // Revocation goes before everything else, and nothing takes it back.
+        let mut pending = lock(&self.pending);
+        if pending.cut != Some(Cut::Revoked) {
+            pending.cut = Some(cut);
+        }
+        drop(pending);
+        self.wake.notify_one();
+    }
+}
+
+impl Subscription {
+    /// Waits until there is something to look at. Cancel-safe: a wake-up is kept until `take`.
+    pub async fn woken(&self) {
+        self.stream.wake.notified().await;
+    }
+
+    /// What there is to look at; nothing where a wake-up was spurious.
+    #[must_use]
+    pub fn take(&self) -> Option<Woken> {
+        let mut pending = lock(&self.stream.pending);
+        let dirty = std::mem::take(&mut pending.dirty);
+        let recorded = std::mem::take(&mut pending.recorded);
+        (dirty || pending.cut.is_some()).then_some(Woken { recorded, cut: pending.cut })
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut streams = lock(&self.feed.0.streams);
+        if let Some(of_agent) = streams.get_mut(&self.agent) {
+            of_agent.remove(&self.key);
+            if of_agent.is_empty() {
+                streams.remove(&self.agent);
+            }
+        }
+        drop(streams);
+        self.feed.0.count.send_modify(|count| *count -= 1);
+    }
+}
+
+/// A poisoned lock is taken all the same: every critical section here leaves its state whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

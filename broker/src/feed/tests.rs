@@ -1,0 +1,83 @@
+use super::*;
+use uuid::Uuid;
+
+fn agent(n: u128) -> AgentId {
+    AgentId(Uuid::from_u128(n))
+}
+
+fn instance(n: u128) -> InstanceId {
+    InstanceId(Uuid::from_u128(n))
+}
+
+#[tokio::test]
+async fn a_new_stream_looks_at_once_and_then_only_when_it_is_concerned() {
+    let feed = Feed::new(Revision(0));
+    let one = feed.subscribe(agent(1), instance(1));
+    let other = feed.subscribe(agent(2), instance(2));
+    one.woken().await;
+    assert_eq!(one.take(), Some(Woken::default()));
+    assert_eq!(one.take(), None);
+    other.woken().await;
+    assert!(other.take().is_some());
+    feed.publish(Revision(1), &Publication { agents: vec![agent(1)], ..Publication::default() });
+    one.woken().await;
+    assert!(one.take().is_some());
+    assert!(other.take().is_none());
+    assert_eq!(feed.revision(), Revision(1));
+}
+
+#[tokio::test]
+async fn many_commits_are_one_look() {
+    let feed = Feed::new(Revision(0));
+    let stream = feed.subscribe(agent(1), instance(1));
+    for revision in 1..100 {
+        let publication = Publication { agents: vec![agent(1)], ..Publication::default() };
+        feed.publish(Revision(revision), &publication);
+    }
+    stream.woken().await;
+    assert!(stream.take().is_some());
+    assert!(stream.take().is_none());
+}
+
+#[test]
+fn revocation_is_not_taken_back() {
+    let feed = Feed::new(Revision(0));
+    let stream = feed.subscribe(agent(1), instance(1));
+    let publication = Publication { revoked: vec![agent(1)], ..Publication::default() };
+    feed.publish(Revision(1), &publication);
+    feed.drain();
+    assert_eq!(stream.take().and_then(|woken| woken.cut), Some(Cut::Revoked));
+}
+
+#[test]
+fn a_newer_stream_of_an_instance_supersedes_the_older() {
+    let feed = Feed::new(Revision(0));
+    let older = feed.subscribe(agent(1), instance(1));
+    let newer = feed.subscribe(agent(1), instance(1));
+    let other = feed.subscribe(agent(1), instance(2));
+    assert_eq!(older.take().and_then(|woken| woken.cut), Some(Cut::Superseded));
+    assert_eq!(newer.take().and_then(|woken| woken.cut), None);
+    assert_eq!(other.take().and_then(|woken| woken.cut), None);
+    assert_eq!(feed.live(agent(1)), [instance(1), instance(2)]);
+    drop((older, newer));
+    assert_eq!(feed.live(agent(1)), [instance(2)]);
+    drop(other);
+    assert_eq!(*feed.count().borrow(), 0);
+}
+
+#[test]
+fn a_recorded_delivery_reaches_the_instance_that_it_names_only() {
+    let feed = Feed::new(Revision(0));
+    let one = feed.subscribe(agent(1), instance(1));
+    let other = feed.subscribe(agent(1), instance(2));
+    let secret = SecretId(Uuid::from_u128(9));
+    let publication = Publication {
+        agents: vec![agent(1)],
+        recorded: vec![(agent(1), instance(1), secret, Version::FIRST)],
+        ..Publication::default()
+    };
+    feed.publish(Revision(1), &publication);
+    let recorded = HashMap::from([(secret, Version::FIRST)]);
+    assert_eq!(one.take(), Some(Woken { recorded, cut: None }));
+    assert_eq!(other.take(), Some(Woken::default()));
+}

@@ -1,0 +1,122 @@
+//! The doors: gRPC on two ports. The agents' port serves enrolment and the watch stream; the
+//! administrators' port serves secrets, agents, audit, health and reflection. A handler parses,
+//! calls one verb of custody, and prints.
+
+mod admin;
+mod agent;
+mod caller;
+mod listener;
+mod status;
+
+pub use listener::{Conn, Doors, Listener, ListenerLimits};
+
+use crate::custody::Custody;
+use futures_util::Stream;
+use secretref_proto::{DESCRIPTORS, v1};
+use std::{io, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic_health::server::HealthReporter;
+use v1::{
+    agents_service_server::AgentsServiceServer, audit_service_server::AuditServiceServer,
+    enrolment_service_server::EnrolmentServiceServer, secrets_service_server::SecretsServiceServer,
+    watch_service_server::WatchServiceServer,
+};
+
+/// Serves the agents' port until `stop`.
+///
+/// # Errors
+/// What tonic says of the transport.
+pub async fn serve_agents(
+    custody: Custody,
+    incoming: impl Stream<Item = io::Result<Conn>>,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let enrolment = EnrolmentServiceServer::new(agent::Enrolment::new(custody.clone()))
+        .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX);
+    let watch = WatchServiceServer::new(agent::Watch::new(custody, stop.clone()))
+        .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(FRAME_BYTES_MAX);
+    bounded(Server::builder())
+        .add_service(enrolment)
+        .add_service(watch)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await
+}
+
+/// Serves the administrators' port until `stop`. The reporter says that the broker serves.
+///
+/// # Errors
+/// What tonic says of the transport.
+pub async fn serve_admins(
+    custody: Custody,
+    incoming: impl Stream<Item = io::Result<Conn>>,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    report_serving(&health).await;
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let server = bounded(Server::builder())
+        .add_service(
+            SecretsServiceServer::new(admin::Secrets::new(custody.clone()))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            AgentsServiceServer::new(admin::Agents::new(custody.clone()))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(AuditServiceServer::new(admin::Audit::new(custody)))
+        .add_service(health_service);
+    // Both versions: older clients, real grpcurl among them, know only v1alpha.
+    let (v1, v1alpha) = (builder().build_v1(), builder().build_v1alpha());
+    let server = match (v1, v1alpha) {
+        (Ok(v1), Ok(v1alpha)) => server.add_service(v1).add_service(v1alpha),
+        _ => server,
+    };
+    server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await
+}
+
+async fn report_serving(health: &HealthReporter) {
+    health.set_serving::<SecretsServiceServer<admin::Secrets>>().await;
+    health.set_serving::<AgentsServiceServer<admin::Agents>>().await;
+    health.set_serving::<AuditServiceServer<admin::Audit>>().await;
+}
+
+/// tonic's own defaults have no limit on streams, headers or time.
+fn bounded(server: Server) -> Server {
+    server
+        .timeout(REQUEST_TIME_MAX)
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_keepalive_interval(Some(PING_EVERY))
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(HTTP2_FRAME_BYTES_MAX)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
+}
+
+/// One message from an agent, in bytes.
+const AGENT_MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// One message to an agent, in bytes; manifests are cut into parts below it.
+const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// One message from an administrator, in bytes: a manifest has up to 1 MiB.
+const ADMIN_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How long a request may take; streams are not bound by it.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+/// Requests at once on one connection.
+const STREAMS_MAX: u32 = 32;
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+const HTTP2_FRAME_BYTES_MAX: u32 = 16 * 1024;
+const HEADER_BYTES_MAX: u32 = 8 * 1024;
+/// Rapid reset (CVE-2023-44487).
+const PENDING_RESETS_MAX: usize = 20;
+const ERROR_RESETS_MAX: usize = 64;

@@ -1,0 +1,218 @@
+//! `AgentsService`.
+
+use super::{refuse, request_key, status};
+use crate::{
+    custody::{Applied, Apply, Custody},
+    grpc::caller,
+};
+use secretref_domain::{
+    ledger::{Agent, Desired},
+    limit::TOKEN_TTL_SECONDS_DEFAULT,
+    manifest,
+    name::AgentName,
+};
+use secretref_proto::{
+    convert::field::{self, to_time},
+    v1,
+};
+use tonic::{Request, Response, Status};
+
+pub(crate) struct Agents {
+    custody: Custody,
+}
+
+impl Agents {
+    pub(crate) fn new(custody: Custody) -> Self {
+        Self { custody }
+    }
+}
+
+#[tonic::async_trait]
+impl v1::agents_service_server::AgentsService for Agents {
+    async fn apply_manifest(
+        &self,
+        request: Request<v1::ApplyManifestRequest>,
+    ) -> Result<Response<v1::ApplyManifestResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let key = request_key(&self.custody, &caller, &request.request_id, "apply", &request)?;
+        let files: Vec<_> =
+            request.files.iter().map(|file| (file.name.as_str(), file.content.as_slice())).collect();
+        let manifest = manifest::parse(&files)
+            .map_err(|errors| refuse::invalid("files".into(), errors.to_string()))?;
+        let apply = Apply {
+            manifest,
+            environment: field::environment(&request.environment).map_err(refuse::field)?,
+            validate_only: request.validate_only,
+            strict: request.strict,
+            prune: request.prune,
+        };
+        let done = self.custody.apply(&caller, apply, key).await.map_err(refuse::of)?;
+        Ok(Response::new(to_applied(done.answer, done.revision.0)))
+    }
+
+    async fn get_agent(
+        &self,
+        request: Request<v1::GetAgentRequest>,
+    ) -> Result<Response<v1::GetAgentResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let environment = field::environment(&request.environment).map_err(refuse::field)?;
+        let name = field::name("name", &request.name).map_err(refuse::field)?;
+        let found = self.custody.show_agent(&caller, environment, &name).await;
+        let (agent, desired) = found.map_err(refuse::of)?;
+        let agent = Some(self.to_agent(&agent, &desired));
+        Ok(Response::new(v1::GetAgentResponse { agent }))
+    }
+
+    async fn list_agents(
+        &self,
+        request: Request<v1::ListAgentsRequest>,
+    ) -> Result<Response<v1::ListAgentsResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let environment = field::environment(&request.environment).map_err(refuse::field)?;
+        let after: Option<AgentName> =
+            field::optional("page_token", &request.page_token).map_err(refuse::field)?;
+        let limit = field::page_size(request.page_size).map_err(refuse::field)?;
+        let found = self.custody.list_agents(&caller, environment, after.as_ref(), limit).await;
+        let (found, more) = found.map_err(refuse::of)?;
+        let next_page_token = next_token(&found, more);
+        let agents = found.iter().map(|(agent, desired)| self.to_agent(agent, desired)).collect();
+        Ok(Response::new(v1::ListAgentsResponse { agents, next_page_token }))
+    }
+
+    async fn list_agent_statuses(
+        &self,
+        request: Request<v1::ListAgentStatusesRequest>,
+    ) -> Result<Response<v1::ListAgentStatusesResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let environment = field::environment(&request.environment).map_err(refuse::field)?;
+        let after: Option<AgentName> =
+            field::optional("page_token", &request.page_token).map_err(refuse::field)?;
+        let only: Option<AgentName> =
+            field::optional("agent", &request.agent).map_err(refuse::field)?;
+        let limit = field::page_size(request.page_size).map_err(refuse::field)?;
+        let (found, more) = match only {
+            Some(name) => {
+                let found = self.custody.show_agent(&caller, environment, &name).await;
+                (vec![found.map_err(refuse::of)?], false)
+            }
+            None => self
+                .custody
+                .list_agents(&caller, environment, after.as_ref(), limit)
+                .await
+                .map_err(refuse::of)?,
+        };
+        let next_page_token = next_token(&found, more);
+        let mut statuses = Vec::with_capacity(found.len());
+        for (agent, desired) in &found {
+            let reports = self.custody.agent_reports(&caller, agent.id).await;
+            statuses.push(status::of(&self.custody, agent, desired, reports.map_err(refuse::of)?));
+        }
+        Ok(Response::new(v1::ListAgentStatusesResponse { statuses, next_page_token }))
+    }
+
+    async fn create_join_token(
+        &self,
+        request: Request<v1::CreateJoinTokenRequest>,
+    ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let environment = field::environment(&request.environment).map_err(refuse::field)?;
+        let agent = field::name("agent", &request.agent).map_err(refuse::field)?;
+        let ttl = match request.ttl_seconds {
+            0 => TOKEN_TTL_SECONDS_DEFAULT,
+            ttl => ttl,
+        };
+        let grant = self.custody.mint_token(&caller, environment, agent, ttl, request.readmit).await;
+        let grant = grant.map_err(refuse::of)?;
+        Ok(Response::new(v1::CreateJoinTokenResponse {
+            token: grant.token.expose().to_string(),
+            expire_time: Some(to_time(grant.expires_at)),
+        }))
+    }
+
+    async fn revoke_agent(
+        &self,
+        request: Request<v1::RevokeAgentRequest>,
+    ) -> Result<Response<v1::RevokeAgentResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let key = request_key(&self.custody, &caller, &request.request_id, "revoke", &request)?;
+        let environment = field::environment(&request.environment).map_err(refuse::field)?;
+        let name: AgentName = field::name("name", &request.name).map_err(refuse::field)?;
+        let custody = &self.custody;
+        let revoked =
+            custody.revoke_agent(&caller, environment.clone(), name.clone(), request.reason, key);
+        let done = revoked.await.map_err(refuse::of)?.answer;
+        let held_secrets = custody.held(&caller, done.agent).await.map_err(refuse::of)?;
+        let found = custody.show_agent(&caller, environment, &name).await.map_err(refuse::of)?;
+        Ok(Response::new(v1::RevokeAgentResponse {
+            agent: Some(self.to_agent(&found.0, &found.1)),
+            cut_streams: i32::try_from(done.streams).unwrap_or(i32::MAX),
+            held_secrets,
+        }))
+    }
+}
+
+impl Agents {
+    fn to_agent(&self, agent: &Agent, desired: &Desired) -> v1::Agent {
+        let owed = desired.secrets.iter().flat_map(|secret| &secret.targets);
+        let targets = owed.chain(desired.missing.iter().map(|missing| &missing.target));
+        let mut bindings: Vec<_> = targets
+            .map(|target| v1::Binding {
+                tool: target.tool.to_string(),
+                key: target.key.to_string(),
+                secret_ref: target.reference.to_string(),
+                file: target.file.to_string(),
+                env_var: target.env_var.as_ref().map(ToString::to_string).unwrap_or_default(),
+                required: target.required,
+            })
+            .collect();
+        bindings.sort_by(|one, other| (&one.tool, &one.key).cmp(&(&other.tool, &other.key)));
+        let capabilities = agent.spec.capabilities.iter().flatten();
+        v1::Agent {
+            name: agent.name.to_string(),
+            environment: agent.environment.to_string(),
+            uid: agent.id.to_string(),
+            display_name: agent.spec.display_name.clone(),
+            description: agent.spec.description.clone(),
+            runtime: agent.spec.runtime.clone(),
+            capabilities: capabilities.map(ToString::to_string).collect(),
+            state: status::agent_state(agent).into(),
+            bindings,
+            create_time: Some(to_time(agent.created_at)),
+            update_time: Some(to_time(agent.updated_at)),
+            instances: status::instances(&self.custody, agent),
+        }
+    }
+}
+
+fn next_token(found: &[(Agent, Desired)], more: bool) -> String {
+    let last = found.last().filter(|_| more).map(|(agent, _)| agent.name.to_string());
+    last.unwrap_or_default()
+}
+
+fn to_applied(applied: Applied, revision: i64) -> v1::ApplyManifestResponse {
+    let changes = applied.changes.into_iter().map(|change| v1::ManifestChange {
+        kind: change.kind,
+        name: change.name,
+        action: change.action,
+    });
+    let unresolved = applied.unresolved.into_iter().map(|ref_| v1::UnresolvedRef {
+        secret_ref: ref_.reference.to_string(),
+        agents: ref_.agents.iter().map(ToString::to_string).collect(),
+        reason: ref_.reason,
+        fix: ref_.fix,
+        required: ref_.required,
+    });
+    v1::ApplyManifestResponse {
+        changes: changes.collect(),
+        unresolved: unresolved.collect(),
+        warnings: applied.warnings,
+        environment: applied.environment.to_string(),
+        revision,
+    }
+}

@@ -1,0 +1,147 @@
+//! The truth about an agent: what it is owed, and what each of its instances last said it holds.
+
+use crate::custody::{AgentReport, Custody, ReportState};
+use secretref_domain::{
+    id::SecretId,
+    ledger::{Agent, Desired, DesiredSecret, DesiredTarget},
+    version::Version,
+};
+use secretref_proto::{convert::field::to_time, v1};
+use std::collections::HashMap;
+
+pub(super) fn of(
+    custody: &Custody,
+    agent: &Agent,
+    desired: &Desired,
+    reports: Vec<AgentReport>,
+) -> v1::AgentStatus {
+    let mut said: HashMap<SecretId, Vec<AgentReport>> = HashMap::new();
+    for report in reports {
+        if agent.instances.contains_key(&report.instance) {
+            said.entry(report.secret).or_default().push(report);
+        }
+    }
+    let instances = instances(custody, agent);
+    let mut refs = Vec::new();
+    for secret in &desired.secrets {
+        let said = said.get(&secret.secret).map(Vec::as_slice).unwrap_or_default();
+        for target in &secret.targets {
+            refs.push(owed(secret, target, said, &instances));
+        }
+    }
+    for missing in &desired.missing {
+        let state =
+            if missing.denied { v1::RefState::Denied } else { v1::RefState::Unresolved };
+        let reason = format!("{}; fix: {}", missing.reason, missing.fix);
+        refs.push(v1::RefStatus { state: state.into(), reason, ..blank(&missing.target) });
+    }
+    refs.sort_by(|one, other| one.file.cmp(&other.file));
+    v1::AgentStatus {
+        agent: agent.name.to_string(),
+        environment: agent.environment.to_string(),
+        state: agent_state(agent).into(),
+        refs,
+        instances,
+    }
+}
+
+pub(super) fn agent_state(agent: &Agent) -> v1::AgentState {
+    if agent.active { v1::AgentState::Active } else { v1::AgentState::Revoked }
+}
+
+pub(super) fn instances(custody: &Custody, agent: &Agent) -> Vec<v1::Instance> {
+    let live = custody.feed().live(agent.id);
+    let mut instances: Vec<_> = agent.instances.iter().collect();
+    instances.sort_by_key(|(id, instance)| (instance.enrolled_at, **id));
+    let instance = |(id, instance): (&_, &secretref_domain::ledger::Instance)| v1::Instance {
+        uid: ToString::to_string(id),
+        enrol_time: Some(to_time(instance.enrolled_at)),
+        certificate_expire_time: Some(to_time(instance.not_after())),
+        connected: live.contains(id),
+    };
+    instances.into_iter().map(instance).collect()
+}
+
+fn blank(target: &DesiredTarget) -> v1::RefStatus {
+    v1::RefStatus {
+        secret_ref: target.reference.to_string(),
+        env_var: target.env_var.as_ref().map(ToString::to_string).unwrap_or_default(),
+        file: target.file.to_string(),
+        source: "store".to_owned(),
+        ..v1::RefStatus::default()
+    }
+}
+
+fn owed(
+    secret: &DesiredSecret,
+    target: &DesiredTarget,
+    said: &[AgentReport],
+    instances: &[v1::Instance],
+) -> v1::RefStatus {
+    let connected = |report: &AgentReport| {
+        let uid = report.instance.to_string();
+        instances.iter().any(|instance| instance.connected && instance.uid == uid)
+    };
+    let live = instances.iter().filter(|instance| instance.connected).count();
+    let of_live: Vec<_> = said.iter().filter(|report| connected(report)).collect();
+    let holds = |report: &&&AgentReport| report.state == ReportState::Applied;
+    let lowest = of_live.iter().filter(holds).map(|report| report.version).min();
+    let (state, reason) = judge(secret.version, live, &of_live, said.is_empty());
+    let instances = said
+        .iter()
+        .map(|report| v1::InstanceRefStatus {
+            instance: report.instance.to_string(),
+            version: report.version,
+            state: report.state.as_str().to_owned(),
+            evidence: evidence(report.evidence).to_owned(),
+            detail: report.detail.clone(),
+            report_time: Some(to_time(report.at)),
+            connected: connected(report),
+        })
+        .collect();
+    v1::RefStatus {
+        state: state.into(),
+        reason,
+        version: secret.version.get(),
+        applied_version: lowest.filter(|_| of_live.len() == live).unwrap_or(0),
+        valid_until: secret.expires_at.map(to_time),
+        instances,
+        ..blank(target)
+    }
+}
+
+/// One word for all live instances. What none of them has said is never called injected.
+fn judge(
+    current: Version,
+    live: usize,
+    said: &[&AgentReport],
+    never: bool,
+) -> (v1::RefState, String) {
+    if let Some(failed) = said.iter().find(|report| report.state == ReportState::Failed) {
+        let reason = format!("instance {}: {}", failed.instance, failed.detail);
+        return (v1::RefState::Failed, reason);
+    }
+    if live == 0 {
+        let reason = if never { "no instance has connected" } else { "no instance is connected" };
+        return (v1::RefState::Waiting, reason.to_owned());
+    }
+    let applied = said
+        .iter()
+        .filter(|it| it.state == ReportState::Applied && it.version == current.get())
+        .count();
+    if applied == live {
+        return (v1::RefState::Injected, String::new());
+    }
+    (v1::RefState::Pending, format!("{applied} of {live} instances have applied {current}"))
+}
+
+fn evidence(number: i64) -> &'static str {
+    match i32::try_from(number).ok().and_then(|number| v1::Evidence::try_from(number).ok()) {
+        Some(v1::Evidence::Written) => "written",
+        Some(v1::Evidence::Read) => "read",
+        Some(v1::Evidence::Reloaded) => "reloaded",
+        Some(v1::Evidence::Gated) => "gated",
+        Some(v1::Evidence::Confirmed) => "confirmed",
+        Some(v1::Evidence::Unspecified) | None => "",
+    }
+}

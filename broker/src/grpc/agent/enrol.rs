@@ -1,0 +1,77 @@
+//! `EnrolmentService`.
+
+use crate::{
+    custody::{Custody, Enrolled},
+    grpc::{caller, status},
+};
+use secretref_domain::clock::Timestamp;
+use secretref_identity::{
+    join_token::JoinToken,
+    request::{PublicKey, parse_request},
+};
+use secretref_proto::{convert::field::to_time, v1};
+use tonic::{Request, Response, Status};
+use zeroize::Zeroizing;
+
+pub(crate) struct Enrolment {
+    custody: Custody,
+}
+
+impl Enrolment {
+    pub(crate) fn new(custody: Custody) -> Self {
+        Self { custody }
+    }
+
+    fn to_issued(&self, enrolled: Enrolled) -> Result<v1::IssuedCertificate, Status> {
+        let seconds = |at: i64| Some(to_time(Timestamp::from_micros(at.saturating_mul(1_000_000))));
+        let bundle = self.custody.trust_bundle().map_err(status::of)?;
+        Ok(v1::IssuedCertificate {
+            chain_der: enrolled.chain,
+            trust_bundle: Some(v1::TrustBundle {
+                trust_domain: bundle.domain().as_str().to_owned(),
+                roots_der: bundle.roots().iter().map(|root| root.to_vec()).collect(),
+            }),
+            instance: enrolled.instance.to_string(),
+            not_before: seconds(enrolled.not_before),
+            not_after: seconds(enrolled.not_after),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl v1::enrolment_service_server::EnrolmentService for Enrolment {
+    async fn join(
+        &self,
+        request: Request<v1::JoinRequest>,
+    ) -> Result<Response<v1::JoinResponse>, Status> {
+        let caller = caller::of(&self.custody, &request, true)?.caller;
+        let request = request.into_inner();
+        let text = Zeroizing::new(request.token);
+        let token = JoinToken::parse(&text)
+            .map_err(|error| status::invalid("token".into(), error.to_string()))?;
+        let key = public_key(&request.certificate_request_der)?;
+        let enrolled = self.custody.join(&caller, &token, key).await.map_err(status::of)?;
+        let (agent, environment) = (enrolled.agent.to_string(), enrolled.environment.to_string());
+        let issued = Some(self.to_issued(enrolled)?);
+        Ok(Response::new(v1::JoinResponse { issued, agent, environment }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<v1::RenewResponse>, Status> {
+        let presented = caller::of(&self.custody, &request, true)?;
+        let serial = presented
+            .serial
+            .ok_or_else(|| status::unauthenticated("renewal needs the agent's certificate"))?;
+        let key = public_key(&request.into_inner().certificate_request_der)?;
+        let enrolled = self.custody.renew(&presented.caller, serial, key).await;
+        let issued = Some(self.to_issued(enrolled.map_err(status::of)?)?);
+        Ok(Response::new(v1::RenewResponse { issued }))
+    }
+}
+
+fn public_key(der: &[u8]) -> Result<PublicKey, Status> {
+    parse_request(der)
+        .map_err(|error| status::invalid("certificate_request_der".into(), error.to_string()))
+}

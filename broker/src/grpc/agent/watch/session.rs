@@ -1,0 +1,355 @@
+//! One stream: what it has sent, what is unanswered, and when it has to end.
+//!
+//! At most one manifest is unanswered. Behind it there is one flag, "look again", so a sidecar
+//! that does not answer costs a flag, and one that answers late gets the last state at once.
+
+mod inbound;
+mod outbound;
+
+use crate::{
+    custody::{Admission, Custody, CustodyError, Report, Sent},
+    feed::{Cut, Subscription},
+};
+use inbound::Opening;
+use outbound::Outbound;
+use secretref_domain::{
+    clock::Timestamp, id::SecretId, name::SecretName, version::Version,
+};
+use secretref_proto::v1;
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, Streaming};
+use uuid::Uuid;
+
+/// A stream's session.
+pub(super) struct Session {
+    custody: Custody,
+    admission: Admission,
+    /// When the certificate of the connection ends.
+    not_after: Timestamp,
+    out: Outbound,
+    stop: CancellationToken,
+    boot: Uuid,
+    /// What the sidecar holds, or will once it has answered.
+    sent: Sent,
+    digest: [u8; 32],
+    missing: Vec<String>,
+    /// The manifest that is not answered yet.
+    unanswered: Option<i64>,
+    /// When the last manifest was answered, by the broker's clock in microseconds.
+    settled_at: i64,
+    /// Whether the sidecar could not apply a part of it: it holds something else, and says so.
+    refused: bool,
+    nonce: i64,
+    /// Whether to look again.
+    due: bool,
+    /// Deliveries whose record is durable already.
+    recorded: HashMap<SecretId, Version>,
+    /// When to look again though nobody says so: a value expires, or the store did not answer.
+    look_at: Option<Instant>,
+    heartbeat_at: Instant,
+    heard_at: Instant,
+    unsaved: BTreeMap<SecretName, Report>,
+    saving: Option<JoinHandle<Result<(), CustodyError>>>,
+}
+
+/// Why a session ended.
+pub(super) enum End {
+    /// The sidecar went, or the connection broke.
+    Gone,
+    /// With this, after which the stream is closed.
+    Said(Box<Status>),
+}
+
+impl From<Status> for End {
+    fn from(status: Status) -> Self {
+        Self::Said(Box::new(status))
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        custody: Custody,
+        admission: Admission,
+        not_after: i64,
+        outbound: mpsc::Sender<Result<v1::WatchResponse, Status>>,
+        stop: CancellationToken,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            out: Outbound::new(outbound, custody.epoch()),
+            custody,
+            admission,
+            not_after: Timestamp::from_micros(not_after.saturating_mul(1_000_000)),
+            stop,
+            boot: Uuid::nil(),
+            sent: Sent::new(),
+            digest: [0; 32],
+            missing: Vec::new(),
+            unanswered: None,
+            settled_at: 0,
+            refused: false,
+            nonce: 0,
+            due: true,
+            recorded: HashMap::new(),
+            look_at: None,
+            heartbeat_at: now,
+            heard_at: now,
+            unsaved: BTreeMap::new(),
+            saving: None,
+        }
+    }
+
+    /// Runs until the stream ends, and says why it did. Whether the connection must end too.
+    pub(super) async fn run(mut self, mut inbound: Streaming<v1::WatchRequest>) -> bool {
+        let mut cut = false;
+        if let Err(End::Said(status)) = self.serve(&mut inbound).await {
+            cut = status.code() == Code::PermissionDenied;
+            self.out.fail(*status).await;
+        }
+        if let Some(saving) = self.saving.take() {
+            drop(saving.await);
+        }
+        if !self.unsaved.is_empty() {
+            let reports = std::mem::take(&mut self.unsaved).into_values().collect();
+            drop(self.custody.report(&self.admission, self.boot, reports).await);
+        }
+        cut
+    }
+
+    async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
+        let Opening { boot, sent, message_bytes_max } = inbound::open(&self.custody, inbound).await?;
+        (self.boot, self.sent) = (boot, sent);
+        self.out.limit(message_bytes_max);
+        // Before the first set is worked out, so that no commit falls between the two.
+        let subscription = self.custody.subscribe(&self.admission);
+        self.out.send(&self.custody, self.welcome()).await?;
+        loop {
+            if self.due && self.unanswered.is_none() {
+                self.push(inbound).await?;
+            }
+            self.save();
+            let wake_at = self.wake_at();
+            tokio::select! {
+                () = subscription.woken() => self.woken(&subscription, inbound).await?,
+                message = inbound.message() => self.heard(message, inbound).await?,
+                saved = saved(&mut self.saving) => self.saved(saved),
+                () = sleep_until(wake_at) => self.tick(inbound).await?,
+                () = self.stop.cancelled() => self.go_away(v1::GoAwayReason::Drain).await?,
+            }
+        }
+    }
+
+    fn welcome(&self) -> v1::watch_response::Message {
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        v1::watch_response::Message::Welcome(v1::Welcome {
+            agent: self.admission.name.to_string(),
+            environment: self.admission.environment.to_string(),
+            instance: self.admission.instance.to_string(),
+            broker_id: self.custody.broker().to_string(),
+            heartbeat_ms: millis(HEARTBEAT_EVERY),
+            lease_ms: millis(self.custody.lease()),
+            stream_age_max_ms: self.not_after.millis_since(self.custody.now()).max(0),
+            client_version_min: CLIENT_VERSION_MIN.to_owned(),
+        })
+    }
+
+    async fn woken(
+        &mut self,
+        subscription: &Subscription,
+        inbound: &mut Streaming<v1::WatchRequest>,
+    ) -> Result<(), End> {
+        let Some(woken) = subscription.take() else { return Ok(()) };
+        self.recorded.extend(woken.recorded);
+        self.due = true;
+        match woken.cut {
+            None => Ok(()),
+            Some(Cut::Revoked) => self.revoke(inbound).await,
+            Some(Cut::Superseded) => self.go_away(v1::GoAwayReason::Superseded).await,
+            Some(Cut::Drain) => self.go_away(v1::GoAwayReason::Drain).await,
+        }
+    }
+
+    /// Sends what the sidecar is owed and lacks.
+    async fn push(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
+        self.due = false;
+        let recorded = std::mem::take(&mut self.recorded);
+        let frame = match self.custody.frame(&self.admission, &self.sent, &recorded).await {
+            Ok(frame) => frame,
+            Err(CustodyError::NotAdmitted { .. }) => return self.revoke(inbound).await,
+            Err(error) => {
+                // What cannot be recorded does not leave. The sidecar keeps what it has.
+                tracing::warn!(%error, agent = %self.admission.name, "nothing was sent");
+                self.due = true;
+                self.recorded = recorded;
+                self.unanswered = None;
+                self.look_at = Some(Instant::now() + RETRY_AFTER);
+                return self.pause(inbound).await;
+            }
+        };
+        self.look_at = frame.next_expiry.map(|end| self.instant(end));
+        let first = self.nonce == 0;
+        let missing: Vec<_> =
+            frame.missing.iter().map(|it| format!("{}: {}", it.target.file, it.reason)).collect();
+        let parts = super::frame::parts(frame, self.nonce + 1, self.out.part_bytes_max());
+        if !first && parts.digest == self.digest && missing == self.missing {
+            return Ok(());
+        }
+        self.nonce += 1;
+        for manifest in parts.manifests {
+            self.out.send(&self.custody, v1::watch_response::Message::Manifest(manifest)).await?;
+        }
+        (self.sent, self.digest, self.missing) = (parts.sent, parts.digest, missing);
+        self.unanswered = Some(self.nonce);
+        Ok(())
+    }
+
+    /// After a push that could not be recorded: listens until it is time to try again.
+    async fn pause(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
+        let until = Instant::now() + RETRY_AFTER;
+        tokio::select! {
+            () = sleep_until(until) => Ok(()),
+            message = inbound.message() => self.heard(message, inbound).await,
+            () = self.stop.cancelled() => self.go_away(v1::GoAwayReason::Drain).await,
+        }
+    }
+
+    async fn tick(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
+        let now = Instant::now();
+        if self.custody.now() >= self.not_after {
+            let message = "the certificate ended; renew it and come again";
+            return self.end(v1::StreamErrorCode::CertificateExpired, message).await;
+        }
+        if now >= self.heard_at + SILENCE_MAX {
+            return Err(Status::deadline_exceeded("nothing was heard of the sidecar").into());
+        }
+        if !self.custody.admitted(&self.admission) {
+            return self.revoke(inbound).await;
+        }
+        if self.look_at.is_some_and(|at| now >= at) {
+            (self.look_at, self.due) = (None, true);
+        }
+        if now >= self.heartbeat_at {
+            self.heartbeat_at = now + jittered(HEARTBEAT_EVERY);
+            let heartbeat = v1::Heartbeat {
+                manifest_digest: self.digest.to_vec(),
+                stale: self.custody.stale(),
+                echo: self.custody.now().as_micros(),
+            };
+            let message = v1::watch_response::Message::Heartbeat(heartbeat);
+            self.out.send(&self.custody, message).await?;
+        }
+        Ok(())
+    }
+
+    fn wake_at(&self) -> Instant {
+        let end = self.instant(self.not_after);
+        let silence = self.heard_at + SILENCE_MAX;
+        let next = self.heartbeat_at.min(end).min(silence);
+        self.look_at.map_or(next, |at| at.min(next))
+    }
+
+    /// The moment of a time of the broker's clock; at most a heartbeat ahead, since that clock may
+    /// be moved.
+    fn instant(&self, at: Timestamp) -> Instant {
+        let millis = u64::try_from(at.millis_since(self.custody.now()) + 1).unwrap_or(0);
+        Instant::now() + Duration::from_millis(millis).min(HEARTBEAT_EVERY)
+    }
+
+    /// Tells the sidecar to take everything away, and waits a moment for it to say that it has.
+    async fn revoke(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
+        self.nonce += 1;
+        let reason = "the agent, its instance or its certificate is revoked".to_owned();
+        let revoke = v1::Revoke { nonce: self.nonce, reason: reason.clone() };
+        self.out.send(&self.custody, v1::watch_response::Message::Revoke(revoke)).await?;
+        let wiped = async {
+            while let Ok(Some(message)) = inbound.message().await {
+                if let Some(v1::watch_request::Message::Ack(ack)) = message.message {
+                    let (nonce, answered) = (ack.nonce, self.nonce);
+                    self.results(ack.results);
+                    if nonce == answered {
+                        return;
+                    }
+                }
+            }
+        };
+        drop(timeout(WIPE_WAIT_MAX, wiped).await);
+        self.end(v1::StreamErrorCode::Revoked, &reason).await
+    }
+
+    async fn go_away(&mut self, reason: v1::GoAwayReason) -> Result<(), End> {
+        let go_away = v1::GoAway {
+            reason: reason.into(),
+            deadline_ms: 0,
+            retry_after_min_ms: 0,
+            retry_after_max_ms: RETRY_WINDOW_MS,
+        };
+        self.out.send(&self.custody, v1::watch_response::Message::GoAway(go_away)).await?;
+        Err(Status::unavailable(reason.as_str_name()).into())
+    }
+
+    async fn end(&mut self, code: v1::StreamErrorCode, message: &str) -> Result<(), End> {
+        let error = v1::StreamError { code: code.into(), message: message.to_owned() };
+        self.out.send(&self.custody, v1::watch_response::Message::Error(error)).await?;
+        Err(match code {
+            v1::StreamErrorCode::Revoked => Status::permission_denied(message),
+            v1::StreamErrorCode::CertificateExpired => Status::unauthenticated(message),
+            _ => Status::failed_precondition(message),
+        }
+        .into())
+    }
+
+    /// Saves results one batch at a time: a sidecar that floods the stream replaces its own.
+    fn save(&mut self) {
+        if self.saving.is_some() || self.unsaved.is_empty() {
+            return;
+        }
+        let reports = std::mem::take(&mut self.unsaved).into_values().collect();
+        let (custody, admission, boot) = (self.custody.clone(), self.admission.clone(), self.boot);
+        let saving = async move { custody.report(&admission, boot, reports).await };
+        self.saving = Some(tokio::spawn(saving));
+    }
+
+    fn saved(&mut self, saved: Result<(), CustodyError>) {
+        self.saving = None;
+        if let Err(error) = saved {
+            tracing::warn!(%error, agent = %self.admission.name, "results were not saved");
+        }
+    }
+}
+
+/// Waits for what is being saved; for ever where nothing is.
+async fn saved(
+    saving: &mut Option<JoinHandle<Result<(), CustodyError>>>,
+) -> Result<(), CustodyError> {
+    match saving {
+        Some(saving) => saving.await.unwrap_or(Err(CustodyError::Stopping)),
+        None => std::future::pending().await,
+    }
+}
+
+/// ± 20 %, so that a fleet's heartbeats do not come together.
+fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(0.8 + 0.4 * fastrand::f64())
+}
+
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// Without a word for so long, a stream is closed.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long to wait after a push that could not be recorded.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a revoked sidecar has to say that it has wiped.
+const WIPE_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Window in which the sidecars of a stopping broker come again.
+const RETRY_WINDOW_MS: i64 = 1000;
+/// How long what a session said last is given to leave.
+pub(super) const LINGER: Duration = Duration::from_millis(300);
+const CLIENT_VERSION_MIN: &str = "0.1.0";

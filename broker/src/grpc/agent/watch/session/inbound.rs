@@ -1,0 +1,155 @@
+//! What a sidecar says, parsed at the door.
+
+use super::{End, Session};
+use crate::{
+    custody::{Custody, Report, ReportState, Sent},
+    grpc::status,
+};
+use secretref_domain::{
+    id::Digest,
+    limit::BINDINGS_MAX,
+    name::SecretName,
+    version::Version,
+};
+use secretref_proto::{PROTOCOL_VERSION, v1};
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+use tonic::{Status, Streaming};
+use uuid::Uuid;
+
+/// A Hello that is valid.
+pub(super) struct Opening {
+    pub(super) boot: Uuid,
+    pub(super) sent: Sent,
+    pub(super) message_bytes_max: usize,
+}
+
+/// Waits for the Hello.
+pub(super) async fn open(
+    custody: &Custody,
+    inbound: &mut Streaming<v1::WatchRequest>,
+) -> Result<Opening, End> {
+    let message = timeout(HELLO_TIME_MAX, inbound.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded("the first message, a Hello, did not come"))??;
+    match message.and_then(|message| message.message) {
+        Some(v1::watch_request::Message::Hello(hello)) => Ok(parse(custody, hello)?),
+        _ => Err(refuse("message", "the first message of a stream is a Hello").into()),
+    }
+}
+
+fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
+    if hello.protocol_version != PROTOCOL_VERSION {
+        let given = hello.protocol_version;
+        let problem = format!("it is {given}; this broker speaks {PROTOCOL_VERSION}");
+        return Err(refuse("hello.protocol_version", &problem));
+    }
+    if hello.client_version.len() > CLIENT_VERSION_BYTES_MAX {
+        return Err(refuse("hello.client_version", "it is longer than 32 bytes"));
+    }
+    let boot = Uuid::parse_str(&hello.boot_id)
+        .map_err(|_| refuse("hello.boot_id", "it is not a UUID"))?;
+    if hello.have.len() > BINDINGS_MAX {
+        return Err(refuse("hello.have", &format!("it names more than {BINDINGS_MAX} secrets")));
+    }
+    let message_bytes_max = usize::try_from(hello.message_bytes_max)
+        .ok()
+        .filter(|bytes| (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(bytes))
+        .ok_or_else(|| refuse("hello.message_bytes_max", "it lies in 262144 to 16777216"))?;
+    // A sidecar that comes from another history, or from a future of this one, holds nothing that
+    // can be relied upon.
+    let resumes = hello.resume.is_some_and(|token| {
+        token.store_epoch == custody.epoch().to_string()
+            && token.revision <= custody.feed().revision().0
+    });
+    let sent = if resumes { held(&hello.have)? } else { Sent::new() };
+    Ok(Opening { boot, sent, message_bytes_max })
+}
+
+fn held(have: &[v1::HeldSecret]) -> Result<Sent, Status> {
+    let one = |held: &v1::HeldSecret| {
+        let name = SecretName::parse(&held.name).map_err(|error| error.to_string())?;
+        let version = Version::new(held.version).ok_or("a version is 1 or more")?;
+        let digest = held.digest.as_slice().try_into().map_err(|_| "a digest has 32 bytes")?;
+        Ok((name, (version, Digest(digest))))
+    };
+    have.iter().map(one).collect::<Result<_, String>>().map_err(|why| refuse("hello.have", &why))
+}
+
+fn refuse(field: &str, problem: &str) -> Status {
+    status::invalid(field.to_owned(), problem.to_owned())
+}
+
+impl Session {
+    pub(super) async fn heard(
+        &mut self,
+        message: Result<Option<v1::WatchRequest>, Status>,
+        inbound: &mut Streaming<v1::WatchRequest>,
+    ) -> Result<(), End> {
+        let Ok(Some(message)) = message else { return Err(End::Gone) };
+        self.heard_at = Instant::now();
+        match message.message {
+            Some(v1::watch_request::Message::Ack(ack)) => self.acknowledged(ack),
+            Some(v1::watch_request::Message::Report(report)) => self.results(report.results),
+            Some(v1::watch_request::Message::NeedSnapshot(_)) => self.start_over(),
+            Some(v1::watch_request::Message::Pong(pong)) => self.answered(&pong),
+            Some(v1::watch_request::Message::Hello(_)) => {
+                let message = "a stream has one Hello";
+                return self.end(v1::StreamErrorCode::Protocol, message).await;
+            }
+            // A newer sidecar may say more.
+            None => {}
+        }
+        // A sidecar that only ever talks must not keep a revocation from being seen.
+        if self.custody.admitted(&self.admission) { Ok(()) } else { self.revoke(inbound).await }
+    }
+
+    /// An answer frees the stream for the next manifest, if it is the answer to the last one; what
+    /// it says of the secrets counts in any case.
+    fn acknowledged(&mut self, ack: v1::Ack) {
+        if self.unanswered == Some(ack.nonce) {
+            self.unanswered = None;
+            self.settled_at = self.custody.now().as_micros();
+            self.refused = false;
+        }
+        self.results(ack.results);
+    }
+
+    pub(super) fn results(&mut self, results: Vec<v1::SecretResult>) {
+        for result in results.into_iter().take(BINDINGS_MAX) {
+            let Ok(name) = SecretName::parse(&result.name) else { continue };
+            let state = ReportState::of(i64::from(result.state));
+            let Some(state) = state.filter(|state| *state != ReportState::Received) else {
+                continue;
+            };
+            self.refused |= state == ReportState::Failed;
+            let (version, evidence) = (result.version, i64::from(result.evidence));
+            let report =
+                Report { name: name.clone(), version, state, evidence, detail: result.detail };
+            if self.unsaved.len() < BINDINGS_MAX || self.unsaved.contains_key(&name) {
+                self.unsaved.insert(name, report);
+            }
+        }
+    }
+
+    /// Everything again: the sidecar says that it does not hold what it should.
+    fn start_over(&mut self) {
+        self.sent.clear();
+        (self.unanswered, self.due, self.digest) = (None, true, [0; 32]);
+    }
+
+    /// Anti-entropy: what the sidecar holds must be what it was sent, unless it is still at it, or
+    /// has said that it could not: the same again would not help.
+    fn answered(&mut self, pong: &v1::Pong) {
+        let settled = self.unanswered.is_none() && !self.due && pong.echo >= self.settled_at;
+        if settled && !self.refused && pong.manifest_digest != self.digest {
+            self.start_over();
+        }
+    }
+}
+
+/// How long the first message may take.
+const HELLO_TIME_MAX: Duration = Duration::from_secs(5);
+const CLIENT_VERSION_BYTES_MAX: usize = 32;
+const MESSAGE_BYTES_MIN: usize = 262_144;
+const MESSAGE_BYTES_MAX: usize = 16_777_216;

@@ -1,0 +1,224 @@
+//! `init`: everything that a broker needs before it can serve.
+
+use crate::{
+    authority::Authority,
+    config::{
+        BROKER_FILE, BrokerFile, Config, InitArguments, MigrateArguments, ROOT_KEY_FILE,
+        certificate_seconds, lease_seconds, profile_file, read_passphrase,
+    },
+    custody::{AUTHORITY, Custody, Parts},
+    store::Store,
+    telemetry::announce,
+    unseal::{write_private, write_slot},
+};
+use anyhow::{Context, bail};
+use secretref_domain::{
+    clock::Clock,
+    id::BrokerId,
+    policy::{Role, Roles},
+};
+use secretref_envelope::{
+    Keyring, RootKey, SealedKeyring, write_file_slot, write_passphrase_slot,
+};
+use secretref_identity::{
+    credentials::Credentials,
+    request::{CertificateRequest, parse_request},
+    subject::TrustDomain,
+};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Makes a new broker. Where something is in use already, nothing is touched.
+///
+/// # Errors
+/// What is in the way, and how to clear it.
+pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
+    let domain = TrustDomain::parse(&arguments.trust_domain)
+        .with_context(|| format!("--trust-domain {}", arguments.trust_domain))?;
+    let data_dir = make_folder(&arguments.data_dir)?;
+    let database_url = match &arguments.database_url {
+        Some(url) => url.clone(),
+        None => format!("sqlite://{}", data_dir.join("secretref.db").display()),
+    };
+    let root = RootKey::generate()?;
+    let slot = match &arguments.passphrase_file {
+        Some(path) => {
+            let passphrase =
+                read_passphrase(path).with_context(|| path.display().to_string())?;
+            Zeroizing::new(write_passphrase_slot(&root, &passphrase)?)
+        }
+        None => write_file_slot(&root),
+    };
+    let store = Store::open(&database_url).await?;
+    store.migrate().await?;
+    if store.head().await?.is_some() {
+        bail!(
+            "the database holds a broker's data already. Fix: name another with --database-url, or \
+             serve with the folder that belongs to it"
+        );
+    }
+    // The key first: a database without its key would be of no use to anybody.
+    write_slot(&data_dir.join(ROOT_KEY_FILE), slot.as_bytes())?;
+    let file = BrokerFile {
+        broker_id: Uuid::now_v7(),
+        database_url,
+        trust_domain: arguments.trust_domain.clone(),
+        agent_listen: arguments.agent_listen,
+        admin_listen: arguments.admin_listen,
+        health_listen: arguments.health_listen,
+        advertise: arguments.advertise.clone(),
+        certificate_seconds: certificate_seconds(),
+        lease_seconds: lease_seconds(),
+    };
+    let custody = found(&store, root, domain, &file).await?;
+    first_admin(&custody, &data_dir).await?;
+    let text = toml::to_string_pretty(&file)?;
+    write_private(&data_dir.join(BROKER_FILE), text.as_bytes())?;
+    store.close().await;
+    announce(&format!("made a broker in {}", data_dir.display()));
+    announce(&format!("root key {}: keep a copy apart from the database's backups",
+        data_dir.join(ROOT_KEY_FILE).display()));
+    write_profile(&arguments.profile, &file, &data_dir)?;
+    announce(&format!("next: secretref-broker serve --data-dir {}", data_dir.display()));
+    Ok(())
+}
+
+/// Applies missing migrations.
+///
+/// # Errors
+/// What the store says.
+pub async fn migrate(arguments: &MigrateArguments) -> anyhow::Result<()> {
+    let config = Config::load(&arguments.data_dir)?;
+    let url = arguments.migration_url.as_ref().unwrap_or(&config.file.database_url);
+    let store = Store::open(url).await?;
+    store.migrate().await?;
+    store.close().await;
+    announce("the schema is current");
+    Ok(())
+}
+
+fn make_folder(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(data_dir).with_context(|| data_dir.display().to_string())?;
+    let data_dir = data_dir.canonicalize().with_context(|| data_dir.display().to_string())?;
+    let first = fs::read_dir(&data_dir).with_context(|| data_dir.display().to_string())?.next();
+    if let Some(entry) = first {
+        bail!(
+            "{} is in use: it holds {:?}. Fix: name an empty folder with --data-dir",
+            data_dir.display(),
+            entry?.file_name()
+        );
+    }
+    fs::create_dir(data_dir.join("providers"))?;
+    Ok(data_dir)
+}
+
+/// Fills an empty store with its keys and its authority.
+async fn found(
+    store: &Store,
+    root: RootKey,
+    domain: TrustDomain,
+    file: &BrokerFile,
+) -> anyhow::Result<Custody> {
+    let clock: Arc<dyn Clock> = Arc::new(crate::app::SystemClock);
+    let now = clock.now().as_micros().div_euclid(1_000_000);
+    let (keyring, sealed) = Keyring::create(root)?;
+    let authority = Authority::create(domain, now)?;
+    let authority_blob = keyring.seal_blob(AUTHORITY, &authority.export())?;
+    let mut vault = keyring_blobs(&sealed);
+    vault.push((AUTHORITY.to_owned(), authority_blob));
+    store.initialise(Uuid::new_v4(), vault).await?;
+    let custody = Custody::open(Parts {
+        store: store.clone(),
+        keyring,
+        authority,
+        broker: BrokerId(file.broker_id),
+        clock,
+        certificate_life: std::time::Duration::from_secs(file.certificate_seconds),
+        lease: std::time::Duration::from_secs(file.lease_seconds),
+    });
+    Ok(custody.await?)
+}
+
+fn keyring_blobs(sealed: &SealedKeyring) -> Vec<(String, Vec<u8>)> {
+    vec![
+        (KEK_ID.to_owned(), sealed.kek_id.0.as_bytes().to_vec()),
+        (KEK_CHECK.to_owned(), sealed.check.to_vec()),
+        (MAC_KEY.to_owned(), sealed.mac_key.clone()),
+        (AUDIT_KEY.to_owned(), sealed.audit_key.clone()),
+    ]
+}
+
+/// The first administrator writes, reads with a reason, and operates; as an operator he reads the
+/// audit trail, which nobody can write.
+async fn first_admin(custody: &Custody, data_dir: &Path) -> anyhow::Result<()> {
+    let request = CertificateRequest::generate()?;
+    let roles = Roles::from([Role::Writer, Role::Reader, Role::Operator]);
+    let key = parse_request(&request.der)?;
+    let grant = custody.first_admin("admin", roles, key, ADMIN_SECONDS).await?;
+    let trust = custody.trust_bundle()?;
+    let credentials = Credentials::new(grant.issued.chain, request.key, trust.clone())?;
+    let folder = data_dir.join("admin");
+    fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    write_private(&folder.join("ca.crt"), trust.to_pem().as_bytes())?;
+    write_private(&folder.join("admin.crt"), credentials.chain_pem().as_bytes())?;
+    write_private(&folder.join("admin.key"), credentials.key().expose_pem().as_bytes())?;
+    Ok(())
+}
+
+/// Writes the profile for `secretref`, unless there is one of that name.
+fn write_profile(profile: &str, file: &BrokerFile, data_dir: &Path) -> anyhow::Result<()> {
+    let Some(path) = profile_file() else {
+        announce("no profile was written: neither HOME nor XDG_CONFIG_HOME is set");
+        return Ok(());
+    };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    let profiles: toml::Table =
+        text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+    if profiles.get("profiles").and_then(|it| it.get(profile)).is_some() {
+        announce(&format!(
+            "profile {profile:?} in {} is another broker's and was left as it is; write this one's \
+             with --profile NAME",
+            path.display()
+        ));
+        return Ok(());
+    }
+    let folder = data_dir.join("admin");
+    let mut entry = toml::Table::new();
+    entry.insert("address".into(), file.admin_listen.to_string().into());
+    for (key, name) in [("ca", "ca.crt"), ("cert", "admin.crt"), ("key", "admin.key")] {
+        entry.insert(key.into(), folder.join(name).display().to_string().into());
+    }
+    let table = toml::Table::from_iter([(
+        "profiles".to_owned(),
+        toml::Table::from_iter([(profile.to_owned(), entry.into())]).into(),
+    )]);
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    let mut opened = options.append(true).create(true).mode(0o600).open(&path)?;
+    opened.write_all(format!("\n{}", toml::to_string_pretty(&table)?).trim_start().as_bytes())?;
+    announce(&format!("profile {profile:?} is in {}", path.display()));
+    Ok(())
+}
+
+/// Names of the sealed keyring in the vault.
+pub(crate) const KEK_ID: &str = "kek-id";
+pub(crate) const KEK_CHECK: &str = "kek-check";
+pub(crate) const MAC_KEY: &str = "mac-key";
+pub(crate) const AUDIT_KEY: &str = "audit-key";
+/// How long the first administrator's certificate is valid: 90 days, as long as its issuer.
+const ADMIN_SECONDS: i64 = 90 * 24 * 3600;

@@ -1,0 +1,49 @@
+//! `secretref-broker`.
+
+use clap::Parser;
+use secretref_broker::{
+    app,
+    config::{Arguments, Command},
+    health, init, telemetry,
+};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::start(&arguments.log);
+    if let Err(error) = telemetry::harden() {
+        tracing::warn!(%error, "the process could not be hardened");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments.command)),
+        Err(error) => Err(anyhow::anyhow!("the runtime did not start: {error}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            telemetry::complain(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Init(arguments) => init::init(&arguments).await,
+        Command::Serve(arguments) => app::serve_until_signal(arguments.load()?).await,
+        Command::Migrate(arguments) => init::migrate(&arguments).await,
+        Command::Health(arguments) => health::ask(arguments.load()?).await,
+    }
+}
+
+/// 69 where the database cannot be reached, 2 where what was asked for is wrong.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    use secretref_broker::store::StoreError;
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::Unavailable { .. }) => 69,
+        Some(StoreError::Damaged(_) | StoreError::LaneTaken(_)) => 1,
+        _ if error.is::<health::Unhealthy>() => 1,
+        _ => 2,
+    }
+}

@@ -1,0 +1,63 @@
+//! The SQL that both engines understand: `$1…$n` is a parameter in either, row values compare in
+//! either, and bytes are ordered alike (`memcmp`).
+
+/// The head: epoch, revision, MAC.
+pub(super) const HEAD: &str = "SELECT epoch, revision, mac FROM head WHERE id = 1";
+
+/// Whether any table holds anything: a row if so.
+pub(super) const IN_USE: &str = "\
+    SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM head) \
+    OR EXISTS (SELECT 1 FROM vault) OR EXISTS (SELECT 1 FROM authority_log) \
+    OR EXISTS (SELECT 1 FROM secret_versions) OR EXISTS (SELECT 1 FROM audit_lanes) \
+    OR EXISTS (SELECT 1 FROM audit)";
+
+/// Writes the first head, unless there is one.
+pub(super) const FIRST_HEAD: &str = "\
+    INSERT INTO head (id, epoch, revision, mac) VALUES (1, $1, 0, $2) ON CONFLICT DO NOTHING";
+
+/// Writes a blob, unless there is one of that name.
+pub(super) const FIRST_BLOB: &str =
+    "INSERT INTO vault (name, content) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+
+/// A blob by its name.
+pub(super) const BLOB: &str = "SELECT content FROM vault WHERE name = $1";
+
+/// Replaces a blob that still is what it was.
+pub(super) const REPLACE_BLOB: &str =
+    "UPDATE vault SET content = $3 WHERE name = $1 AND content = $2";
+
+/// Records after a place, up to a limit.
+pub(super) const LOG_AFTER: &str = "\
+    SELECT revision, position, record, mac FROM authority_log \
+    WHERE (revision, position) > ($1, $2) ORDER BY revision, position LIMIT $3";
+
+/// A sealed version.
+pub(super) const SEALED: &str = "\
+    SELECT environment, wrapped, sealed FROM secret_versions WHERE secret = $1 AND version = $2";
+
+/// The recorded end of a lane (source 0), and its newest entry (source 1), in one snapshot.
+pub(super) const LANE_HEAD: &str = "\
+    SELECT CAST(0 AS BIGINT) AS source, seq, hash FROM audit_lanes WHERE lane = $1 \
+    UNION ALL \
+    SELECT CAST(1 AS BIGINT), seq, hash FROM \
+    (SELECT seq, hash FROM audit WHERE lane = $1 ORDER BY seq DESC LIMIT 1) AS newest \
+    ORDER BY source";
+
+/// Audit entries after a place in the order of time, lane and number.
+pub(super) const AUDIT_AFTER: &str = "\
+    SELECT lane, seq, at, entry, hash FROM audit \
+    WHERE (at, lane, seq) > ($1, $2, $3) ORDER BY at, lane, seq LIMIT $4";
+
+/// What the instances of an agent said last.
+pub(super) const REPORTS: &str = "\
+    SELECT instance, secret, environment, version, state, evidence, detail, boot, at \
+    FROM reports WHERE agent = $1 ORDER BY instance, secret";
+
+/// Forgets old answers.
+pub(super) const FORGET_REQUESTS: &str = "DELETE FROM requests WHERE at < $1";
+
+/// Migrations that were applied.
+pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";
+
+pub(super) const LANE_TAIL: &str = "\
+    SELECT lane, seq, at, entry, hash FROM audit WHERE lane = $1 ORDER BY seq DESC LIMIT 1";

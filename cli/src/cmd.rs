@@ -1,0 +1,150 @@
+//! The commands: one verb, one file; one arm of [`Command`] registers it.
+
+mod activate;
+mod agent;
+mod apply;
+mod audit;
+mod completion;
+mod delete;
+mod demo;
+mod destroy;
+mod explain;
+mod get;
+mod list;
+mod put;
+mod show;
+mod status;
+mod undelete;
+mod version;
+mod versions;
+
+use crate::{
+    args::Args,
+    config::Config,
+    connect::Session,
+    failure::{Exit, Failure},
+    print::Printer,
+};
+use secretref_domain::name::{AgentName, SecretName};
+
+/// What can be done.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Write a new version of a secret and make it current
+    Put(Box<put::Put>),
+    /// Read a value: break-glass, with a reason, on the record
+    Get(get::Get),
+    /// List secrets, without values
+    List(list::List),
+    /// Show one secret, without its value
+    Show(show::Show),
+    /// List the versions of a secret
+    Versions(versions::Versions),
+    /// Bring the value of an older version back, as a new version
+    Activate(activate::Activate),
+    /// Shred the key of one version: its value can never be read again
+    Destroy(destroy::Destroy),
+    /// Take a secret from every agent at once
+    Delete(delete::Delete),
+    /// Take a deletion back
+    Undelete(undelete::Undelete),
+    /// Apply manifests: agents, their tools and refs
+    Apply(apply::Apply),
+    /// Administer agents
+    #[command(subcommand)]
+    Agent(agent::Agent),
+    /// Show what each agent is owed and what its instances really hold
+    Status(status::Status),
+    /// Read the audit trail, or diagnose refs
+    Audit(audit::Audit),
+    /// Explain a ref: where it comes from, who may have it, who has which version
+    Explain(explain::Explain),
+    /// Show the whole story in one terminal, with real processes
+    Demo(demo::Demo),
+    /// Print a completion script for a shell
+    Completion(completion::Completion),
+    /// Print the version
+    Version(version::Version),
+    /// The same commands by their longer names
+    #[command(subcommand, hide = true)]
+    Gateway(Gateway),
+}
+
+/// Longer names of some commands.
+#[derive(clap::Subcommand)]
+pub(crate) enum Gateway {
+    /// As `secretref status`
+    Status(status::Status),
+    /// As `secretref audit`
+    Audit(audit::Audit),
+}
+
+impl Command {
+    /// Whether it talks to a broker that a profile names.
+    pub(crate) fn connects(&self) -> bool {
+        !matches!(self, Self::Demo(_) | Self::Completion(_) | Self::Version(_))
+    }
+
+    /// Whether it prints data that JSON could hold.
+    pub(crate) fn prints_json(&self) -> bool {
+        !matches!(self, Self::Demo(_) | Self::Completion(_))
+    }
+}
+
+/// Does what the command line says.
+pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exit, Failure> {
+    let global = args.global;
+    let profile = global.profile.as_deref();
+    let session = Session::new(config, profile, global.wait, global.environment.as_deref(), out);
+    let session = &session;
+    match args.command {
+        Command::Put(command) => command.run(session).await,
+        Command::Get(command) => command.run(session).await,
+        Command::List(command) => command.run(session).await,
+        Command::Show(command) => command.run(session).await,
+        Command::Versions(command) => command.run(session).await,
+        Command::Activate(command) => command.run(session).await,
+        Command::Destroy(command) => command.run(session).await,
+        Command::Delete(command) => command.run(session).await,
+        Command::Undelete(command) => command.run(session).await,
+        Command::Apply(command) => command.run(session).await,
+        Command::Agent(command) => command.run(session).await,
+        Command::Status(command) | Command::Gateway(Gateway::Status(command)) => {
+            command.run(session).await
+        }
+        Command::Audit(command) | Command::Gateway(Gateway::Audit(command)) => {
+            command.run(session).await
+        }
+        Command::Explain(command) => command.run(session).await,
+        Command::Demo(command) => Box::pin(command.run(session)).await,
+        Command::Completion(command) => command.run(session),
+        Command::Version(command) => command.run(session),
+    }
+}
+
+/// The name of a secret, or why it is none.
+fn secret_name(given: &str) -> Result<String, Failure> {
+    match SecretName::parse(given) {
+        Ok(_) => Ok(given.to_owned()),
+        Err(error) => Err(Failure::usage(error.to_string(), "see secretref list for names")),
+    }
+}
+
+/// The name of an agent, or why it is none.
+fn agent_name(given: &str) -> Result<String, Failure> {
+    match AgentName::parse(given) {
+        Ok(_) => Ok(given.to_owned()),
+        Err(error) => Err(Failure::usage(error.to_string(), "see secretref agent list for names")),
+    }
+}
+
+/// Makes a retry safe.
+fn request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// An answer of the broker that lacks what it always has.
+fn incomplete(what: &str) -> Failure {
+    let what = format!("the broker's answer has no {what}");
+    Failure::new(Exit::Refused, what, "use a secretref and a broker of the same version")
+}

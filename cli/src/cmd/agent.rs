@@ -1,0 +1,38 @@
+//! `secretref agent`: one verb, one file.
+
+mod list;
+mod revoke;
+mod show;
+mod token;
+
+use crate::{
+    connect::Session,
+    failure::{Exit, Failure},
+};
+
+/// Administer agents.
+#[derive(clap::Subcommand)]
+#[command(after_help = "Example:\n  \
+    secretref agent token payment-analyst > token && chmod 600 token")]
+pub(crate) enum Agent {
+    /// List agents
+    List(list::List),
+    /// Show one agent, its bindings and instances
+    Show(show::Show),
+    /// Mint a join token, single use; it alone goes to standard output
+    Token(token::Token),
+    /// Revoke an agent: its streams are cut, and what it holds is wiped
+    Revoke(revoke::Revoke),
+}
+
+impl Agent {
+    /// Does what the command line says.
+    pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
+        match self {
+            Self::List(command) => command.run(session).await,
+            Self::Show(command) => command.run(session).await,
+            Self::Token(command) => command.run(session).await,
+            Self::Revoke(command) => command.run(session).await,
+        }
+    }
+}

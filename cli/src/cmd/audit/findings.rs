@@ -1,0 +1,146 @@
+//! What is worth a look among the refs of all agents: pure, from what the broker says of them.
+
+use crate::print::{status, time, version};
+use prost_types::Timestamp;
+use secretref_proto::v1::{self, AgentState, RefState};
+use serde::Serialize;
+
+/// How much care a finding needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Severity {
+    /// None: only shown to who asks for all.
+    Well,
+    /// Somebody should look.
+    Finding,
+    /// A ref has no value.
+    Unresolved,
+}
+
+/// One ref of one agent, or one secret.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    /// How much care it needs.
+    pub(super) severity: Severity,
+    /// What kind: a state of a ref, `expired`, `expiring`, `deprecated`.
+    pub(super) kind: &'static str,
+    /// The ref or secret.
+    #[serde(rename = "ref")]
+    pub(super) name: String,
+    /// The agent; absent where it is about the secret alone.
+    pub(super) agent: Option<String>,
+    /// In words.
+    pub(super) detail: String,
+    /// Command that mends it; absent where there is nothing to mend.
+    pub(super) fix: Option<String>,
+}
+
+impl Finding {
+    /// The finding as people read it.
+    pub(super) fn line(&self) -> String {
+        let icon = match self.severity {
+            Severity::Well => "✅",
+            Severity::Finding => "⚠️",
+            Severity::Unresolved => "❌",
+        };
+        let agent = match &self.agent {
+            Some(agent) => format!(" (agent {agent})"),
+            None => String::new(),
+        };
+        let fix = match &self.fix {
+            Some(fix) => format!(". Fix: {fix}"),
+            None => String::new(),
+        };
+        let detail = self.detail.trim_end_matches('.');
+        format!("{icon} {}: {}{agent}: {detail}{fix}", self.kind, self.name)
+    }
+}
+
+/// Looks at every ref of every agent that may come in, and at every secret. `option` ends the
+/// commands that mend.
+pub(super) fn findings(
+    statuses: &[v1::AgentStatus],
+    secrets: &[v1::Secret],
+    now: &Timestamp,
+    option: &str,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let active = statuses.iter().filter(|status| status.state() != AgentState::Revoked);
+    for agent in active {
+        for one in &agent.refs {
+            found.push(of_ref(&agent.agent, one, option));
+            found.extend(of_expiry(&agent.agent, one, now, option));
+        }
+    }
+    found.extend(secrets.iter().filter_map(|secret| of_deprecation(secret, now)));
+    found
+}
+
+fn of_ref(agent: &str, one: &v1::RefStatus, option: &str) -> Finding {
+    let state = one.state();
+    let (severity, fix) = match state {
+        RefState::Injected => (Severity::Well, None),
+        RefState::Pending | RefState::Waiting => (Severity::Well, None),
+        RefState::Unresolved => {
+            let put = format!("secretref put {}{option}", one.secret_ref);
+            (Severity::Unresolved, Some(put).filter(|_| matches!(&*one.source, "" | "store")))
+        }
+        RefState::Denied => {
+            (Severity::Finding, Some(format!("secretref agent show {agent}{option}")))
+        }
+        RefState::Failed | RefState::Unspecified => {
+            let look = format!("secretref status --agent {agent} --secrets{option}");
+            (Severity::Finding, Some(look))
+        }
+    };
+    let detail = match (one.reason.as_str(), state) {
+        ("", RefState::Unresolved) => "it has no value".to_owned(),
+        ("", RefState::Waiting) => "no instance has connected".to_owned(),
+        ("", _) => format!("{} applied of {}", version(one.applied_version), version(one.version)),
+        (reason, _) => reason.to_owned(),
+    };
+    Finding {
+        severity,
+        kind: status::state(state),
+        name: one.secret_ref.clone(),
+        agent: Some(agent.to_owned()),
+        detail,
+        fix,
+    }
+}
+
+fn of_expiry(agent: &str, one: &v1::RefStatus, now: &Timestamp, option: &str) -> Option<Finding> {
+    let until = one.valid_until.as_ref()?;
+    let left = time::micros(until).saturating_sub(time::micros(now));
+    if left > EXPIRING_MICROS {
+        return None;
+    }
+    let kind = if left <= 0 { "expired" } else { "expiring" };
+    Some(Finding {
+        severity: Severity::Finding,
+        kind,
+        name: one.secret_ref.clone(),
+        agent: Some(agent.to_owned()),
+        detail: format!("valid until {}", time::moment(Some(until))),
+        fix: Some(format!("secretref put {} --ttl 90d{option}", one.secret_ref)),
+    })
+}
+
+fn of_deprecation(secret: &v1::Secret, now: &Timestamp) -> Option<Finding> {
+    let from = secret.deprecation_time.as_ref()?;
+    let due = time::micros(from) <= time::micros(now);
+    due.then(|| Finding {
+        severity: Severity::Finding,
+        kind: "deprecated",
+        name: secret.name.clone(),
+        agent: None,
+        detail: format!("should no longer be used from {} on", time::day(Some(from))),
+        fix: None,
+    })
+}
+
+/// Seven days.
+const EXPIRING_MICROS: i64 = 7 * 86_400 * 1_000_000;
+
+#[cfg(test)]
+mod tests;

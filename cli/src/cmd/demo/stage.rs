@@ -1,0 +1,168 @@
+//! Where the demo plays: a folder, a folder in memory, and the processes. Clearing it leaves
+//! nothing behind.
+
+use super::process::{Process, Start};
+use crate::{
+    config::Config,
+    connect,
+    failure::{Exit, Failure},
+    profile::Profile,
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+/// The demo's folders and processes.
+pub(super) struct Stage {
+    /// This program.
+    pub(super) program: PathBuf,
+    /// The broker's program.
+    pub(super) broker: PathBuf,
+    /// The sidecar's program.
+    pub(super) sidecar: PathBuf,
+    folder: TempDir,
+    memory: Option<TempDir>,
+    processes: Vec<Process>,
+}
+
+impl Stage {
+    /// Finds the programs and makes the folders. Nothing is started.
+    pub(super) fn set(config: &Config) -> Result<Self, Failure> {
+        let folder = temporary(tempfile::Builder::new().prefix(PREFIX).tempdir())?;
+        let memory = config.runtime_dir.as_deref().into_iter().chain([Path::new("/dev/shm")]);
+        let memory = memory
+            .filter(|folder| is_memory(folder))
+            .find_map(|parent| tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).ok());
+        let program = config.program.clone().ok_or_else(|| missing("secretref"))?;
+        Ok(Self {
+            broker: find(config, "secretref-broker")?,
+            sidecar: find(config, "secretref-sidecar")?,
+            program,
+            folder,
+            memory,
+            processes: Vec::new(),
+        })
+    }
+
+    /// The folder of everything that may lie on a disk.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in the folder.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The agent's folder: in memory, where there is such a place.
+    pub(super) fn secrets(&self) -> PathBuf {
+        self.memory.as_ref().unwrap_or(&self.folder).path().join("secrets")
+    }
+
+    /// Whether the agent's folder is in memory.
+    pub(super) fn is_in_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Takes a process under the stage's care.
+    pub(super) fn add(&mut self, process: Process) {
+        self.processes.push(process);
+    }
+
+    /// The ids of all processes.
+    pub(super) fn ids(&self) -> Vec<u32> {
+        self.processes.iter().filter_map(Process::id).collect()
+    }
+
+    /// The process that was added last.
+    pub(super) fn newest(&mut self) -> Result<&mut Process, Failure> {
+        let none = || Failure::new(Exit::Refused, "nothing runs in the demo", "start it again");
+        self.processes.last_mut().ok_or_else(none)
+    }
+
+    /// How one process of the demo is started.
+    pub(super) fn start<'a>(
+        &'a self,
+        name: &'static str,
+        program: &'a Path,
+        keep: bool,
+        input: &'a str,
+    ) -> Start<'a> {
+        let keeper = Some(self.program.as_path()).filter(|_| !keep);
+        Start { name, program, keeper, folder: self.folder.path(), input }
+    }
+
+    /// How an admin reaches the broker, which said where it listens.
+    pub(super) fn profile(&self, address: &str) -> Profile {
+        let admin = self.path("broker").join("admin");
+        Profile {
+            address: address.to_owned(),
+            ca: admin.join("ca.crt"),
+            cert: admin.join("admin.crt"),
+            key: admin.join("admin.key"),
+        }
+    }
+
+    /// Connects as that admin.
+    pub(super) async fn channel(&self, address: &str) -> Result<Channel, Failure> {
+        connect::channel(&self.profile(address)).await
+    }
+
+    /// The last lines of all logs.
+    pub(super) fn last_words(&self) -> Vec<String> {
+        self.processes.iter().flat_map(Process::last_words).collect()
+    }
+
+    /// Ends the processes, the newest first, so that the sidecar can still say goodbye to the
+    /// broker; then removes the folders.
+    pub(super) async fn clear(self) {
+        for process in self.processes.into_iter().rev() {
+            process.end().await;
+        }
+    }
+
+    /// Leaves everything as it is.
+    pub(super) fn keep(self) {
+        self.processes.into_iter().for_each(Process::release);
+        drop(self.folder.keep());
+        drop(self.memory.map(TempDir::keep));
+    }
+}
+
+/// Beside this program, else in `PATH`.
+fn find(config: &Config, name: &'static str) -> Result<PathBuf, Failure> {
+    let beside = config.program.as_deref().and_then(Path::parent);
+    let folders = beside.into_iter().chain(config.path.iter().map(PathBuf::as_path));
+    let mut candidates = folders.map(|folder| folder.join(name));
+    candidates.find(|path| path.is_file()).ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Failure {
+    let what = format!("the demo needs {name}, which is neither beside secretref nor in PATH");
+    Failure::usage(what, "cargo build --workspace --bins, or install it beside secretref")
+}
+
+fn temporary(made: io::Result<TempDir>) -> Result<TempDir, Failure> {
+    made.map_err(|error| {
+        let what = format!("no temporary folder can be made: {error}");
+        Failure::usage(what, "export TMPDIR=FOLDER that can be written")
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn is_memory(folder: &Path) -> bool {
+    // linux/magic.h
+    const TMPFS_MAGIC: u64 = 0x0102_1994;
+    rustix::fs::statfs(folder)
+        .is_ok_and(|found| u64::try_from(found.f_type).is_ok_and(|magic| magic == TMPFS_MAGIC))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_memory(_folder: &Path) -> bool {
+    false
+}
+
+const PREFIX: &str = "secretref-demo-";

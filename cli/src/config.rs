@@ -1,0 +1,50 @@
+//! What the environment says, read once: the only place of this crate that looks at it.
+
+use std::{env, ffi::OsString, path::PathBuf};
+
+/// Everything that the program takes from its surroundings. Plain data.
+#[derive(Debug, Default)]
+pub(crate) struct Config {
+    /// The command line, with the program's name first.
+    pub(crate) arguments: Vec<OsString>,
+    /// `SECRETREF_ADDR`: the broker's admin listener, `HOST:PORT`.
+    pub(crate) address: Option<String>,
+    /// `SECRETREF_CA`: file of the authority's certificate.
+    pub(crate) ca: Option<PathBuf>,
+    /// `SECRETREF_CERT`: file of the admin's certificate.
+    pub(crate) cert: Option<PathBuf>,
+    /// `SECRETREF_KEY`: file of the admin's key.
+    pub(crate) key: Option<PathBuf>,
+    /// `config.toml` of the profiles.
+    pub(crate) profiles: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`.
+    pub(crate) runtime_dir: Option<PathBuf>,
+    /// Folders of `PATH`.
+    pub(crate) path: Vec<PathBuf>,
+    /// This program.
+    pub(crate) program: Option<PathBuf>,
+    /// `NO_COLOR`: people who want no colour.
+    pub(crate) no_color: bool,
+}
+
+impl Config {
+    /// Reads the environment. An empty variable counts as absent.
+    pub(crate) fn from_environment() -> Self {
+        let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let file = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let home = file("HOME").map(|home| PathBuf::from(home).join(".config"));
+        let folder = file("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+        Self {
+            arguments: env::args_os().collect(),
+            address: text("SECRETREF_ADDR"),
+            ca: file("SECRETREF_CA").map(PathBuf::from),
+            cert: file("SECRETREF_CERT").map(PathBuf::from),
+            key: file("SECRETREF_KEY").map(PathBuf::from),
+            profiles: folder.map(|folder| folder.join("secretref").join("config.toml")),
+            runtime_dir: file("XDG_RUNTIME_DIR").map(PathBuf::from),
+            path: file("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
+            program: env::current_exe().ok(),
+            no_color: file("NO_COLOR").is_some(),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! From a profile to a channel, and from a call to its answer: who cannot be reached is told
+//! apart from who says no.
+
+use crate::{
+    config::Config,
+    failure::{Exit, Failure},
+    print::Printer,
+    profile::{self, Profile},
+};
+use secretref_identity::{
+    client::{self, ClientConfig, ConnectError},
+    clock::Clock,
+    credentials::{Credentials, Holder, TrustBundle},
+    subject::TrustDomain,
+};
+use secretref_proto::v1::{
+    agents_service_client::AgentsServiceClient, audit_service_client::AuditServiceClient,
+    secrets_service_client::SecretsServiceClient,
+};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+use tonic::{Code, Response, Status, transport::Channel};
+use x509_parser::prelude::{GeneralName, parse_x509_pem};
+
+/// What the operator asked for besides the command itself.
+pub(crate) struct Session<'a> {
+    config: &'a Config,
+    profile: Option<&'a str>,
+    wait: Option<Duration>,
+    environment: Option<&'a str>,
+    /// How the operator wants to read.
+    pub(crate) out: Printer,
+}
+
+impl<'a> Session<'a> {
+    /// A session; nothing is read or connected yet.
+    pub(crate) fn new(
+        config: &'a Config,
+        profile: Option<&'a str>,
+        wait: Option<Duration>,
+        environment: Option<&'a str>,
+        out: Printer,
+    ) -> Self {
+        Self { config, profile, wait, environment, out }
+    }
+
+    /// What the environment says.
+    pub(crate) fn config(&self) -> &'a Config {
+        self.config
+    }
+
+    /// The environment for the wire: empty means the active one.
+    pub(crate) fn environment(&self) -> String {
+        self.environment.unwrap_or_default().to_owned()
+    }
+
+    /// The environment as the end of a command that repeats this one.
+    pub(crate) fn environment_option(&self) -> String {
+        self.environment.map(|name| format!(" --environment {name}")).unwrap_or_default()
+    }
+
+    /// The secrets of the broker.
+    pub(crate) async fn secrets(&self) -> Result<SecretsServiceClient<Channel>, Failure> {
+        Ok(SecretsServiceClient::new(self.channel().await?))
+    }
+
+    /// The agents of the broker.
+    pub(crate) async fn agents(&self) -> Result<AgentsServiceClient<Channel>, Failure> {
+        Ok(agents(self.channel().await?))
+    }
+
+    /// The audit trail of the broker.
+    pub(crate) async fn audit(&self) -> Result<AuditServiceClient<Channel>, Failure> {
+        Ok(audit(self.channel().await?))
+    }
+
+    /// Connects; with `--wait`, until the broker is there or the time is over.
+    pub(crate) async fn channel(&self) -> Result<Channel, Failure> {
+        let profile = Profile::choose(self.config, self.profile)?;
+        let until = self.wait.map(|wait| Instant::now() + wait);
+        let mut told = false;
+        loop {
+            let failure = match channel(&profile).await {
+                Err(failure) if failure.exit == Exit::Unreachable => failure,
+                other => return other,
+            };
+            if until.is_none_or(|until| Instant::now() >= until) {
+                return Err(failure);
+            }
+            if !told {
+                self.out.note(&format!("waiting for the broker at {}", profile.address));
+                told = true;
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+    }
+}
+
+/// The agents behind a channel.
+pub(crate) fn agents(channel: Channel) -> AgentsServiceClient<Channel> {
+    AgentsServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+/// The audit trail behind a channel.
+pub(crate) fn audit(channel: Channel) -> AuditServiceClient<Channel> {
+    AuditServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX)
+}
+
+/// Connects to a profile's broker, mutual TLS and all, or says within two seconds why not.
+pub(crate) async fn channel(profile: &Profile) -> Result<Channel, Failure> {
+    let files = profile.credentials()?;
+    let config = client_config(profile, &files)?;
+    let holder = Holder::fixed(config);
+    client::connect(&profile.address, holder, CONNECT_TIMEOUT).await.map_err(|error| {
+        let text = error.to_string();
+        match error {
+            ConnectError::Address { .. } => {
+                Failure::usage(text, "correct the address in the profile or in SECRETREF_ADDR")
+            }
+            ConnectError::Unreachable { .. } | ConnectError::TimedOut { .. } => {
+                Failure::unreachable(text)
+            }
+            ConnectError::NotOurBroker { .. } => {
+                let fix = format!(
+                    "check the address, and that {} is that broker's authority",
+                    profile.ca.display()
+                );
+                Failure::new(Exit::Refused, text, fix)
+            }
+            ConnectError::Refused { .. } => {
+                let fix = format!(
+                    "check that {} is an admin certificate of that broker",
+                    profile.cert.display()
+                );
+                Failure::new(Exit::Refused, text, fix)
+            }
+        }
+    })
+}
+
+fn client_config(profile: &Profile, files: &profile::Credentials) -> Result<ClientConfig, Failure> {
+    let unusable = |error: String| {
+        let paths = [&profile.ca, &profile.cert, &profile.key];
+        let [ca, cert, key] = paths.map(|path| path.display());
+        let what = format!("{ca}, {cert} and {key} do not go together: {error}");
+        Failure::usage(what, "name the three files that secretref-broker init wrote")
+    };
+    let domain = trust_domain(&files.cert).map_err(&unusable)?;
+    let trust = TrustBundle::from_pem(domain, &files.ca).map_err(|e| unusable(e.to_string()))?;
+    let credentials = Credentials::from_pem(&files.cert, &files.key, trust)
+        .map_err(|error| unusable(error.to_string()))?;
+    ClientConfig::identified(&credentials, Clock::system())
+        .map_err(|error| unusable(error.to_string()))
+}
+
+/// An admin belongs to the trust domain that its own certificate names; who is believed is decided
+/// by the authority's certificate, not by this.
+fn trust_domain(chain: &str) -> Result<TrustDomain, String> {
+    let none = || "the admin's certificate has no SPIFFE id".to_owned();
+    let (_, block) = parse_x509_pem(chain.as_bytes())
+        .map_err(|_| "the admin's certificate is not PEM".to_owned())?;
+    let leaf = block.parse_x509().map_err(|error| error.to_string())?;
+    let names = leaf.subject_alternative_name().map_err(|error| error.to_string())?;
+    let names = names.ok_or_else(none)?;
+    let uri = names.value.general_names.iter().find_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    });
+    let id = uri.and_then(|uri| uri.strip_prefix("spiffe://")).ok_or_else(none)?;
+    let domain = id.split('/').next().unwrap_or_default();
+    TrustDomain::parse(domain).map_err(|error| error.to_string())
+}
+
+/// Waits for an answer, but not for ever.
+pub(crate) async fn ask<T>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Failure> {
+    Ok(within(call).await?)
+}
+
+/// Asks, and once more where the way to the broker broke: only for what repeats safely, which is
+/// reading, and whatever carries a request id.
+pub(crate) async fn ask_twice<T, Call>(mut call: impl FnMut() -> Call) -> Result<T, Failure>
+where
+    Call: Future<Output = Result<Response<T>, Status>>,
+{
+    match within(call()).await {
+        Err(status) if status.code() == Code::Unavailable => Ok(within(call()).await?),
+        other => Ok(other?),
+    }
+}
+
+/// Reads page after page.
+pub(crate) async fn pages<T, Page>(mut page: impl FnMut(String) -> Page) -> Result<Vec<T>, Failure>
+where
+    Page: Future<Output = Result<(Vec<T>, String), Failure>>,
+{
+    let mut all = Vec::new();
+    let mut token = String::new();
+    loop {
+        let (items, next) = page(token).await?;
+        all.extend(items);
+        if next.is_empty() {
+            return Ok(all);
+        }
+        token = next;
+    }
+}
+
+async fn within<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
+    match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded(format!(
+            "nothing came within {} s; whether the request took effect is not known",
+            ANSWER_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
+/// Handshake included; below the 2 s in which an unreachable broker has to be reported.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// A revocation waits for every broker, whose lease may have to lapse first.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often `--wait` tries again.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
+
+/// The largest page: deliveries name up to 10,000 recipients each.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Failures: one line each, that says what, which, why and how to fix it, and an exit code that
+//! scripts rely on.
+
+use crate::print::plain;
+use secretref_proto::ERROR_DOMAIN;
+use std::{fmt, io, process::ExitCode};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// How the program ends. The numbers are a contract with scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Findings, or the server said no.
+    Refused = 1,
+    /// Wrong usage; invalid or unresolvable input.
+    Usage = 2,
+    /// Not found.
+    NotFound = 3,
+    /// The broker cannot be reached.
+    Unreachable = 69,
+    /// Interrupted by Ctrl-C: 128 + SIGINT.
+    Interrupted = 130,
+    /// Asked to end: 128 + SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// How the program ends.
+    pub(crate) exit: Exit,
+    /// One line each; none where there is nobody left to tell.
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug)]
+struct Problem {
+    what: String,
+    fix: Option<String>,
+}
+
+impl Failure {
+    /// A failure with the command or the change that fixes it.
+    pub(crate) fn new(exit: Exit, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        let problem = Problem { what: what.into(), fix: Some(fix.into()) };
+        Self { exit, problems: vec![problem] }
+    }
+
+    /// Wrong usage or invalid input.
+    pub(crate) fn usage(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what, fix)
+    }
+
+    /// The broker cannot be reached.
+    pub(crate) fn unreachable(what: impl Into<String>) -> Self {
+        let fix = "start it (secretref-broker serve --data-dir DIR), or repeat the command with \
+                   --wait";
+        Self::new(Exit::Unreachable, what, fix)
+    }
+
+    /// The lines for people, each starting with `error: ` in the given spelling.
+    pub(crate) fn lines(&self, label: &str) -> Vec<String> {
+        let one_line = |problem: &Problem| match &problem.fix {
+            Some(fix) => {
+                let what = plain(&problem.what);
+                let what = what.trim_end_matches('.');
+                format!("{label} {what}. Fix: {}", plain(fix))
+            }
+            None => format!("{label} {}", plain(&problem.what)),
+        };
+        self.problems.iter().map(one_line).collect()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines("error:").join("\n"))
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// For writing to standard output. A reader that went away is no failure of ours: it has what
+    /// it wanted.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { exit: Exit::Done, problems: Vec::new() };
+        }
+        let what = format!("standard output cannot be written: {error}");
+        Self { exit: Exit::Refused, problems: vec![Problem { what, fix: None }] }
+    }
+}
+
+impl From<Status> for Failure {
+    /// What a broker said, or that none said anything.
+    fn from(status: Status) -> Self {
+        let details = status.get_error_details();
+        let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);
+        let exit = exit_of(status.code(), info.is_some());
+        let fix = info.and_then(|info| info.metadata.get("fix")).cloned();
+        if let Some(request) = details.bad_request()
+            && !request.field_violations.is_empty()
+        {
+            let problem = |violation: &tonic_types::FieldViolation| {
+                let field = &violation.field;
+                let what = match field.as_str() {
+                    "" => violation.description.clone(),
+                    _ => format!("{field}: {}", violation.description),
+                };
+                Problem { what, fix: None }
+            };
+            let mut problems: Vec<Problem> = request.field_violations.iter().map(problem).collect();
+            if let Some(last) = problems.last_mut() {
+                last.fix = fix;
+            }
+            return Self { exit, problems };
+        }
+        if exit == Exit::Unreachable {
+            return Self::unreachable(format!("the broker did not answer: {}", words(&status)));
+        }
+        Self { exit, problems: vec![Problem { what: words(&status), fix }] }
+    }
+}
+
+/// An error without our own details comes from the way to the broker, not from the broker.
+fn exit_of(code: Code, said_by_broker: bool) -> Exit {
+    match code {
+        Code::NotFound => Exit::NotFound,
+        Code::InvalidArgument | Code::OutOfRange => Exit::Usage,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
+            if !said_by_broker =>
+        {
+            Exit::Unreachable
+        }
+        _ => Exit::Refused,
+    }
+}
+
+fn words(status: &Status) -> String {
+    match status.message() {
+        "" => format!("the broker answered {:?}", status.code()),
+        message => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

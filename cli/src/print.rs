@@ -1,0 +1,129 @@
+//! Printing: data goes to standard output, everything for people to standard error.
+
+pub(crate) mod json;
+pub(crate) mod status;
+pub(crate) mod time;
+
+use crate::{config::Config, failure::Failure};
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+
+/// Knows how the operator wants to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Printer {
+    /// Whether `--json` was given.
+    pub(crate) json: bool,
+    /// Whether standard output is a terminal.
+    pub(crate) terminal: bool,
+    color: bool,
+    color_errors: bool,
+}
+
+impl Printer {
+    /// Colour is for terminals, and only where nobody said no.
+    pub(crate) fn new(config: &Config, json: bool) -> Self {
+        let terminal = io::stdout().is_terminal();
+        Self {
+            json,
+            terminal,
+            color: terminal && !config.no_color,
+            color_errors: io::stderr().is_terminal() && !config.no_color,
+        }
+    }
+
+    /// One line of data.
+    pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
+        Ok(writeln!(io::stdout().lock(), "{text}")?)
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        Ok(out.flush()?)
+    }
+
+    /// One JSON document on one line.
+    pub(crate) fn json(&self, document: &impl Serialize) -> Result<(), Failure> {
+        let mut text = serde_json::to_vec(document).map_err(io::Error::other)?;
+        text.push(b'\n');
+        self.bytes(&text)
+    }
+
+    /// Rows under a header, in columns. Nothing but the header where there are none.
+    pub(crate) fn table(&self, header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            widest.max(header[column].len())
+        };
+        let widths: Vec<usize> = (0..header.len()).map(width).collect();
+        let header: Vec<String> = header.iter().map(|&title| title.to_owned()).collect();
+        self.line(&self.strong(&columns(&header, &widths)))?;
+        rows.iter().try_for_each(|row| self.line(&columns(row, &widths)))
+    }
+
+    /// Something that people should know, on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        self.tell(&plain(text));
+    }
+
+    /// Something that looks like a mistake and stops nothing, on standard error.
+    pub(crate) fn warning(&self, text: &str) {
+        self.tell(&format!("{} {}", self.label("warning:", "33"), plain(text)));
+    }
+
+    /// Why nothing came of it, on standard error.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        let label = self.label("error:", "31");
+        failure.lines(&label).iter().for_each(|line| self.tell(line));
+    }
+
+    /// Text that stands out on a terminal.
+    pub(crate) fn strong(&self, text: &str) -> String {
+        if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn label(&self, text: &str, color: &str) -> String {
+        if self.color_errors {
+            format!("\u{1b}[{color};1m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Nobody can be told that standard error is closed, so its errors are dropped.
+    fn tell(&self, line: &str) {
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+}
+
+/// Text on one line without anything that steers a terminal: what others wrote is shown, never
+/// obeyed. Line ends become spaces, other control and direction characters `\u{fffd}`.
+pub(crate) fn plain(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        other if other.is_control() => '\u{fffd}',
+        other => other,
+    };
+    text.trim_end().chars().map(shown).collect()
+}
+
+/// A version as people read it; `-` where there is none.
+pub(crate) fn version(number: i64) -> String {
+    if number == 0 { "-".to_owned() } else { format!("v{number}") }
+}
+
+fn columns(cells: &[String], widths: &[usize]) -> String {
+    let pad = |(cell, width): (&String, &usize)| {
+        let cell = plain(cell);
+        let missing = width.saturating_sub(cell.chars().count());
+        format!("{cell}{}", " ".repeat(missing))
+    };
+    let line: Vec<String> = cells.iter().zip(widths).map(pad).collect();
+    line.join("  ").trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

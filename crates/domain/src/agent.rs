@@ -1,0 +1,172 @@
+//! What an agent is and which credentials its tools are bound to.
+
+use crate::{
+    clock::Timestamp,
+    name::{CredentialKey, EnvVar, FileName, SecretName, ToolName},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An agent as its manifest describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSpec {
+    /// Name for people, any UTF-8 of at most 256 bytes.
+    pub display_name: String,
+    /// Description for people, any UTF-8 of at most 4,096 bytes.
+    pub description: String,
+    /// Label of how it runs; 64 bytes at most.
+    pub runtime: String,
+    /// Tools that it may use; absent: exactly its bound tools.
+    pub capabilities: Option<Vec<ToolName>>,
+    /// What `run` starts when no command is given.
+    pub command: Vec<String>,
+    /// Failure policy for each tool.
+    pub profiles: BTreeMap<ToolName, AuthProfile>,
+    /// Credentials for each tool.
+    pub tools: BTreeMap<ToolName, ToolBinding>,
+}
+
+/// Failure policy for a tool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthProfile {
+    /// Whether the agent cannot work without it; absent: silent.
+    pub required: Option<bool>,
+    /// What a denial does besides denying.
+    pub on_failure: OnFailure,
+}
+
+/// What a denial does besides denying.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// It is written to the audit trail.
+    #[default]
+    DenyAndLog,
+    /// It is written and the alert channels are told.
+    DenyAndAlert,
+}
+
+/// The credentials of a tool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolBinding {
+    /// Whether the agent cannot work without it; absent: silent.
+    pub required: Option<bool>,
+    /// The credentials, by key.
+    pub credentials: BTreeMap<CredentialKey, Credential>,
+}
+
+/// One credential of a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// Ref that it is taken from.
+    pub secret_ref: SecretName,
+    /// Environment variable that it becomes.
+    pub env_var: Option<EnvVar>,
+    /// File that it becomes.
+    pub file: Option<FileName>,
+    /// Mode of the file; no bits for others.
+    pub mode: Option<u32>,
+    /// Owner of the file, as `user`, `user:group` or numbers.
+    pub owner: Option<String>,
+    /// Template that the file is made from.
+    pub template: Option<String>,
+    /// What happens to the agent when the value changes.
+    pub on_rotate: Option<OnRotate>,
+    /// How long it may be kept without a sign of the broker, in milliseconds.
+    pub stale_max_ms: Option<i64>,
+    /// From when on it should no longer be used.
+    pub deprecation_date: Option<Timestamp>,
+}
+
+/// What happens to the agent when a value changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum OnRotate {
+    /// It is restarted.
+    Restart,
+    /// It gets this signal, such as `HUP`.
+    Signal(String),
+    /// This program is run, where the sidecar allows it.
+    Exec(String),
+    /// Nothing.
+    None,
+}
+
+const SIGNALS: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "WINCH"];
+
+impl TryFrom<String> for OnRotate {
+    type Error = String;
+    fn try_from(given: String) -> Result<Self, String> {
+        match given.as_str() {
+            "restart" => return Ok(Self::Restart),
+            "none" => return Ok(Self::None),
+            _ => {}
+        }
+        if let Some(signal) = given.strip_prefix("signal:")
+            && SIGNALS.contains(&signal)
+        {
+            return Ok(Self::Signal(signal.to_owned()));
+        }
+        if let Some(program) = given.strip_prefix("exec:")
+            && program.starts_with('/')
+        {
+            return Ok(Self::Exec(program.to_owned()));
+        }
+        Err(format!(
+            "{given:?} is none of `restart`, `none`, `signal:NAME` (one of {}) and \
+             `exec:/absolute/program`",
+            SIGNALS.join(", ")
+        ))
+    }
+}
+
+impl From<OnRotate> for String {
+    fn from(given: OnRotate) -> Self {
+        match given {
+            OnRotate::Restart => "restart".into(),
+            OnRotate::Signal(signal) => format!("signal:{signal}"),
+            OnRotate::Exec(program) => format!("exec:{program}"),
+            OnRotate::None => "none".into(),
+        }
+    }
+}
+
+impl Credential {
+    /// Name of the file that the credential becomes: the one that is named, else the environment
+    /// variable's (a sidecar container cannot set another's environment), else its key.
+    #[must_use]
+    pub fn file_name(&self, key: &CredentialKey) -> FileName {
+        if let Some(file) = &self.file {
+            return file.clone();
+        }
+        let name = self.env_var.as_ref().map_or(key.as_str(), EnvVar::as_str);
+        FileName::parse(name).unwrap_or_else(|_| unreachable!("both grammars lie within files'"))
+    }
+}
+
+impl AgentSpec {
+    /// Whether the agent may use a tool.
+    #[must_use]
+    pub fn may_use(&self, tool: &ToolName) -> bool {
+        self.capabilities.as_ref().is_none_or(|tools| tools.contains(tool))
+    }
+
+    /// Every credential with its tool and key.
+    pub fn credentials(&self) -> impl Iterator<Item = (&ToolName, &CredentialKey, &Credential)> {
+        self.tools.iter().flat_map(|(tool, binding)| {
+            binding.credentials.iter().map(move |(key, credential)| (tool, key, credential))
+        })
+    }
+
+    /// Whether the agent cannot work without a credential of this tool: any `true` wins, then any
+    /// `false`; all silent means `true`.
+    #[must_use]
+    pub fn requires(&self, tool: &ToolName, reference: Option<bool>) -> bool {
+        let said = [
+            reference,
+            self.tools.get(tool).and_then(|binding| binding.required),
+            self.profiles.get(tool).and_then(|profile| profile.required),
+        ];
+        said.contains(&Some(true)) || !said.contains(&Some(false))
+    }
+}

@@ -1,0 +1,202 @@
+//! The authority log: who may have what, who is revoked, which version is current. Each record is
+//! MAC-chained to the one before it when it is stored; brokers fold the log into a
+//! [`crate::ledger::Ledger`] and decide by that alone.
+//!
+//! A record is stored as JSON. The MAC is over the stored bytes, and only verified bytes are
+//! parsed, so that the encoding need not be canonical, and fields can be added.
+
+use crate::{
+    agent::AgentSpec,
+    clock::Timestamp,
+    id::{AdminId, AgentId, Digest, InstanceId, SecretId},
+    name::{AgentName, EnvironmentName, ProviderAlias, SecretName},
+    policy::Roles,
+    reference::{ProviderSpec, Reference},
+    version::Version,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One record of the authority log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it was committed, by the broker's clock.
+    pub at: Timestamp,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Change {
+    /// A version was written and is current now; creates the secret where it is not there.
+    SecretPut {
+        /// Environment of the secret.
+        environment: EnvironmentName,
+        /// Identity of the secret.
+        secret: SecretId,
+        /// Name of the secret.
+        name: SecretName,
+        /// The version.
+        version: Version,
+        /// Fingerprint of the sealed value: a row that does not have it is refused.
+        digest: Digest,
+        /// Length of the value in bytes.
+        size: usize,
+        /// When the value stops being valid.
+        expires_at: Option<Timestamp>,
+        /// The older version whose value this is.
+        activated_from: Option<Version>,
+        /// Metadata of the secret from now on.
+        metadata: SecretMetadata,
+    },
+    /// The key of a version was shredded.
+    VersionDestroyed {
+        /// The secret.
+        secret: SecretId,
+        /// The version.
+        version: Version,
+    },
+    /// A secret was deleted or came back.
+    SecretDeleted {
+        /// The secret.
+        secret: SecretId,
+        /// Whether it is deleted now.
+        deleted: bool,
+    },
+    /// An environment was set up or changed.
+    EnvironmentSet {
+        /// The environment.
+        environment: EnvironmentName,
+        /// Provider of refs that name none.
+        active_provider: ProviderAlias,
+    },
+    /// This environment is the active one now.
+    EnvironmentActivated {
+        /// The environment.
+        environment: EnvironmentName,
+    },
+    /// A ref was set.
+    ReferenceSet {
+        /// Environment of the ref.
+        environment: EnvironmentName,
+        /// The ref.
+        name: SecretName,
+        /// Where it comes from.
+        reference: Reference,
+    },
+    /// A ref was removed.
+    ReferenceRemoved {
+        /// Environment of the ref.
+        environment: EnvironmentName,
+        /// The ref.
+        name: SecretName,
+    },
+    /// A provider was set.
+    ProviderSet {
+        /// Its alias.
+        alias: ProviderAlias,
+        /// Its settings.
+        spec: ProviderSpec,
+    },
+    /// An agent was set.
+    AgentSet {
+        /// Environment of the agent.
+        environment: EnvironmentName,
+        /// Identity of the agent.
+        agent: AgentId,
+        /// Name of the agent.
+        name: AgentName,
+        /// What it is.
+        spec: AgentSpec,
+    },
+    /// An agent was removed: as revoked, and it is no longer listed.
+    AgentRemoved {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// An agent was revoked: its instances and unused tokens are gone.
+    AgentRevoked {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// A join token was minted.
+    TokenMinted {
+        /// SHA-256 of the token's secret.
+        token: Digest,
+        /// Agent that it enrols.
+        agent: AgentId,
+        /// Until when it can be used.
+        expires_at: Timestamp,
+        /// Whether it lets a revoked agent in again.
+        readmit: bool,
+    },
+    /// A join token was spent: an instance came to be.
+    InstanceEnrolled {
+        /// The token.
+        token: Digest,
+        /// The agent.
+        agent: AgentId,
+        /// The instance.
+        instance: InstanceId,
+        /// Its first certificate.
+        certificate: CertificateSlot,
+    },
+    /// An instance got another certificate.
+    CertificateRenewed {
+        /// The agent.
+        agent: AgentId,
+        /// The instance.
+        instance: InstanceId,
+        /// Serial of the certificate that it was renewed with.
+        by: Serial,
+        /// The new certificate.
+        certificate: CertificateSlot,
+    },
+    /// One instance was revoked.
+    InstanceRevoked {
+        /// The agent.
+        agent: AgentId,
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// An administrator was set.
+    AdminSet {
+        /// Identity.
+        admin: AdminId,
+        /// Name for the audit trail.
+        name: String,
+        /// What the administrator may do.
+        roles: Roles,
+        /// The one valid certificate.
+        certificate: CertificateSlot,
+    },
+}
+
+/// Metadata of a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretMetadata {
+    /// Service that issued it; may be empty.
+    pub service: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// From when on it should no longer be used.
+    pub deprecation_date: Option<Timestamp>,
+}
+
+/// Serial number of a certificate, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Serial(pub String);
+
+/// What the ledger keeps of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateSlot {
+    /// Serial number.
+    pub serial: Serial,
+    /// SHA-256 of the public key.
+    pub key: Digest,
+    /// When it ends.
+    pub not_after: Timestamp,
+}

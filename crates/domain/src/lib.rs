@@ -1,0 +1,19 @@
+//! What SecretRef is about, without any input or output: names, versions, agents, policy, the
+//! changes that make up the authority log, and the ledger that they fold to.
+//!
+//! Nothing here reads a clock, does I/O or is async: time and randomness are arguments.
+
+pub mod agent;
+pub mod audit;
+pub mod caller;
+pub mod change;
+pub mod clock;
+pub mod id;
+pub mod ledger;
+pub mod limit;
+pub mod manifest;
+pub mod name;
+pub mod policy;
+pub mod reference;
+pub mod value;
+pub mod version;

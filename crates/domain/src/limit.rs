@@ -1,0 +1,42 @@
+//! Every limit that more than one crate knows, with its unit in its name.
+
+/// Longest value of a secret, in bytes.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Versions of one secret that are kept; a put beyond it destroys the oldest.
+pub const VERSIONS_MAX: usize = 100;
+/// Secrets of one environment.
+pub const SECRETS_MAX: usize = 10_000;
+/// Bindings of one agent.
+pub const BINDINGS_MAX: usize = 256;
+/// Instances of one agent that hold a certificate.
+pub const INSTANCES_MAX: usize = 10_000;
+/// Labels of one secret.
+pub const LABELS_MAX: usize = 32;
+/// Longest label key or value, in bytes.
+pub const LABEL_BYTES_MAX: usize = 63;
+/// Longest service name, in bytes.
+pub const SERVICE_BYTES_MAX: usize = 64;
+/// Longest reason, in bytes.
+pub const REASON_BYTES_MAX: usize = 512;
+/// Longest certification request, in bytes.
+pub const CERTIFICATE_REQUEST_BYTES_MAX: usize = 4096;
+/// All manifest files of one apply together, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+/// Manifest files of one apply.
+pub const MANIFEST_FILES_MAX: usize = 64;
+/// Nesting of a manifest.
+pub const MANIFEST_DEPTH_MAX: usize = 32;
+/// Shortest and longest life of a join token, in seconds, and the one where none is named.
+pub const TOKEN_TTL_SECONDS_MAX: i64 = 24 * 3600;
+/// Life of a join token where none is named, in seconds.
+pub const TOKEN_TTL_SECONDS_DEFAULT: i64 = 600;
+/// How long after its end a certificate can still be renewed, in seconds.
+pub const RECOVERY_SECONDS_MAX: i64 = 7 * 24 * 3600;
+/// How long the same token and key may be repeated, in seconds.
+pub const TOKEN_REPEAT_SECONDS_MAX: i64 = 120;
+/// Largest page of a list.
+pub const PAGE_SIZE_MAX: usize = 1000;
+/// Page of a list where no size is named.
+pub const PAGE_SIZE_DEFAULT: usize = 100;
+/// Longest detail of a sidecar's result, in bytes.
+pub const DETAIL_BYTES_MAX: usize = 256;

@@ -1,0 +1,298 @@
+//! Agents: capabilities, auth-profiles, and tool bindings with their credentials.
+
+use super::{
+    Draft, literal,
+    problems::{At, Problems},
+    scalar, tables,
+    walk::{Fields, Node},
+};
+use crate::{
+    agent::{AgentSpec, AuthProfile, Credential, OnFailure, OnRotate, ToolBinding},
+    limit::BINDINGS_MAX,
+    name::{AgentName, CredentialKey, EnvVar, FileName, ToolName},
+};
+use std::collections::BTreeMap;
+
+const DISPLAY_NAME_BYTES_MAX: usize = 256;
+const DESCRIPTION_BYTES_MAX: usize = 4096;
+const RUNTIME_BYTES_MAX: usize = 64;
+const TOOLS_MAX: usize = 256;
+const ARGUMENTS_MAX: usize = 256;
+const ARGUMENT_BYTES_MAX: usize = 4096;
+const OWNER_BYTES_MAX: usize = 65;
+const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
+const ON_ROTATE_BYTES_MAX: usize = 1024;
+const ON_FAILURE: [(&str, OnFailure); 2] =
+    [("deny-and-log", OnFailure::DenyAndLog), ("deny-and-alert", OnFailure::DenyAndAlert)];
+
+/// Reads `agents` and the single form `agent`.
+pub(super) fn all(fields: &Fields<'_>, draft: &mut Draft, problems: &mut Problems) {
+    if let Some(node) = fields.at("agents") {
+        for (name, node) in node.entries("agents by name", AgentName::parse, problems) {
+            if let Some(fields) = node.fields(&tables::AGENT, problems) {
+                draft.agents.insert(name, agent(&fields, problems));
+            }
+        }
+    }
+    if let Some(node) = fields.at("agent")
+        && let Some(fields) = node.fields(&tables::SINGLE_AGENT, problems)
+    {
+        let spec = agent(&fields, problems);
+        let Some(id) = fields.at("id") else {
+            problems.add(&node.at, "the agent has no `id`", "add `\"id\": \"NAME\"`");
+            return;
+        };
+        let Some(name) = scalar::name(&id, AgentName::parse, problems) else {
+            return;
+        };
+        if draft.agents.insert(name, spec).is_some() {
+            let fix = "keep one of the two";
+            problems.add(&id.at, "the agent stands under `agents` too", fix);
+        }
+    }
+}
+
+fn agent(fields: &Fields<'_>, problems: &mut Problems) -> AgentSpec {
+    let prose = |key, bytes_max, problems: &mut Problems| {
+        fields
+            .at(key)
+            .and_then(|node| scalar::prose(&node, bytes_max, problems))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let mut spec = AgentSpec {
+        display_name: prose("name", DISPLAY_NAME_BYTES_MAX, problems),
+        description: prose("description", DESCRIPTION_BYTES_MAX, problems),
+        runtime: prose("runtime", RUNTIME_BYTES_MAX, problems),
+        capabilities: fields.at("capabilities").and_then(|node| capabilities(&node, problems)),
+        command: fields.at("command").map(|node| command(&node, problems)).unwrap_or_default(),
+        ..AgentSpec::default()
+    };
+    if let Some(node) = fields.at("auth-profiles") {
+        for (tool, node) in node.entries("auth-profiles by tool", ToolName::parse, problems) {
+            if let Some(profile) = profile(&node, problems) {
+                spec.profiles.insert(tool, profile);
+            }
+        }
+    }
+    if let Some(node) = fields.at("tool-bindings") {
+        for (tool, node) in node.entries("tool bindings by tool", ToolName::parse, problems) {
+            if let Some(binding) = binding(&tool, &node, problems) {
+                spec.tools.insert(tool, binding);
+            }
+        }
+        whole(&spec, &node.at, problems);
+    }
+    spec
+}
+
+fn capabilities(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<ToolName>> {
+    let mut tools = Vec::new();
+    for item in node.items("names of tools", TOOLS_MAX, problems)? {
+        let Some(tool) = scalar::name(&item, ToolName::parse, problems) else {
+            continue;
+        };
+        if tools.contains(&tool) {
+            problems.add(&item.at, "the tool is named twice", "keep one of the two");
+        }
+        tools.push(tool);
+    }
+    Some(tools)
+}
+
+fn command(node: &Node<'_>, problems: &mut Problems) -> Vec<String> {
+    const FORM: &str = "a program and its arguments, each a text of its own";
+    let Some(items) = node.items(FORM, ARGUMENTS_MAX, problems) else {
+        return Vec::new();
+    };
+    if items.is_empty() {
+        problems.add(&node.at, "the command is empty", format!("write {FORM}, or remove the key"));
+    }
+    let mut command = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(word) = scalar::prose(item, ARGUMENT_BYTES_MAX, problems) else {
+            continue;
+        };
+        if index == 0 && word.is_empty() {
+            problems.add(&item.at, "the program has no name", "write the program's path");
+        } else if literal::like_credential(word) {
+            problems.add(
+                &item.at,
+                "a credential stands in the command, where every process can read it",
+                "bind it to a tool as a `secretRef` and read it from its file",
+            );
+        }
+        command.push(word.to_owned());
+    }
+    command
+}
+
+fn profile(node: &Node<'_>, problems: &mut Problems) -> Option<AuthProfile> {
+    let fields = node.fields(&tables::PROFILE, problems)?;
+    let on_failure = fields.at("on-failure");
+    Some(AuthProfile {
+        required: fields.at("required").and_then(|node| scalar::flag(&node, problems)),
+        on_failure: on_failure
+            .and_then(|node| scalar::word(&node, &ON_FAILURE, problems))
+            .unwrap_or_default(),
+    })
+}
+
+fn binding(tool: &ToolName, node: &Node<'_>, problems: &mut Problems) -> Option<ToolBinding> {
+    let fields = node.fields(&tables::BINDING, problems)?;
+    let required = fields.at("required").and_then(|node| scalar::flag(&node, problems));
+    let mut credentials = BTreeMap::new();
+    if let Some(node) = fields.at("credentials") {
+        for (key, node) in node.entries("credentials by key", CredentialKey::parse, problems) {
+            if let Some(credential) = credential(tool, &key, &node, problems) {
+                credentials.insert(key, credential);
+            }
+        }
+    }
+    Some(ToolBinding { required, credentials })
+}
+
+fn credential(
+    tool: &ToolName,
+    key: &CredentialKey,
+    node: &Node<'_>,
+    problems: &mut Problems,
+) -> Option<Credential> {
+    let literal = node.value.is_string() || node.value.is_number() || node.value.is_boolean();
+    // A record with a value, as the file provider has it, is a literal in a longer coat.
+    if literal || node.value.get("value").is_some() {
+        literal::refuse_credential(node, tool.as_str(), key.as_str(), problems);
+        return None;
+    }
+    let fields = node.fields(&tables::CREDENTIAL, problems)?;
+    let secret_ref = match fields.at("secretRef") {
+        Some(node) => scalar::secret_name(&node, problems),
+        None => {
+            let fix = "add `\"secretRef\": \"NAME\"`";
+            problems.add(fields.place(), "the credential has no `secretRef`", fix);
+            None
+        }
+    };
+    let at = |key| fields.at(key);
+    Some(Credential {
+        env_var: at("envVar").and_then(|node| scalar::name(&node, EnvVar::parse, problems)),
+        file: at("file").and_then(|node| scalar::name(&node, FileName::parse, problems)),
+        mode: at("mode").and_then(|node| scalar::mode(&node, problems)),
+        owner: at("owner").and_then(|node| owner(&node, problems)),
+        template: at("template").and_then(|node| template(&node, problems)),
+        on_rotate: at("onRotate").and_then(|node| on_rotate(&node, problems)),
+        stale_max_ms: at("maxStale").and_then(|node| scalar::duration_ms(&node, problems)),
+        deprecation_date: at("deprecationDate").and_then(|node| scalar::date(&node, problems)),
+        // Last, so that what is wrong with the others is reported too.
+        secret_ref: secret_ref?,
+    })
+}
+
+fn owner(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let given = scalar::text(node, OWNER_BYTES_MAX, problems)?;
+    let name = |part: &str| {
+        let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+        let first = |b: u8| b.is_ascii_lowercase() || b == b'_';
+        part.len() <= 32 && part.bytes().next().is_some_and(first) && part.bytes().all(rest)
+    };
+    // The highest number means "no change" to chown.
+    let number = |part: &str| part.parse().is_ok_and(|id: u32| id < u32::MAX);
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let one = |part: &str| name(part) || digits(part) && number(part);
+    let (user, group) = given.split_once(':').unwrap_or((given, "root"));
+    if one(user) && one(group) {
+        return Some(given.to_owned());
+    }
+    let fix = "write `user`, `user:group` or their numbers";
+    problems.add(&node.at, "it is not an owner of a file", fix);
+    None
+}
+
+fn template(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let given = scalar::prose(node, TEMPLATE_BYTES_MAX, problems)?;
+    if given.is_empty() {
+        problems.add(&node.at, "the template is empty", "write one, or remove the key");
+    } else if given.split_whitespace().any(literal::like_credential) {
+        let fix = "store it with `secretref put NAME` and bind it as a credential of its own";
+        problems.add(&node.at, "a credential stands in the template", fix);
+    } else {
+        return Some(given.to_owned());
+    }
+    None
+}
+
+fn on_rotate(node: &Node<'_>, problems: &mut Problems) -> Option<OnRotate> {
+    let given = scalar::text(node, ON_ROTATE_BYTES_MAX, problems)?;
+    let parsed = OnRotate::try_from(given.to_owned());
+    if parsed.is_err() {
+        problems.add(
+            &node.at,
+            "it is nothing that can be done to an agent",
+            "write `restart`, `none`, `signal:HUP` (or INT, TERM, USR1, USR2, QUIT, WINCH) or \
+             `exec:/absolute/program`",
+        );
+    }
+    parsed.ok()
+}
+
+/// What concerns all bindings of an agent: how many there are, and that no file and no variable
+/// is to hold two things.
+fn whole(spec: &AgentSpec, at: &At, problems: &mut Problems) {
+    let count = spec.credentials().count();
+    if count > BINDINGS_MAX {
+        let problem = format!("{count} credentials are too many: an agent has {BINDINGS_MAX}");
+        problems.add(at, problem, "give some of its tools to another agent");
+    }
+    let mut files: BTreeMap<FileName, (String, &Credential)> = BTreeMap::new();
+    let mut variables: BTreeMap<&EnvVar, (String, &Credential)> = BTreeMap::new();
+    for (tool, key, credential) in spec.credentials() {
+        let place = at.key(tool.as_str()).key("credentials").key(key.as_str());
+        let name = credential.file_name(key);
+        let what = format!("the file {:?}", name.as_str());
+        match files.get(&name) {
+            Some((other, held)) => clash(&place, &what, other, (credential, held), problems),
+            None => {
+                files.insert(name, (place.path().to_owned(), credential));
+            }
+        }
+        let Some(variable) = &credential.env_var else {
+            continue;
+        };
+        let what = format!("the variable {:?}", variable.as_str());
+        match variables.get(variable) {
+            // One file name that comes from one variable was reported as a file.
+            Some((_, held)) if credential.file.is_none() && held.file.is_none() => {}
+            Some((other, held)) if credential.secret_ref != held.secret_ref => {
+                clash(&place, &what, other, (credential, held), problems);
+            }
+            Some(_) => {}
+            None => {
+                variables.insert(variable, (place.path().to_owned(), credential));
+            }
+        }
+    }
+}
+
+fn clash(
+    at: &At,
+    what: &str,
+    other: &str,
+    (one, held): (&Credential, &Credential),
+    problems: &mut Problems,
+) {
+    let form = |it: &Credential| (it.mode, it.owner.clone(), it.template.clone());
+    if one.secret_ref != held.secret_ref {
+        problems.add(
+            at,
+            format!(
+                "{what} is to hold ref {:?}, and ref {:?} of {other} too",
+                one.secret_ref.as_str(),
+                held.secret_ref.as_str()
+            ),
+            "give one of the two another `file` and `envVar`",
+        );
+    } else if form(one) != form(held) {
+        let problem = format!("{what} has another mode, owner or template at {other}");
+        problems.add(at, problem, "write the same at both, or give one another `file`");
+    }
+}

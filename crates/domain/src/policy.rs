@@ -1,0 +1,97 @@
+//! Who may do what. One function answers for every method; what it does not know, it denies.
+
+use crate::caller::Caller;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What an administrator may be entrusted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Writes secrets; never reads one.
+    Writer,
+    /// Reads values, with a reason (break-glass).
+    Reader,
+    /// Agents, tokens, revocation, manifests; reads the audit trail.
+    Operator,
+    /// Reads, verifies and exports the audit trail.
+    Auditor,
+}
+
+/// The roles of one administrator.
+pub type Roles = BTreeSet<Role>;
+
+/// What a caller may want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Write, activate, destroy, delete or undelete a secret.
+    SecretWrite,
+    /// Read a value.
+    SecretAccess,
+    /// Read metadata and status.
+    MetadataRead,
+    /// Apply manifests, mint tokens, revoke agents.
+    AgentWrite,
+    /// Read the audit trail.
+    AuditRead,
+    /// Trade a token for a certificate.
+    Join,
+    /// Renew a certificate.
+    Renew,
+    /// Hold a stream.
+    Watch,
+}
+
+/// A denial: what was wanted and what it needs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{actor} may not do this: it needs {needs}")]
+pub struct Denied {
+    /// Who wanted it.
+    pub actor: String,
+    /// What it needs.
+    pub needs: &'static str,
+}
+
+/// Decides. Deny is the default: an action that a kind of caller is not named for is refused.
+///
+/// # Errors
+/// [`Denied`], for the audit trail and the caller alike.
+pub fn authorise(caller: &Caller, action: Action) -> Result<(), Denied> {
+    let allowed = match caller {
+        Caller::Admin { roles, .. } => admin_may(roles, action),
+        Caller::Agent { .. } => matches!(action, Action::Renew | Action::Watch),
+        Caller::Nobody { .. } => action == Action::Join,
+        Caller::Broker { .. } => false,
+    };
+    if allowed {
+        Ok(())
+    } else {
+        Err(Denied { actor: caller.to_string(), needs: needs(action) })
+    }
+}
+
+fn admin_may(roles: &Roles, action: Action) -> bool {
+    match action {
+        Action::SecretWrite => roles.contains(&Role::Writer),
+        Action::SecretAccess => roles.contains(&Role::Reader),
+        Action::MetadataRead => !roles.is_empty(),
+        Action::AgentWrite => roles.contains(&Role::Operator),
+        Action::AuditRead => roles.contains(&Role::Auditor) || roles.contains(&Role::Operator),
+        Action::Join | Action::Renew | Action::Watch => false,
+    }
+}
+
+fn needs(action: Action) -> &'static str {
+    match action {
+        Action::SecretWrite => "the writer role",
+        Action::SecretAccess => "the reader role",
+        Action::MetadataRead => "an administrator's certificate",
+        Action::AgentWrite => "the operator role",
+        Action::AuditRead => "the auditor or the operator role",
+        Action::Join => "a join token and no certificate",
+        Action::Renew | Action::Watch => "an agent's certificate",
+    }
+}
+
+#[cfg(test)]
+mod tests;

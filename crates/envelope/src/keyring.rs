@@ -1,0 +1,237 @@
+//! The keyring: what a broker can do once its root key is unsealed.
+
+use crate::{
+    context::Context,
+    data_key::DataKey,
+    error::EnvelopeError,
+    framing,
+    root_key::{KekId, RootKey},
+    sealed::{Sealed, SealedKeyring, SealedVersion},
+    wrapped::WrappedKey,
+};
+use aws_lc_rs::hmac;
+use secretref_domain::{id::SecretId, name::EnvironmentName, value::SecretValue, version::Version};
+use zeroize::Zeroizing;
+
+mod opening;
+
+/// Root keys that one keyring holds: the active one, and those that rows are still wrapped under.
+pub const ROOT_KEYS_MAX: usize = 8;
+
+/// The active root key, the root keys before it, and the two random keys that the active one
+/// wraps: one authenticates the authority log, the other blinds what the audit trail names.
+///
+/// ```text
+/// active root key ─┬ wraps the row-MAC key   (random, for as long as the store lives)
+///                  ├ wraps the audit key     (random, for as long as the store lives)
+///                  └ wraps every new data key
+/// retired root keys  open data keys that were not rewrapped yet; wrap nothing
+/// ```
+///
+/// ```compile_fail
+/// let root = secretref_envelope::RootKey::generate().unwrap();
+/// let (keyring, _) = secretref_envelope::Keyring::create(root).unwrap();
+/// println!("{keyring:?}");
+/// ```
+pub struct Keyring {
+    active: RootKey,
+    retired: Vec<RootKey>,
+    mac: MacKey,
+    audit: MacKey,
+}
+
+/// A wrapped key, and ready for HMAC-SHA-256.
+struct MacKey {
+    key: DataKey,
+    hmac: hmac::Key,
+}
+
+impl MacKey {
+    fn new(key: DataKey) -> Self {
+        let hmac = hmac::Key::new(hmac::HMAC_SHA256, key.bytes().as_ref());
+        Self { key, hmac }
+    }
+
+    /// HMAC-SHA-256 over the label and the parts, each with its length before it.
+    fn sign(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.hmac);
+        for part in [label].iter().chain(parts) {
+            context.update(&framing::length(part));
+            context.update(part);
+        }
+        let mut mac = [0; 32];
+        mac.copy_from_slice(context.sign().as_ref());
+        mac
+    }
+}
+
+const MAC_PURPOSE: &str = "row-mac";
+const AUDIT_PURPOSE: &str = "audit";
+const AUTHORITY_LABEL: &[u8] = b"secretref/v1/authority";
+const BLIND_LABEL: &[u8] = b"secretref/v1/blind";
+
+impl Keyring {
+    /// A new keyring for a new store, with new random keys.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Entropy`] or [`EnvelopeError::Cipher`].
+    pub fn create(root: RootKey) -> Result<(Self, SealedKeyring), EnvelopeError> {
+        let keyring = Self {
+            active: root,
+            retired: Vec::new(),
+            mac: MacKey::new(DataKey::generate()?),
+            audit: MacKey::new(DataKey::generate()?),
+        };
+        let sealed = keyring.sealed()?;
+        Ok((keyring, sealed))
+    }
+
+    /// The keyring of a store.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::WrongKey`] where `root` is not the root key of this keyring;
+    /// [`EnvelopeError::Refused`] or [`EnvelopeError::Malformed`] where it is, and the stored
+    /// keys are corrupt.
+    pub fn open(root: RootKey, sealed: &SealedKeyring) -> Result<Self, EnvelopeError> {
+        if root.id() != sealed.kek_id || !root.matches(&sealed.check) {
+            return Err(EnvelopeError::WrongKey { wanted: sealed.kek_id });
+        }
+        let unwrap = |blob: &[u8], purpose| {
+            let wrapped = WrappedKey::from_bytes(blob)?;
+            root.unwrap_key(&wrapped, &Context::key(purpose)).map(MacKey::new)
+        };
+        let mac = unwrap(&sealed.mac_key, MAC_PURPOSE)?;
+        let audit = unwrap(&sealed.audit_key, AUDIT_PURPOSE)?;
+        Ok(Self { active: root, retired: Vec::new(), mac, audit })
+    }
+
+    /// The keys as the database is to hold them, wrapped anew under the active root key.
+    fn sealed(&self) -> Result<SealedKeyring, EnvelopeError> {
+        let wrap = |key: &MacKey, purpose| {
+            self.active.wrap(&key.key, &Context::key(purpose)).map(|wrapped| wrapped.to_bytes())
+        };
+        Ok(SealedKeyring {
+            kek_id: self.active.id(),
+            check: self.active.check_value(),
+            mac_key: wrap(&self.mac, MAC_PURPOSE)?,
+            audit_key: wrap(&self.audit, AUDIT_PURPOSE)?,
+        })
+    }
+
+    /// Id of the active root key.
+    #[must_use]
+    pub fn kek_id(&self) -> KekId {
+        self.active.id()
+    }
+
+    /// Seals a value for its place under a new data key.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::EmptyContext`], [`EnvelopeError::Entropy`] or [`EnvelopeError::Cipher`].
+    pub fn seal_value(
+        &self,
+        environment: &EnvironmentName,
+        secret: SecretId,
+        version: Version,
+        value: &SecretValue,
+    ) -> Result<SealedVersion, EnvelopeError> {
+        let context = Context::secret_version(environment, secret, version);
+        let (wrapped, sealed) = self.seal(value.expose(), &context)?;
+        Ok(SealedVersion { wrapped: wrapped.to_bytes(), sealed: sealed.to_bytes() })
+    }
+
+    /// Seals a blob, such as the private key of an authority, for its purpose. The result is the
+    /// wrapped data key and the sealed blob, one after the other:
+    ///
+    /// ```text
+    /// 0                    129
+    /// | wrapped data key   | sealed blob |
+    /// ```
+    ///
+    /// # Errors
+    /// [`EnvelopeError::TooLong`], [`EnvelopeError::EmptyContext`], [`EnvelopeError::Entropy`] or
+    /// [`EnvelopeError::Cipher`].
+    pub fn seal_blob(
+        &self,
+        purpose: &'static str,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, EnvelopeError> {
+        let (wrapped, sealed) = self.seal(plaintext, &Context::blob(purpose))?;
+        Ok([wrapped.to_bytes(), sealed.to_bytes()].concat())
+    }
+
+    /// MAC of an entry of the authority log, under the row-MAC key: HMAC-SHA-256 over the label
+    /// "secretref/v1/authority" and the parts, each with its length (u64 BE) before it.
+    #[must_use]
+    pub fn authority_mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.mac.sign(AUTHORITY_LABEL, parts)
+    }
+
+    /// Whether `mac` is [`Keyring::authority_mac`] of the parts; compared in constant time.
+    #[must_use]
+    pub fn verify_authority_mac(&self, parts: &[&[u8]], mac: &[u8]) -> bool {
+        let expected = self.authority_mac(parts);
+        aws_lc_rs::constant_time::verify_slices_are_equal(&expected, mac).is_ok()
+    }
+
+    /// What the audit trail holds in place of something that could be guessed: HMAC-SHA-256 under
+    /// the audit key over the label "secretref/v1/blind" and the parts, framed in the same way.
+    #[must_use]
+    pub fn blind(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.audit.sign(BLIND_LABEL, parts)
+    }
+
+    fn seal(
+        &self,
+        plaintext: &[u8],
+        context: &Context,
+    ) -> Result<(WrappedKey, Sealed), EnvelopeError> {
+        let key = DataKey::generate()?;
+        let sealed = key.seal(plaintext, context)?;
+        Ok((self.active.wrap(&key, context)?, sealed))
+    }
+
+    /// Makes another root key the active one. The one before is retired: it still opens, and wraps
+    /// nothing more. The row-MAC and audit keys stay the same, so every MAC stays valid. Store the
+    /// sealed keyring before anything is sealed with the new keyring.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::KeyNotAdded`] where the keyring has that root key or is full;
+    /// [`EnvelopeError::Entropy`] or [`EnvelopeError::Cipher`]. The keyring is gone then: open it
+    /// again.
+    pub fn replace_root(mut self, next: RootKey) -> Result<(Self, SealedKeyring), EnvelopeError> {
+        self.check_addable(next.id())?;
+        let before = std::mem::replace(&mut self.active, next);
+        self.retired.push(before);
+        let sealed = self.sealed()?;
+        Ok((self, sealed))
+    }
+
+    /// Adds a root key that was active before, to open data keys that were not rewrapped yet.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::KeyNotAdded`] where the keyring has that root key or is full.
+    pub fn with_retired(mut self, retired: RootKey) -> Result<Self, EnvelopeError> {
+        self.check_addable(retired.id())?;
+        self.retired.push(retired);
+        Ok(self)
+    }
+
+    fn check_addable(&self, id: KekId) -> Result<(), EnvelopeError> {
+        if self.root(id).is_some() {
+            return Err(EnvelopeError::KeyNotAdded { id, why: "the keyring has it already" });
+        }
+        if 1 + self.retired.len() >= ROOT_KEYS_MAX {
+            let why = "the keyring has 8 root keys; finish a rewrap first";
+            return Err(EnvelopeError::KeyNotAdded { id, why });
+        }
+        Ok(())
+    }
+
+    fn root(&self, id: KekId) -> Option<&RootKey> {
+        [&self.active].into_iter().chain(&self.retired).find(|root| root.id() == id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! An agent's host: its folders, and the real sidecar beside it.
+
+use crate::{
+    admin::Admin,
+    broker::Broker,
+    process::{Process, binary},
+    tmpfs,
+    wait::{DEADLINE, eventually},
+};
+use anyhow::{Context, Result, ensure};
+use std::{
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Output},
+};
+use tempfile::TempDir;
+
+/// An agent's host, on a tmpfs.
+///
+/// ```text
+/// FOLDER/token       the join token, 0600
+/// FOLDER/state/      --state-dir
+/// FOLDER/secrets/    --secrets-dir
+/// FOLDER/logs/       what the sidecar printed, at TRACE
+/// ```
+pub struct Agent {
+    sidecar: Option<Process>,
+    broker: String,
+    folder: TempDir,
+}
+
+impl Agent {
+    /// A host that knows where the broker is and has no token yet.
+    ///
+    /// # Errors
+    /// Where there is no tmpfs.
+    pub fn new(broker: &Broker) -> Result<Self> {
+        let folder = tmpfs::folder("secretref-agent-")?;
+        fs::create_dir(folder.path().join("logs"))?;
+        for private in ["state", "secrets"] {
+            let mut builder = fs::DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(folder.path().join(private))?;
+        }
+        Ok(Self { sidecar: None, broker: broker.listening().agents.to_string(), folder })
+    }
+
+    /// A host whose sidecar runs, enrolled as an agent with a fresh token.
+    ///
+    /// # Errors
+    /// Where no token can be had or the sidecar not be started.
+    pub async fn enrolled(broker: &Broker, admin: &Admin, agent: &str) -> Result<Self> {
+        let mut host = Self::new(broker)?;
+        host.give_token(&admin.token(agent).await?)?;
+        host.run()?;
+        Ok(host)
+    }
+
+    /// Writes the token's file, for its owner alone.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn give_token(&self, token: &str) -> Result<()> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(true).mode(0o600);
+        options.open(self.token_file())?.write_all(token.as_bytes())?;
+        Ok(())
+    }
+
+    /// Starts `secretref-sidecar run`.
+    ///
+    /// # Errors
+    /// Where it runs already or is not built.
+    pub fn run(&mut self) -> Result<()> {
+        ensure!(self.sidecar.is_none(), "the sidecar runs already");
+        let mut command = self.command("run")?;
+        command.arg("--secrets-dir").arg(self.secrets()).args(["--log-level", "trace"]);
+        let starts = fs::read_dir(self.logs())?.count();
+        let sidecar = Process::start(&format!("sidecar-{starts}"), &mut command, &self.logs())?;
+        self.sidecar = Some(sidecar);
+        Ok(())
+    }
+
+    /// Runs `secretref-sidecar enroll` to its end.
+    ///
+    /// # Errors
+    /// Where it is not built.
+    pub fn enroll(&self) -> Result<Output> {
+        self.command("enroll")?.output().context("running secretref-sidecar enroll")
+    }
+
+    /// Kills the sidecar at once.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn kill9(&mut self) -> Result<()> {
+        self.sidecar.take().context("the sidecar does not run")?.kill9()
+    }
+
+    /// Ends the sidecar with SIGTERM.
+    ///
+    /// # Errors
+    /// Where it does not run or does not end.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.sidecar.take().context("the sidecar does not run")?.terminate(DEADLINE)
+    }
+
+    /// The sidecar's process, while it runs.
+    #[must_use]
+    pub fn sidecar(&self) -> Option<&Process> {
+        self.sidecar.as_ref()
+    }
+
+    /// The content of a secret's file; nothing where there is none.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be read.
+    pub fn read(&self, file: &str) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.secrets().join(file)) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {file}")),
+        }
+    }
+
+    /// Waits until a secret's file has a content.
+    ///
+    /// # Errors
+    /// Where it has not in time.
+    pub async fn file_becomes(&self, file: &str, wanted: &[u8]) -> Result<()> {
+        eventually(&format!("the file {file} has the new value"), async || {
+            Ok((self.read(file)?.as_deref() == Some(wanted)).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until a secret's file is gone.
+    ///
+    /// # Errors
+    /// Where it is not in time.
+    pub async fn file_leaves(&self, file: &str) -> Result<()> {
+        eventually(&format!("the file {file} is gone"), async || {
+            Ok(self.read(file)?.is_none().then_some(()))
+        })
+        .await
+    }
+
+    /// Folder of the secrets.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.folder.path().join("secrets")
+    }
+
+    /// Folder of the sidecar's state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Folder of the sidecar's logs.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.folder.path().join("logs")
+    }
+
+    /// Everything of it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn token_file(&self) -> PathBuf {
+        self.folder.path().join("token")
+    }
+
+    fn command(&self, verb: &str) -> Result<Command> {
+        let mut command = Command::new(binary("secretref-sidecar")?);
+        command.arg(verb).args(["--broker", &self.broker]);
+        command.arg("--state-dir").arg(self.state());
+        command.arg("--token-file").arg(self.token_file());
+        command.env("RUST_BACKTRACE", "1");
+        Ok(command)
+    }
+}

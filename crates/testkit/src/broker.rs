@@ -1,0 +1,207 @@
+//! A real broker: its binary, in a folder of its own, on ports that were free.
+
+use crate::{
+    admin::Admin,
+    engine::Engine,
+    process::{Process, binary},
+    wait::DEADLINE,
+};
+use anyhow::{Context, Result, ensure};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Output},
+};
+use tempfile::TempDir;
+
+/// Trust domain of every broker under test.
+pub const TRUST_DOMAIN: &str = "stories.test";
+
+/// A broker under test.
+///
+/// ```text
+/// FOLDER/data/     --data-dir: broker.toml, root.key, admin/, secretref.db
+/// FOLDER/config/   XDG_CONFIG_HOME
+/// FOLDER/logs/     what it printed, at TRACE
+/// ```
+pub struct Broker {
+    process: Option<Process>,
+    listening: Listening,
+    database_url: Option<String>,
+    options: Vec<String>,
+    folder: TempDir,
+}
+
+/// Where a broker listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Listening {
+    /// For sidecars.
+    pub agents: SocketAddr,
+    /// For administrators.
+    pub admin: SocketAddr,
+    /// For health checks.
+    pub health: SocketAddr,
+}
+
+impl Broker {
+    /// Initialises a new broker and starts it.
+    ///
+    /// # Errors
+    /// Where it does not come up; with what it said.
+    pub async fn start(engine: Engine) -> Result<Self> {
+        Self::start_with(engine, &[]).await
+    }
+
+    /// As [`Broker::start`], with further options of `serve`.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn start_with(engine: Engine, options: &[&str]) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
+        fs::create_dir(folder.path().join("logs"))?;
+        let mut broker = Self {
+            process: None,
+            listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
+            database_url: engine.database_url().await?,
+            options: options.iter().map(ToString::to_string).collect(),
+            folder,
+        };
+        let done = broker.init()?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "init failed with {}: {said}", done.status);
+        broker.serve()?;
+        Ok(broker)
+    }
+
+    /// Runs `init` and returns what came of it.
+    ///
+    /// # Errors
+    /// Where the binary is not built.
+    pub fn init(&self) -> Result<Output> {
+        let mut command = self.command("init")?;
+        command.args(["--trust-domain", TRUST_DOMAIN]);
+        command.args(["--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        command.args(["--health-listen", "127.0.0.1:0"]);
+        if let Some(url) = &self.database_url {
+            command.args(["--database-url", url]);
+        }
+        command.output().context("running secretref-broker init")
+    }
+
+    /// Starts it, on the ports that it had before where it ran before, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Where it does not come up; with what it said.
+    pub fn serve(&mut self) -> Result<()> {
+        let process = self.spawn()?;
+        let listening = Listening {
+            agents: address(&process, "listening agents ")?,
+            admin: address(&process, "listening admin ")?,
+            health: address(&process, "listening health ")?,
+        };
+        process.wait_for_line("ready", DEADLINE)?;
+        self.listening = listening;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Starts it without waiting for anything: for one that is to be sealed or to fail.
+    ///
+    /// # Errors
+    /// Where the binary is not built.
+    pub fn spawn(&self) -> Result<Process> {
+        ensure!(self.process.is_none(), "the broker runs already");
+        let mut command = self.command("serve")?;
+        let Listening { agents, admin, health } = self.listening;
+        command.args(["--agent-listen", &agents.to_string()]);
+        command.args(["--admin-listen", &admin.to_string()]);
+        command.args(["--health-listen", &health.to_string()]);
+        command.args(["--log-level", "trace"]).args(&self.options);
+        // Each start has its own log, so that no line of an earlier one is taken for its own.
+        let starts = fs::read_dir(self.logs())?.count();
+        Process::start(&format!("broker-{starts}"), &mut command, &self.logs())
+    }
+
+    /// Kills it at once, as a crash would.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn kill9(&mut self) -> Result<()> {
+        self.process.take().context("the broker does not run")?.kill9()
+    }
+
+    /// Asks it to drain with SIGTERM, and waits for its end.
+    ///
+    /// # Errors
+    /// Where it does not run or does not end.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.process.take().context("the broker does not run")?.terminate(DEADLINE)
+    }
+
+    /// A client with the first administrator's certificate.
+    ///
+    /// # Errors
+    /// Where it cannot connect.
+    pub async fn admin(&self) -> Result<Admin> {
+        Admin::connect(&self.listening.admin.to_string(), &self.data().join("admin")).await
+    }
+
+    /// Where it listens, or did before it was stopped.
+    #[must_use]
+    pub fn listening(&self) -> Listening {
+        self.listening
+    }
+
+    /// Its process, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Everything of it: data, configuration, logs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// URL of its database, as sqlx takes it.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        let embedded = || format!("sqlite://{}", self.data().join(EMBEDDED).display());
+        self.database_url.clone().unwrap_or_else(embedded)
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.folder.path().join("logs")
+    }
+
+    fn command(&self, verb: &str) -> Result<Command> {
+        let mut command = Command::new(binary("secretref-broker")?);
+        command
+            .arg(verb)
+            .arg("--data-dir")
+            .arg(self.data())
+            .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
+            .env("RUST_BACKTRACE", "1");
+        Ok(command)
+    }
+}
+
+fn address(process: &Process, what: &str) -> Result<SocketAddr> {
+    let line = process.wait_for_line(what, DEADLINE)?;
+    let (_, address) = line.split_once(what).context("the line just found")?;
+    let address = address.split_whitespace().next().unwrap_or_default();
+    address.parse().with_context(|| format!("{line:?} names no address"))
+}
+
+const ANY_PORT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+/// File of the embedded store in the data folder.
+const EMBEDDED: &str = "secretref.db";

@@ -1,0 +1,133 @@
+//! Many sidecars in one process: the real ones, each with its own identity, stream and files. For
+//! stories and figures that take more of them than processes would fit.
+
+use crate::{admin::Admin, broker::Broker, tmpfs, wait::DEADLINE};
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use secretref_domain::version::Version;
+use secretref_sidecar::{
+    SystemClock,
+    app::{AppError, run_watched},
+    config::{LogConfig, RunConfig, TokenSource},
+    status::Status,
+};
+use std::{
+    fs,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::PathBuf,
+    sync::Arc,
+};
+use tempfile::TempDir;
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// A sidecar in this process.
+pub struct Member {
+    status: watch::Receiver<Status>,
+    end: CancellationToken,
+    task: JoinHandle<Result<(), AppError>>,
+    folder: TempDir,
+}
+
+/// Starts this many sidecars of one agent, each enrolled with a token of its own, and waits until
+/// each has its first whole set.
+///
+/// # Errors
+/// Where one of them does not come up.
+pub async fn start(
+    broker: &Broker,
+    admin: &Admin,
+    agent: &str,
+    count: usize,
+) -> Result<Vec<Member>> {
+    raise_descriptor_limit()?;
+    let mut members = Vec::with_capacity(count);
+    for _ in 0..count {
+        let token = admin.token(agent).await?;
+        members.push(Member::start(&broker.listening().agents.to_string(), &token)?);
+    }
+    for member in &mut members {
+        member.until("its first whole set", Status::is_ready).await?;
+    }
+    Ok(members)
+}
+
+impl Member {
+    fn start(broker: &str, token: &str) -> Result<Self> {
+        let folder = tmpfs::folder("secretref-member-")?;
+        for private in ["state", "secrets"] {
+            fs::DirBuilder::new().mode(0o700).create(folder.path().join(private))?;
+        }
+        let token_file = folder.path().join("token");
+        fs::write(&token_file, token)?;
+        fs::set_permissions(&token_file, fs::Permissions::from_mode(0o600))?;
+        let config = RunConfig {
+            broker: broker.to_owned(),
+            token: Some(TokenSource::File(token_file)),
+            state_dir: folder.path().join("state"),
+            secrets_dir: folder.path().join("secrets"),
+            allow_disk: false,
+            group: None,
+            health_listen: None,
+            agent: None,
+            wait_timeout: None,
+            log: LogConfig::default(),
+        };
+        let (sender, status) = watch::channel(Status::default());
+        let end = CancellationToken::new();
+        let sidecar = run_watched(config, Arc::new(SystemClock), end.clone(), sender);
+        Ok(Self { status, end, task: tokio::spawn(sidecar), folder })
+    }
+
+    /// Waits until its status is as wanted.
+    ///
+    /// # Errors
+    /// Where it is not in time, or the sidecar ended.
+    pub async fn until(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Result<()> {
+        let reached = timeout(DEADLINE, self.status.wait_for(|status| wanted(status))).await;
+        reached
+            .with_context(|| format!("a sidecar did not reach in time: {what}"))?
+            .with_context(|| format!("a sidecar ended before it reached: {what}"))?;
+        Ok(())
+    }
+
+    /// Waits until it has put this version of a secret in place, or a later one.
+    ///
+    /// # Errors
+    /// As [`Member::until`].
+    pub async fn applied(&mut self, secret: &str, version: Version) -> Result<()> {
+        let has = |status: &Status| status.applied.get(secret).is_some_and(|has| *has >= version);
+        self.until(&format!("{secret} v{}", version.get()), has).await
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Its folder of secrets.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.folder.path().join("secrets")
+    }
+
+    /// Ends it, and waits until its files are gone.
+    ///
+    /// # Errors
+    /// What it ended with.
+    pub async fn stop(self) -> Result<()> {
+        self.end.cancel();
+        timeout(DEADLINE, self.task).await.context("a sidecar did not end in time")???;
+        Ok(())
+    }
+}
+
+/// Each member holds a handful of descriptors: the usual soft limit of 1,024 is too low for many.
+fn raise_descriptor_limit() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    let current = getrlimit(Resource::Nofile).current;
+    ensure!(current.is_none_or(|limit| limit >= 4096), "the limit of open files is too low");
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! What the tests stand on: the real binaries on port 0, a throwaway Postgres, a manual clock, and
+//! a scanner that finds a secret wherever it leaked to.
+//!
+//! Never shipped: other crates may name it as a dev-dependency only.
+
+pub mod admin;
+pub mod agent;
+pub mod broker;
+pub mod canary;
+pub mod clock;
+pub mod engine;
+pub mod fleet;
+pub mod peer;
+pub mod postgres;
+pub mod process;
+pub mod sql;
+pub mod tmpfs;
+pub mod wait;

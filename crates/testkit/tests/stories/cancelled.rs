@@ -1,0 +1,83 @@
+//! Requests that are cancelled at every moment lose nothing that was acknowledged, of themselves or
+//! of others.
+
+use crate::soak;
+use anyhow::{Context, Result, ensure};
+use secretref_proto::v1::AccessSecretVersionRequest;
+use secretref_testkit::{admin::Admin, broker::Broker, engine::Engine, on_both_engines};
+use std::time::Duration;
+use tokio::{task::JoinSet, time::timeout};
+
+on_both_engines!(cancelled_requests_lose_no_acknowledged_write);
+
+const STORM: usize = 16;
+const INNOCENTS: usize = 4;
+
+async fn cancelled_requests_lose_no_acknowledged_write(engine: Engine) -> Result<()> {
+    let cancels = soak::count(20_000, 1_000_000);
+    let broker = Broker::start(engine).await?;
+    let mut storm = JoinSet::new();
+    for writer in 0..STORM {
+        let admin = broker.admin().await?;
+        storm.spawn(cancelled_puts(admin, format!("storm-{writer}"), cancels / STORM));
+    }
+    let mut innocents = JoinSet::new();
+    for writer in 0..INNOCENTS {
+        let admin = broker.admin().await?;
+        innocents.spawn(plain_puts(admin, format!("innocent-{writer}"), 200));
+    }
+    let mut newest = innocents.join_all().await;
+    newest.extend(storm.join_all().await);
+    let admin = broker.admin().await?;
+    let mut acknowledged = 0;
+    for outcome in newest {
+        let (name, version, count) = outcome?;
+        acknowledged += count;
+        check(&admin, &name, version).await?;
+    }
+    soak::figure("cancelled requests", &format!("{cancels}, {acknowledged} kept, 0 lost"));
+    Ok(())
+}
+
+/// Its last acknowledged version is there, with its value, and so is every one before it: versions
+/// have no gaps, so a lost one would be written twice.
+async fn check(admin: &Admin, name: &str, version: i64) -> Result<()> {
+    if version == 0 {
+        return Ok(());
+    }
+    let request = AccessSecretVersionRequest {
+        name: name.to_owned(),
+        version,
+        reason: "a story".to_owned(),
+        ..AccessSecretVersionRequest::default()
+    };
+    let answer = admin.secrets().access_secret_version(request).await;
+    let answer = answer.with_context(|| format!("{name} v{version}"))?.into_inner();
+    ensure!(answer.value.starts_with(name.as_bytes()), "{name} v{version} is another's");
+    Ok(())
+}
+
+/// Puts, each given up after a random time; returns the newest acknowledged version.
+async fn cancelled_puts(admin: Admin, name: String, count: usize) -> Result<(String, i64, usize)> {
+    let (mut newest, mut acknowledged) = (0, 0);
+    for number in 0..count {
+        let patience = Duration::from_micros(fastrand::u64(0..3_000));
+        let value = format!("{name}:{number}");
+        // A put that was given up may have happened or not; one that answered has.
+        if let Ok(answer) = timeout(patience, admin.put(&name, value.as_bytes())).await {
+            let version = answer?.version.context("no version")?.version;
+            ensure!(version > newest, "{name}: v{version} after v{newest}");
+            (newest, acknowledged) = (version, acknowledged + 1);
+        }
+    }
+    Ok((name, newest, acknowledged))
+}
+
+/// Puts on the same connections of the database, each waited for: their versions have no gap.
+async fn plain_puts(admin: Admin, name: String, count: usize) -> Result<(String, i64, usize)> {
+    for number in 1..=count {
+        let version = admin.put_version(&name, format!("{name}:{number}").as_bytes()).await?;
+        ensure!(usize::try_from(version)? == number, "{name}: v{version} after {number} puts");
+    }
+    Ok((name, i64::try_from(count)?, count))
+}

@@ -1,0 +1,6 @@
+//! Wire ↔ domain.
+pub mod field;
+
+mod digest;
+
+pub use digest::manifest_digest;

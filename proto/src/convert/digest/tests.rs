@@ -1,0 +1,61 @@
+use super::*;
+use aws_lc_rs::digest::digest;
+
+fn entry(name: &str) -> ManifestEntry {
+    ManifestEntry {
+        name: name.into(),
+        version: 7,
+        digest: vec![9; 32],
+        targets: vec![Target {
+            file: "key".into(),
+            env_var: "KEY".into(),
+            mode: 0o440,
+            required: true,
+            ..Target::default()
+        }],
+        ..ManifestEntry::default()
+    }
+}
+
+#[test]
+fn bytes_are_those_of_the_page() {
+    let mut drawn = Vec::new();
+    drawn.extend_from_slice(b"\0\0\0\x01a");
+    drawn.extend_from_slice(&7_i64.to_be_bytes());
+    drawn.extend_from_slice(&[9; 32]);
+    drawn.extend_from_slice(b"\0\0\0\x01");
+    drawn.extend_from_slice(b"\0\0\0\x03key\0\0\0\x03KEY\0\0\0\0\0\0\0\0\0\0\0\0");
+    drawn.extend_from_slice(b"\0\0\x01\x20\x01");
+    assert_eq!(manifest_digest(&[entry("a")]), digest(&SHA256, &drawn).as_ref());
+    assert_eq!(manifest_digest(&[]), digest(&SHA256, b"").as_ref());
+}
+
+#[test]
+fn order_of_entries_and_values_do_not_count() {
+    let (mut a, b) = (entry("a"), entry("b"));
+    let digest = manifest_digest(&[a.clone(), b.clone()]);
+    a.value = Some(bytes::Bytes::from_static(b"value"));
+    assert_eq!(manifest_digest(&[b, a]), digest);
+}
+
+#[test]
+fn whatever_a_sidecar_acts_on_counts() {
+    let base = manifest_digest(&[entry("a")]);
+    let mutations: [fn(&mut ManifestEntry); 10] = [
+        |entry| entry.name = "b".into(),
+        |entry| entry.version = 8,
+        |entry| entry.digest[31] = 8,
+        |entry| entry.targets.clear(),
+        |entry| entry.targets[0].file = "yek".into(),
+        |entry| entry.targets[0].owner = "root".into(),
+        |entry| entry.targets[0].on_rotate = "restart".into(),
+        |entry| entry.targets[0].template = "x".into(),
+        |entry| entry.targets[0].mode = 0o400,
+        |entry| entry.targets[0].required = false,
+    ];
+    for mutate in mutations {
+        let mut changed = entry("a");
+        mutate(&mut changed);
+        assert_ne!(manifest_digest(&[changed]), base);
+    }
+}

@@ -1,0 +1,297 @@
+//! The only place that wires things together: state, sink, health, link.
+
+mod keeper;
+mod place;
+
+use crate::{
+    config::{EnrollConfig, RunConfig, TokenSource},
+    health,
+    lease::record::LeaseFileError,
+    link::{
+        Link,
+        enrol::{self, EnrolError},
+        orders::orders,
+    },
+    sinks::files::{FileSinkConfig, FileSinkError},
+    state::{Identity, State, StateError},
+    status::Status,
+};
+use keeper::Keeper;
+use place::Place;
+use secretref_domain::{
+    clock::{Clock, Timestamp},
+    id::InstanceId,
+    name::AgentName,
+};
+use secretref_identity::join_token::JoinToken;
+use std::{future::pending, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch, task::spawn_blocking, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+/// Why the sidecar did not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The secrets folder cannot be used.
+    #[error(transparent)]
+    Sink(#[from] FileSinkError),
+    /// The lease's record cannot be used.
+    #[error(transparent)]
+    Lease(#[from] LeaseFileError),
+    /// It did not become somebody.
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    /// It is nobody, and has no token.
+    #[error(
+        "this sidecar has no identity yet: {state_dir} holds none and no token was given. \
+         Fix: secretref agent token AGENT > FILE, and add --token-file FILE",
+        state_dir = state_dir.display()
+    )]
+    Nobody {
+        /// The state folder.
+        state_dir: PathBuf,
+    },
+    /// It is somebody else.
+    #[error(
+        "--agent {wanted}: the identity in {state_dir} is that of agent {found}. \
+         Fix: give --agent {found}, or another --state-dir", state_dir = state_dir.display()
+    )]
+    OtherAgent {
+        /// What was asked for.
+        wanted: AgentName,
+        /// What is there.
+        found: AgentName,
+        /// The state folder.
+        state_dir: PathBuf,
+    },
+    /// Health cannot be answered there.
+    #[error("--health-listen {address}: {source}. Fix: name a free address and port")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The first whole set was not in place in time.
+    #[error(
+        "the first whole set was not in place after {0:?} (--wait-timeout). \
+         Fix: see the messages above, and check that the broker runs"
+    )]
+    WaitedTooLong(Duration),
+    /// The files are still there.
+    #[error("the agent's files could not be wiped; remove the secrets folder's content by hand")]
+    NotWiped,
+    /// The runtime ended a task.
+    #[error("a task ended by itself: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl AppError {
+    /// The exit code that says whose fault it was.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Enrol(EnrolError::Unreachable(_)) | Self::WaitedTooLong(_) => UNREACHABLE,
+            Self::Enrol(
+                EnrolError::Refused(_) | EnrolError::OtherBroker(_) | EnrolError::Answer(_),
+            )
+            | Self::NotWiped
+            | Self::Task(_) => REFUSED,
+            _ => USAGE,
+        }
+    }
+}
+
+/// Joins, stores the identity, and ends. Where there is an identity, that is said and nothing is
+/// done.
+///
+/// # Errors
+/// [`AppError`].
+pub async fn enroll(config: EnrollConfig, clock: Arc<dyn Clock>) -> Result<Identity, AppError> {
+    let dir = config.state_dir.clone();
+    let state = spawn_blocking(move || State::open(&dir)).await??;
+    if let Some(identity) = state.identity()? {
+        already(&identity);
+        return Ok(identity);
+    }
+    let token = read_token(config.token).await?;
+    Ok(enrol::enrol(&config.broker, &token, &state, &clock).await?)
+}
+
+/// Keeps the agent's files current until `shutdown`, then takes them away.
+///
+/// # Errors
+/// [`AppError`] where it could not start, or could not take the files away. A broker that cannot
+/// be reached is no error.
+pub async fn run(
+    config: RunConfig,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> Result<(), AppError> {
+    let (status, _) = watch::channel(Status::default());
+    run_watched(config, clock, shutdown, status).await
+}
+
+/// As [`run`], and tells how it is doing.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_watched(
+    config: RunConfig,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+    status: watch::Sender<Status>,
+) -> Result<(), AppError> {
+    // Cancelled when anything of this sidecar ends, so that all of it does.
+    let stop = shutdown.child_token();
+    let _stop_all = stop.clone().drop_guard();
+    let dir = config.state_dir.clone();
+    let state = Arc::new(spawn_blocking(move || State::open(&dir)).await??);
+    let known = state.identity()?;
+    check_agent(&config, known.as_ref())?;
+    let instance = known.as_ref().map(|identity| InstanceId(identity.instance));
+    let (place, inherited) = open_place(&config, instance, clock.now()).await?;
+    if let Some(address) = config.health_listen {
+        let listen = |source| AppError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let serving = health::serve(listener, status.subscribe(), stop.clone());
+        tokio::spawn(serving);
+    }
+    let mut waiting = WaitTimeout::new(config.wait_timeout, status.subscribe());
+    let identity = tokio::select! {
+        identity = identity(&config, known, &state, &clock) => identity?,
+        () = stop.cancelled() => return Ok(()),
+        error = waiting.over() => return Err(error),
+    };
+    check_agent(&config, Some(&identity))?;
+    status.send_modify(|status| status.instance = Some(identity.instance));
+    let instance = InstanceId(identity.instance);
+    let (orders, desk) = orders();
+    let keeper = Keeper::new(desk, clock.clone(), status.clone(), place, instance, inherited);
+    let link =
+        Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
+    let keeper = tokio::spawn(keeper.run());
+    let link = link.run();
+    let outcome = tokio::select! {
+        () = link => Ok(()),
+        error = waiting.over() => Err(error),
+    };
+    // The link is gone and with it the last who gives orders: the keeper wipes and ends.
+    let wiped = keeper.await??;
+    outcome?;
+    if wiped { Ok(()) } else { Err(AppError::NotWiped) }
+}
+
+/// Opens the secrets folder. What an earlier run left there stays only where its record says so.
+async fn open_place(
+    config: &RunConfig,
+    instance: Option<InstanceId>,
+    now: Timestamp,
+) -> Result<(Place, Option<Timestamp>), AppError> {
+    let sink = FileSinkConfig {
+        dir: config.secrets_dir.clone(),
+        allow_disk: config.allow_disk,
+        group: config.group,
+        mode: None,
+    };
+    let state_dir = config.state_dir.clone();
+    spawn_blocking(move || Place::open(sink, &state_dir, instance, now)).await?
+}
+
+/// Who this sidecar is; where it is nobody, it joins, and waits for the broker as long as it
+/// takes.
+async fn identity(
+    config: &RunConfig,
+    known: Option<Identity>,
+    state: &State,
+    clock: &Arc<dyn Clock>,
+) -> Result<Identity, AppError> {
+    if let Some(identity) = known {
+        if config.token.is_some() {
+            already(&identity);
+        }
+        return Ok(identity);
+    }
+    let Some(source) = config.token.clone() else {
+        return Err(AppError::Nobody { state_dir: config.state_dir.clone() });
+    };
+    let token = read_token(source).await?;
+    let mut backoff = crate::link::Backoff::new();
+    loop {
+        match enrol::enrol(&config.broker, &token, state, clock).await {
+            Ok(identity) => {
+                tracing::info!(agent = %identity.agent, instance = %identity.instance, "enrolled");
+                return Ok(identity);
+            }
+            Err(EnrolError::Unreachable(why)) => {
+                let now = std::time::Instant::now();
+                let cause = crate::link::Cause::PortClosed;
+                let wait = backoff.wait(cause, now, fastrand::f64());
+                tracing::warn!(%why, ?wait, "not enrolled yet; trying again");
+                sleep(wait).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn read_token(source: TokenSource) -> Result<JoinToken, AppError> {
+    Ok(spawn_blocking(move || enrol::read_token(&source)).await??)
+}
+
+fn already(identity: &Identity) {
+    tracing::info!(
+        agent = %identity.agent,
+        instance = %identity.instance,
+        "enrolled already; the join token is not used"
+    );
+}
+
+fn check_agent(config: &RunConfig, identity: Option<&Identity>) -> Result<(), AppError> {
+    match (&config.agent, identity) {
+        (Some(wanted), Some(identity)) if *wanted != identity.agent => {
+            Err(AppError::OtherAgent {
+                wanted: wanted.clone(),
+                found: identity.agent.clone(),
+                state_dir: config.state_dir.clone(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The longest that a start may take, until the first whole set is in place.
+struct WaitTimeout {
+    limit: Option<Duration>,
+    deadline: tokio::time::Instant,
+    status: watch::Receiver<Status>,
+}
+
+impl WaitTimeout {
+    fn new(limit: Option<Duration>, status: watch::Receiver<Status>) -> Self {
+        let deadline = tokio::time::Instant::now() + limit.unwrap_or_default();
+        Self { limit, deadline, status }
+    }
+
+    /// Ends where it took too long, and only then.
+    async fn over(&mut self) -> AppError {
+        let Some(limit) = self.limit else { return pending().await };
+        let complete = self.status.wait_for(|status| status.complete);
+        match tokio::time::timeout_at(self.deadline, complete).await {
+            Ok(_) => pending().await,
+            Err(_) => AppError::WaitedTooLong(limit),
+        }
+    }
+}
+
+/// The server said no.
+const REFUSED: u8 = 1;
+/// Wrong usage or unusable input.
+const USAGE: u8 = 2;
+/// The broker cannot be reached.
+const UNREACHABLE: u8 = 69;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+//! Putting a snapshot in place: which files it comes to, and what stays where one fails.
+
+use super::AppError;
+use crate::{
+    lease::record::{LeaseFile, LeaseRecord},
+    sinks::files::{FileEntry, FileSet, FileSink, FileSinkConfig, FileSinkError},
+    snapshot::Snapshot,
+};
+use secretref_domain::{
+    clock::Timestamp,
+    id::InstanceId,
+    name::{FileName, SecretName},
+    version::Version,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// The secrets folder and the lease's record. All calls block.
+pub(super) struct Place {
+    sink: FileSink,
+    lease_file: LeaseFile,
+    /// What the record on disk says.
+    recorded: Option<Timestamp>,
+    /// What was put in place last.
+    placed: Vec<Placed>,
+    secrets_dir: PathBuf,
+}
+
+/// What came of a snapshot.
+pub(super) struct Outcome {
+    /// What is in place now.
+    pub(super) applied: BTreeMap<SecretName, Version>,
+    /// What is not, and why.
+    pub(super) failed: BTreeMap<SecretName, String>,
+    /// Why nothing could be done at all.
+    pub(super) trouble: Option<String>,
+    /// When a retired set's grace ends.
+    pub(super) next_prune: Option<Instant>,
+}
+
+/// One file that is in place.
+#[derive(Clone)]
+struct Placed {
+    secret: SecretName,
+    version: Version,
+    file: FileEntry,
+}
+
+impl Place {
+    /// Opens the folder and looks at the record. What an earlier run left is wiped, unless the
+    /// record is this instance's, is of this folder and has not lapsed; then it says until when
+    /// it may stay.
+    pub(super) fn open(
+        config: FileSinkConfig,
+        state_dir: &Path,
+        instance: Option<InstanceId>,
+        now: Timestamp,
+    ) -> Result<(Self, Option<Timestamp>), AppError> {
+        let lease_file = LeaseFile::open(state_dir)?;
+        let record = match lease_file.read() {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(%error, "the lease's record cannot be used; wiping");
+                None
+            }
+        };
+        let secrets_dir = config.dir.clone();
+        if let Some(record) = &record
+            && record.secrets_dir != secrets_dir
+        {
+            wipe_former(record, &config);
+        }
+        let mut sink = FileSink::open(config)?;
+        let kept = record.filter(|record| {
+            Some(record.instance) == instance
+                && record.secrets_dir == secrets_dir
+                && !record.lapsed(now)
+        });
+        let inherited = kept.and_then(|record| record.lease_until_us);
+        if inherited.is_none() {
+            sink.wipe()?;
+            lease_file.remove()?;
+        }
+        let recorded = inherited;
+        Ok((Self { sink, lease_file, recorded, placed: Vec::new(), secrets_dir }, inherited))
+    }
+
+    /// The folder, as the lease's record names it.
+    pub(super) fn secrets_dir(&self) -> &Path {
+        &self.secrets_dir
+    }
+
+    /// Puts a snapshot in place as far as it goes. A secret that cannot be keeps the files that
+    /// it had; the others do not wait for it. `clear` wipes first what an earlier run left.
+    pub(super) fn put(
+        &mut self,
+        snapshot: &Snapshot,
+        record: &LeaseRecord,
+        clear: bool,
+    ) -> Outcome {
+        if clear && let Err(error) = self.sink.wipe() {
+            return self.nothing_done(snapshot, &error.to_string());
+        }
+        let mut failed = BTreeMap::new();
+        let wanted = self.wanted(snapshot, &mut failed);
+        if let Err(error) = self.record_before(record) {
+            return self.nothing_done(snapshot, &error.to_string());
+        }
+        match self.apply(wanted, &mut failed) {
+            Ok(placed) => self.placed = placed,
+            Err(error) => return self.nothing_done(snapshot, &error.to_string()),
+        }
+        if let Err(error) = self.record_after(record) {
+            tracing::warn!(%error, "the lease was not recorded; a restart may wipe too early");
+        }
+        self.outcome(failed)
+    }
+
+    /// Records that the lease was renewed.
+    pub(super) fn renew(&mut self, record: &LeaseRecord) {
+        if let Err(error) = self.record_after(record) {
+            tracing::warn!(%error, "the lease was not recorded; a restart may wipe too early");
+        }
+    }
+
+    /// Removes retired sets whose grace is over; says when to come again.
+    pub(super) fn prune(&mut self) -> Option<Instant> {
+        self.sink.prune(Instant::now());
+        self.sink.next_prune()
+    }
+
+    /// What the record on disk says.
+    pub(super) fn recorded(&self) -> Option<Timestamp> {
+        self.recorded
+    }
+
+    /// Every file that there should be. What cannot be made here keeps what it had.
+    fn wanted(
+        &self,
+        snapshot: &Snapshot,
+        failed: &mut BTreeMap<SecretName, String>,
+    ) -> Vec<Placed> {
+        let mut wanted = BTreeMap::new();
+        for file in snapshot.files() {
+            let Some(held) = snapshot.entry(file.name) else { continue };
+            if file.target.template.is_some() {
+                let detail = format!("{}: {NO_TEMPLATES}", file.target.file);
+                failed.insert(file.name.clone(), detail);
+                continue;
+            }
+            let entry = FileEntry {
+                name: file.target.file.clone(),
+                value: file.value.clone(),
+                mode: file.target.mode,
+                owner: file.target.owner.clone(),
+            };
+            let placed =
+                Placed { secret: file.name.clone(), version: held.version, file: entry };
+            wanted.insert(file.target.file.clone(), placed);
+        }
+        let mut wanted: Vec<Placed> = wanted.into_values().collect();
+        for name in failed.keys() {
+            wanted = self.keep_former(wanted, name);
+        }
+        wanted
+    }
+
+    /// Applies what is wanted; where one file is the trouble, its secret keeps what it had.
+    fn apply(
+        &mut self,
+        mut wanted: Vec<Placed>,
+        failed: &mut BTreeMap<SecretName, String>,
+    ) -> Result<Vec<Placed>, FileSinkError> {
+        let mut dropped = BTreeSet::new();
+        loop {
+            if wanted.is_empty() {
+                self.sink.wipe()?;
+                return Ok(wanted);
+            }
+            let files = wanted.iter().map(|placed| placed.file.clone()).collect();
+            let error = match self.sink.apply(&FileSet { files }) {
+                Ok(_) => return Ok(wanted),
+                Err(error) => error,
+            };
+            let Some(name) = error.file().and_then(|file| secret_of(&wanted, file)) else {
+                return Err(error);
+            };
+            wanted = if failed.insert(name.clone(), error.to_string()).is_none() {
+                self.keep_former(wanted, &name)
+            } else if dropped.insert(name.clone()) {
+                // What it had fails as well now: the rest must not suffer for it.
+                wanted.into_iter().filter(|placed| placed.secret != name).collect()
+            } else {
+                return Err(error);
+            };
+        }
+    }
+
+    /// The wanted files, but for one secret those that it had, where nobody else wants them now.
+    fn keep_former(&self, wanted: Vec<Placed>, name: &SecretName) -> Vec<Placed> {
+        let mut kept: Vec<Placed> =
+            wanted.into_iter().filter(|placed| placed.secret != *name).collect();
+        for former in self.placed.iter().filter(|placed| placed.secret == *name) {
+            if secret_of(&kept, &former.file.name).is_none() {
+                kept.push(former.clone());
+            }
+        }
+        kept
+    }
+
+    fn outcome(&self, failed: BTreeMap<SecretName, String>) -> Outcome {
+        let applied = self.placed.iter();
+        let applied = applied.map(|placed| (placed.secret.clone(), placed.version)).collect();
+        Outcome { applied, failed, trouble: None, next_prune: self.sink.next_prune() }
+    }
+
+    fn nothing_done(&self, snapshot: &Snapshot, detail: &str) -> Outcome {
+        let names = snapshot.entries().map(|(name, _)| name);
+        let former = self.placed.iter().map(|placed| &placed.secret);
+        let failed = names.chain(former).map(|name| (name.clone(), detail.to_owned())).collect();
+        Outcome { trouble: Some(detail.to_owned()), ..self.outcome(failed) }
+    }
+
+    /// Before the files: no record may promise more than is true. One that ends early enough
+    /// already stays, which spares most rotations the wait for the disk.
+    fn record_before(&mut self, record: &LeaseRecord) -> Result<(), AppError> {
+        let Some(until) = record.lease_until_us else { return Ok(()) };
+        if self.recorded.is_some_and(|recorded| recorded <= until) {
+            return Ok(());
+        }
+        self.lease_file.write(record)?;
+        self.recorded = Some(until);
+        Ok(())
+    }
+
+    /// After the files: what became longer, and what is no longer there.
+    fn record_after(&mut self, record: &LeaseRecord) -> Result<(), AppError> {
+        match record.lease_until_us {
+            None => {
+                self.lease_file.remove()?;
+                self.recorded = None;
+            }
+            Some(until) if due(self.recorded, until, record.recorded_us) => {
+                self.lease_file.write(record)?;
+                self.recorded = Some(until);
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether the record is to be written anew: when less than half of the lease is left in it.
+pub(super) fn due(recorded: Option<Timestamp>, until: Timestamp, now: Timestamp) -> bool {
+    let left = recorded.map_or(0, |recorded| recorded.millis_since(now));
+    recorded != Some(until) && left < until.millis_since(now) / 2
+}
+
+fn secret_of(files: &[Placed], file: &FileName) -> Option<SecretName> {
+    files.iter().find(|placed| placed.file.name == *file).map(|placed| placed.secret.clone())
+}
+
+/// A run with another folder left values there that nobody would ever wipe.
+fn wipe_former(record: &LeaseRecord, config: &FileSinkConfig) {
+    let former = FileSinkConfig { dir: record.secrets_dir.clone(), ..config.clone() };
+    let path = record.secrets_dir.display();
+    match FileSink::open(former).and_then(|mut sink| sink.wipe()) {
+        Ok(()) => tracing::info!(%path, "wiped the secrets folder of the run before"),
+        Err(error) => tracing::error!(%path, %error, "the run before left files; wipe them"),
+    }
+}
+
+const NO_TEMPLATES: &str = "this sidecar makes no files from templates; bind the plain value";

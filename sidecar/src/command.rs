@@ -1,0 +1,107 @@
+//! One invocation: from what was asked for to an exit code. Data goes to standard output, what is
+//! for people to standard error.
+
+use crate::{
+    SystemClock,
+    app::{self, AppError},
+    config::{Command, EnrollConfig, HELP, RunConfig, UsageError},
+    health::{self, Answer},
+    telemetry,
+};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Does what was asked for.
+#[must_use]
+pub fn execute(command: Command, not_hardened: &[String]) -> ExitCode {
+    if let Command::Run(RunConfig { log, .. }) | Command::Enroll(EnrollConfig { log, .. }) =
+        &command
+    {
+        telemetry::init(*log);
+        not_hardened.iter().for_each(|what| tracing::warn!("not hardened: {what}"));
+    }
+    match command {
+        Command::Help => print(HELP),
+        Command::Version => print(concat!("secretref-sidecar ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Health(config) => {
+            let answer = health::probe(&config);
+            let code = answer.exit_code();
+            match answer {
+                Answer::Well(body) => print(&format!("{body}\n")),
+                Answer::NotYet(body) => fail(&format!("not ready: {body}"), code),
+                Answer::Silent(error) => {
+                    let address = config.address;
+                    let text = format!(
+                        "no sidecar answers at {address}: {error}. \
+                         Fix: start it with --health-listen {address}"
+                    );
+                    fail(&text, code)
+                }
+            }
+        }
+        Command::Enroll(config) => serve(async {
+            let identity = app::enroll(config, Arc::new(SystemClock)).await?;
+            tracing::info!(agent = %identity.agent, instance = %identity.instance, "enrolled");
+            Ok(())
+        }),
+        Command::Run(config) => {
+            serve(async { app::run(config, Arc::new(SystemClock), on_signals()).await })
+        }
+    }
+}
+
+/// Says what is wrong with a command line.
+#[must_use]
+pub fn refuse(error: &UsageError) -> ExitCode {
+    fail(&error.to_string(), 2)
+}
+
+fn serve(work: impl Future<Output = Result<(), AppError>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
+    };
+    let outcome = runtime.block_on(work);
+    // A read of standard input may be under way; nobody waits for it.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error.to_string(), error.exit_code()),
+    }
+}
+
+/// Cancelled by SIGTERM or SIGINT.
+fn on_signals() -> CancellationToken {
+    let token = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let token = token.clone();
+        match signal(kind) {
+            Ok(mut signal) => {
+                tokio::spawn(async move {
+                    signal.recv().await;
+                    token.cancel();
+                });
+            }
+            Err(error) => tracing::error!(%error, "a signal will not be heard"),
+        }
+    }
+    token
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn fail(text: &str, code: u8) -> ExitCode {
+    // Where nobody reads, the exit code still says it.
+    drop(writeln!(io::stderr().lock(), "error: {text}"));
+    ExitCode::from(code)
+}

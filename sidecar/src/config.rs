@@ -1,0 +1,135 @@
+//! What the sidecar is told on its command line: plain data, read here and nowhere else.
+
+mod args;
+mod help;
+
+pub use help::HELP;
+
+use secretref_domain::name::AgentName;
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use tracing::level_filters::LevelFilter;
+
+/// One invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Join, store the identity, and end.
+    Enroll(EnrollConfig),
+    /// Keep the agent's files current until told to stop.
+    Run(RunConfig),
+    /// Ask a running sidecar how it is.
+    Health(HealthConfig),
+    /// Print the version.
+    Version,
+    /// Print the help.
+    Help,
+}
+
+/// What `enroll` needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrollConfig {
+    /// Where the broker is: `host:port`.
+    pub broker: String,
+    /// Where the join token is read from.
+    pub token: TokenSource,
+    /// The state folder.
+    pub state_dir: PathBuf,
+    /// How it logs.
+    pub log: LogConfig,
+}
+
+/// What `run` needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunConfig {
+    /// Where the broker is: `host:port`.
+    pub broker: String,
+    /// Where a join token is read from, where there is no identity yet.
+    pub token: Option<TokenSource>,
+    /// The state folder.
+    pub state_dir: PathBuf,
+    /// The folder of the agent's files.
+    pub secrets_dir: PathBuf,
+    /// Takes a secrets folder that is not in memory.
+    pub allow_disk: bool,
+    /// Group that the agent and the sidecar share.
+    pub group: Option<u32>,
+    /// Where health is answered.
+    pub health_listen: Option<SocketAddr>,
+    /// Agent that the identity has to be of.
+    pub agent: Option<AgentName>,
+    /// How long to wait for the first whole set; `None` waits for ever.
+    pub wait_timeout: Option<Duration>,
+    /// How it logs.
+    pub log: LogConfig,
+}
+
+/// What `health` needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// Where the sidecar answers.
+    pub address: SocketAddr,
+    /// Whether to ask only if it lives, rather than if the agent's files are there.
+    pub live: bool,
+    /// How long to wait for a good answer; zero asks once.
+    pub wait: Duration,
+}
+
+/// How it logs, on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Least that is logged.
+    pub level: LevelFilter,
+    /// JSON lines rather than text.
+    pub json: bool,
+}
+
+/// Where a join token is read from. It is never an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Why the command line was refused: the caller's fault, exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}. Fix: {fix}")]
+pub struct UsageError {
+    /// What is wrong.
+    pub what: String,
+    /// What would be right.
+    pub fix: String,
+}
+
+/// Reads the command line of this process.
+///
+/// # Errors
+/// [`UsageError`] for the first thing that is wrong.
+pub fn from_env() -> Result<Command, UsageError> {
+    parse(std::env::args_os().skip(1))
+}
+
+/// Reads a command line, without the program's name.
+///
+/// # Errors
+/// [`UsageError`] for the first thing that is wrong.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    args::parse(args.into_iter().collect())
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: LevelFilter::INFO, json: false }
+    }
+}
+
+/// Where `run` keeps the agent's files when it is not told.
+pub const SECRETS_DIR_DEFAULT: &str = "/run/secretref";
+/// Where `health` asks when it is not told.
+pub const HEALTH_ADDRESS_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7446);
+/// Longest wait that can be asked for.
+pub const WAIT_MAX: Duration = Duration::from_hours(24);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,49 @@
+//! The help text.
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+secretref-sidecar: keeps the secrets of one agent current, beside it
+
+USAGE
+  secretref-sidecar run    --broker HOST:PORT --state-dir DIR [options]
+  secretref-sidecar enroll --broker HOST:PORT --state-dir DIR --token-file FILE|-
+  secretref-sidecar health [--address ADDR:PORT] [--live] [--wait DURATION]
+  secretref-sidecar version | --help
+
+RUN keeps the agent's files in --secrets-dir current until it gets SIGTERM or SIGINT, then takes
+them away. A broker that cannot be reached never ends it: the last good set stays until its lease
+lapses.
+  --broker HOST:PORT       the broker's port for agents
+  --state-dir DIR          who this sidecar is, across restarts; 0700, made where it is missing
+  --token-file FILE|-      join token (`secretref agent token AGENT`), from a file or standard
+                           input; needed the first time only
+  --secrets-dir DIR        where the agent's files go, on tmpfs  [/run/secretref]
+  --allow-disk             takes a --secrets-dir that is not on tmpfs: values reach the disk
+  --group NAME|GID         group that the agent and the sidecar share: files get 0440, folders
+                           0750; without it 0400 and 0700
+  --agent AGENT            refuses to run (exit 2) as any other agent
+  --health-listen A:PORT   answers GET /healthz (it lives) and /readyz (the first whole set is in
+                           place and its lease has not lapsed)
+  --wait-timeout DURATION  gives up (exit 69) where the first whole set is not in place by then
+  --log-level LEVEL        error, warn, info, debug or trace  [info]
+  --log-format FORMAT      text or json, on standard error  [text]
+
+ENROLL trades a join token for an identity and ends; `run` then needs no token. It takes
+--broker, --state-dir, --token-file, --log-level and --log-format.
+
+HEALTH asks a running sidecar, for container health checks: exit 0 where it is ready.
+  --address ADDR:PORT      what `run` was given as --health-listen  [127.0.0.1:7446]
+  --live                   asks only whether it lives
+  --wait DURATION          asks until the answer is good, for so long  [0s]
+
+A DURATION is a number with ms, s, m or h: 500ms, 30s, 5m, 1h.
+
+EXIT CODES
+  0 done · 1 the broker said no, or not ready · 2 wrong usage or unusable input ·
+  69 broker (or, for health, sidecar) unreachable
+
+EXAMPLE
+  secretref agent token payment-analyst > token
+  secretref-sidecar run --broker broker:7443 --token-file token --state-dir /var/lib/secretref \\
+      --agent payment-analyst --health-listen 127.0.0.1:7446
+";

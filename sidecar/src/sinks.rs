@@ -1,0 +1,3 @@
+//! Where values go: the only code of the sidecar that puts a secret within the agent's reach.
+
+pub mod files;

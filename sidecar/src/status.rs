@@ -1,0 +1,36 @@
+//! How the sidecar is doing, for health checks and for whoever runs one in the same process.
+
+use secretref_domain::{name::SecretName, version::Version};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// How the sidecar is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Which copy of the agent it is, once it is somebody.
+    pub instance: Option<Uuid>,
+    /// Whether a stream is open and the broker has said welcome on it.
+    pub connected: bool,
+    /// Streams that were opened in all.
+    pub streams: u64,
+    /// Whether the broker revoked this identity, as far as is known.
+    pub revoked: bool,
+    /// Whether a first whole set was put in place.
+    pub complete: bool,
+    /// Whether something that the set has is not in place, because its lease lapsed.
+    pub lapsed: bool,
+    /// Revision of the set that is in place.
+    pub revision: i64,
+    /// What is in place, by name.
+    pub applied: BTreeMap<SecretName, Version>,
+    /// What could not be put in place, and why, by name.
+    pub failed: BTreeMap<SecretName, String>,
+}
+
+impl Status {
+    /// Whether an agent can start: the first whole set is in place, and nothing of it lapsed.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.complete && !self.lapsed && !self.revoked
+    }
+}
