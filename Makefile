@@ -75,7 +75,7 @@ deny:
 # buf from PATH, else from PyPI into target/tools. In CI it has to be there.
 buf:
 	@buf=$$(command -v buf || echo $(TOOLS)/bin/buf); \
-	if ! [ -x "$$buf" ]; then \
+	if ! [ -x "$$buf" ]; then mkdir -p $(TARGET); \
 		{ python3 -m venv --clear $(TOOLS) && $(TOOLS)/bin/pip install --quiet \
 			--disable-pip-version-check buf-bin==$(BUF_VERSION); } >$(TARGET)/buf.log 2>&1 || true; \
 	fi; \

@@ -199,6 +199,7 @@ async fn run(
     // tonic waits for live streams for ever: they end themselves, and this ends the wait.
     custody.feed().drain();
     drop(timeout(STOP_TIME_MAX, tasks.join_all()).await);
+    custody.close().await;
     Ok(())
 }
 

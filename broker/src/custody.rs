@@ -215,6 +215,11 @@ impl Custody {
         Ok(())
     }
 
+    /// Closes the store; nothing can be done any more.
+    pub async fn close(&self) {
+        self.shared.store.close().await;
+    }
+
     /// Lets a caller do something, or records that he may not.
     async fn permit(
         &self,

@@ -15,6 +15,7 @@ use std::{
     },
 };
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 /// Why a stream has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ struct Shared {
 /// One connected stream, as the rest of the broker reaches it.
 struct Stream {
     instance: InstanceId,
+    boot: Uuid,
     pending: Mutex<Pending>,
     wake: Notify,
 }
@@ -67,6 +69,7 @@ pub struct Subscription {
     agent: AgentId,
     key: u64,
     stream: Arc<Stream>,
+    rival: Option<Uuid>,
 }
 
 /// Whom a commit concerns.
@@ -95,21 +98,24 @@ impl Feed {
     }
 
     /// Adds a stream. To be done before its first set is worked out, so that no commit falls
-    /// between the two. An older stream of the same instance is superseded.
+    /// between the two. An older stream of the same instance is superseded; `boot` names the
+    /// process that the stream comes from.
     #[must_use]
-    pub fn subscribe(&self, agent: AgentId, instance: InstanceId) -> Subscription {
+    pub fn subscribe(&self, agent: AgentId, instance: InstanceId, boot: Uuid) -> Subscription {
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
         let pending = Mutex::new(Pending { dirty: true, ..Pending::default() });
-        let stream = Arc::new(Stream { instance, pending, wake: Notify::new() });
+        let stream = Arc::new(Stream { instance, boot, pending, wake: Notify::new() });
         stream.wake.notify_one();
         let mut streams = lock(&self.0.streams);
         let of_agent = streams.entry(agent).or_default();
+        let mut rival = None;
         for older in of_agent.values().filter(|older| older.instance == instance) {
+            rival = rival.or((older.boot != boot).then_some(older.boot));
             older.cut(Cut::Superseded);
         }
         of_agent.insert(key, Arc::clone(&stream));
         self.0.count.send_modify(|count| *count += 1);
-        Subscription { feed: self.clone(), agent, key, stream }
+        Subscription { feed: self.clone(), agent, key, stream, rival }
     }
 
     /// The instances of an agent that hold a stream here.
@@ -195,6 +201,13 @@ impl Stream {
 }
 
 impl Subscription {
+    /// Another process that held a stream of this instance when it came: one of the two has a copy
+    /// of the other's key.
+    #[must_use]
+    pub fn rival(&self) -> Option<Uuid> {
+        self.rival
+    }
+
     /// Waits until there is something to look at. Cancel-safe: a wake-up is kept until `take`.
     pub async fn woken(&self) {
         self.stream.wake.notified().await;

@@ -17,6 +17,7 @@ use std::{io, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
+use tonic_reflection::server::Builder;
 use v1::{
     agents_service_server::AgentsServiceServer, audit_service_server::AuditServiceServer,
     enrolment_service_server::EnrolmentServiceServer, secrets_service_server::SecretsServiceServer,
@@ -55,10 +56,14 @@ pub async fn serve_admins(
 ) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     report_serving(&health).await;
+    // The descriptors of error details too, so that `grpcurl` can print them; and only the services
+    // that this port serves.
     let builder = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        ADMIN_SERVICES.into_iter().fold(builder, Builder::with_service_name)
     };
     let server = bounded(Server::builder())
         .add_service(
@@ -101,6 +106,13 @@ fn bounded(server: Server) -> Server {
         .http2_max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
 }
 
+/// What reflection says that the administrators' port serves.
+const ADMIN_SERVICES: [&str; 4] = [
+    "secretref.v1.SecretsService",
+    "secretref.v1.AgentsService",
+    "secretref.v1.AuditService",
+    "grpc.health.v1.Health",
+];
 /// One message from an agent, in bytes.
 const AGENT_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// One message to an agent, in bytes; manifests are cut into parts below it.

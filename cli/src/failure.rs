@@ -5,7 +5,7 @@ use crate::print::plain;
 use secretref_proto::ERROR_DOMAIN;
 use std::{fmt, io, process::ExitCode};
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{FieldViolation, StatusExt};
 
 /// How the program ends. The numbers are a contract with scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,38 +108,43 @@ impl From<Status> for Failure {
         if let Some(request) = details.bad_request()
             && !request.field_violations.is_empty()
         {
-            let problem = |violation: &tonic_types::FieldViolation| {
-                let field = &violation.field;
-                let what = match field.as_str() {
-                    "" => violation.description.clone(),
-                    _ => format!("{field}: {}", violation.description),
-                };
-                Problem { what, fix: None }
-            };
-            let mut problems: Vec<Problem> = request.field_violations.iter().map(problem).collect();
+            let mut problems: Vec<Problem> =
+                request.field_violations.iter().flat_map(violations).collect();
             if let Some(last) = problems.last_mut() {
                 last.fix = fix;
             }
             return Self { exit, problems };
         }
-        if exit == Exit::Unreachable {
+        if exit == Exit::Unreachable && info.is_none() {
             return Self::unreachable(format!("the broker did not answer: {}", words(&status)));
         }
         Self { exit, problems: vec![Problem { what: words(&status), fix }] }
     }
 }
 
-/// An error without our own details comes from the way to the broker, not from the broker.
+/// A broker that is stopping, or has lost its store, is as good as out of reach: the same command
+/// may work in a moment. Other codes without our own details come from the way to the broker.
 fn exit_of(code: Code, said_by_broker: bool) -> Exit {
     match code {
         Code::NotFound => Exit::NotFound,
         Code::InvalidArgument | Code::OutOfRange => Exit::Usage,
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
-            if !said_by_broker =>
-        {
+        Code::Unavailable => Exit::Unreachable,
+        Code::DeadlineExceeded | Code::Cancelled | Code::Unknown if !said_by_broker => {
             Exit::Unreachable
         }
         _ => Exit::Refused,
+    }
+}
+
+/// A line for each line of a violation: several manifests have several things wrong with them,
+/// and each says where.
+fn violations(violation: &FieldViolation) -> Vec<Problem> {
+    let problem = |what: String| Problem { what, fix: None };
+    let FieldViolation { field, description, .. } = violation;
+    match description.lines().count() {
+        0 | 1 if field.is_empty() => vec![problem(description.clone())],
+        0 | 1 => vec![problem(format!("{field}: {description}"))],
+        _ => description.lines().map(|line| problem(line.to_owned())).collect(),
     }
 }
 

@@ -115,6 +115,11 @@ pub(crate) fn version(number: i64) -> String {
     if number == 0 { "-".to_owned() } else { format!("v{number}") }
 }
 
+/// A number of things: `1 stream`, `2 streams`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 fn columns(cells: &[String], widths: &[usize]) -> String {
     let pad = |(cell, width): (&String, &usize)| {
         let cell = plain(cell);

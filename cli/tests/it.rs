@@ -45,7 +45,12 @@ impl Ran {
 
 /// Runs the binary in an empty environment but for `env`.
 pub fn run(env: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_secretref"))
+    run_program(env!("CARGO_BIN_EXE_secretref"), env, arguments, input)
+}
+
+/// Runs any program like that.
+pub fn run_program(program: &str, env: &[(&str, &str)], arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
         .envs(env.iter().copied())

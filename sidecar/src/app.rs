@@ -26,7 +26,7 @@ use secretref_domain::{
 use secretref_identity::join_token::JoinToken;
 use std::{future::pending, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::spawn_blocking, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// Why the sidecar did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -170,9 +170,9 @@ pub async fn run_watched(
     let instance = InstanceId(identity.instance);
     let (orders, desk) = orders();
     let keeper = Keeper::new(desk, clock.clone(), status.clone(), place, instance, inherited);
-    let link =
-        Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
-    let keeper = tokio::spawn(keeper.run());
+    let link = Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
+    // Whoever drops this future kills the sidecar: the files stay, and so does their record.
+    let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
     let link = link.run();
     let outcome = tokio::select! {
         () = link => Ok(()),
@@ -251,13 +251,11 @@ fn already(identity: &Identity) {
 
 fn check_agent(config: &RunConfig, identity: Option<&Identity>) -> Result<(), AppError> {
     match (&config.agent, identity) {
-        (Some(wanted), Some(identity)) if *wanted != identity.agent => {
-            Err(AppError::OtherAgent {
-                wanted: wanted.clone(),
-                found: identity.agent.clone(),
-                state_dir: config.state_dir.clone(),
-            })
-        }
+        (Some(wanted), Some(identity)) if *wanted != identity.agent => Err(AppError::OtherAgent {
+            wanted: wanted.clone(),
+            found: identity.agent.clone(),
+            state_dir: config.state_dir.clone(),
+        }),
         _ => Ok(()),
     }
 }
@@ -279,10 +277,11 @@ impl WaitTimeout {
     async fn over(&mut self) -> AppError {
         let Some(limit) = self.limit else { return pending().await };
         let complete = self.status.wait_for(|status| status.complete);
-        match tokio::time::timeout_at(self.deadline, complete).await {
-            Ok(_) => pending().await,
-            Err(_) => AppError::WaitedTooLong(limit),
+        let complete = async { drop(complete.await) };
+        if tokio::time::timeout_at(self.deadline, complete).await.is_ok() {
+            return pending().await;
         }
+        AppError::WaitedTooLong(limit)
     }
 }
 
@@ -292,6 +291,3 @@ const REFUSED: u8 = 1;
 const USAGE: u8 = 2;
 /// The broker cannot be reached.
 const UNREACHABLE: u8 = 69;
-
-#[cfg(test)]
-mod tests;

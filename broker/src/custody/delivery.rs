@@ -19,6 +19,7 @@ use secretref_domain::{
     policy::{Action, authorise},
     version::{Revision, Version},
 };
+use uuid::Uuid;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -56,6 +57,15 @@ pub struct Frame {
     pub missing: Vec<Missing>,
     /// When the next value expires, so that the set changes by itself.
     pub next_expiry: Option<Timestamp>,
+    /// Whether something changed while the frame was made, so that another is due.
+    pub behind: bool,
+}
+
+/// A version that was lacking, and its value unless its row was refused.
+struct Loaded {
+    version: Version,
+    digest: Digest,
+    body: Option<Arc<Body>>,
 }
 
 /// One secret of a frame.
@@ -104,15 +114,33 @@ impl Custody {
             && self.shared.ledger().admitted(*agent, *instance, serial, self.now(), false).is_some()
     }
 
-    /// Adds a stream to the feed.
-    #[must_use]
-    pub fn subscribe(&self, admission: &Admission) -> Subscription {
-        self.feed().subscribe(admission.agent, admission.instance)
+    /// Adds a stream to the feed. Two processes with streams of one instance are an alarm: one of
+    /// them has a copy of the other's key.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`] where the alarm cannot be recorded.
+    pub async fn subscribe(
+        &self,
+        admission: &Admission,
+        boot: Uuid,
+    ) -> Result<Subscription, CustodyError> {
+        let subscription = self.feed().subscribe(admission.agent, admission.instance, boot);
+        if let Some(rival) = subscription.rival() {
+            let Admission { caller, environment, name, .. } = admission;
+            let mut event = agent_event(caller, "agent.duplicate", environment, name);
+            event.object_id = admission.agent.0;
+            event.reason = format!("ALARM: process {boot} while {rival} held a stream");
+            tracing::warn!(agent = %name, instance = %admission.instance, "two live streams");
+            self.writer.note(vec![event], Vec::new()).await?;
+        }
+        Ok(subscription)
     }
 
     /// Works out what to send: the whole set, with the values that are not in `sent`. Values leave
     /// only with their record durable: those in `recorded` have one, for the others one is written
-    /// here. Authorisation is checked again after every wait, since it may have changed.
+    /// here. Recording and loading take time, in which anything may change, so the set is worked
+    /// out again afterwards: what the agent may no longer have is left out, and what is newer by
+    /// then comes with the next frame.
     ///
     /// # Errors
     /// [`CustodyError::NotAdmitted`] where the instance is no longer admitted; any other: nothing
@@ -123,40 +151,32 @@ impl Custody {
         sent: &Sent,
         recorded: &HashMap<SecretId, Version>,
     ) -> Result<Frame, CustodyError> {
-        let mut recorded = recorded.clone();
-        loop {
-            let (revision, desired) = self.desired(admission)?;
-            let lacking: Vec<_> = desired
-                .secrets
-                .iter()
-                .filter(|owed| sent.get(&owed.name) != Some(&(owed.version, owed.digest)))
-                .collect();
-            let unrecorded: Vec<_> = lacking
-                .iter()
-                .filter(|owed| recorded.get(&owed.secret) != Some(&owed.version))
-                .map(|owed| (owed.secret, owed.version))
-                .collect();
-            if !unrecorded.is_empty() {
-                self.record(admission, &unrecorded).await?;
-                recorded.extend(unrecorded);
-            }
-            let mut bodies = HashMap::new();
-            for owed in lacking {
-                match self.body(admission, owed.secret, owed.version).await {
-                    Ok(body) => drop(bodies.insert(owed.secret, Some(body))),
-                    // One bad row is no reason to keep the others back.
-                    Err(CustodyError::RowRefused { .. }) => {
-                        bodies.insert(owed.secret, None);
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            // Nothing above can be done under the ledger's lock, so what was true before it must
-            // still be true now.
-            if self.desired(admission)?.1 == desired {
-                return Ok(self.assemble(admission, revision, desired, sent, bodies));
-            }
+        let (_, before) = self.desired(admission)?;
+        let lacking: Vec<_> = before
+            .secrets
+            .iter()
+            .filter(|owed| sent.get(&owed.name) != Some(&(owed.version, owed.digest)))
+            .collect();
+        let unrecorded: Vec<_> = lacking
+            .iter()
+            .filter(|owed| recorded.get(&owed.secret) != Some(&owed.version))
+            .map(|owed| (owed.secret, owed.version))
+            .collect();
+        if !unrecorded.is_empty() {
+            self.record(admission, &unrecorded).await?;
         }
+        let mut loaded = HashMap::new();
+        for owed in lacking {
+            let body = match self.body(owed.secret, owed.version).await {
+                Ok(body) => Some(body),
+                // One bad row is no reason to keep the others back.
+                Err(CustodyError::RowRefused { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            loaded.insert(owed.secret, Loaded { version: owed.version, digest: owed.digest, body });
+        }
+        let (revision, now) = self.desired(admission)?;
+        Ok(self.assemble(admission, revision, now, sent, loaded))
     }
 
     fn desired(&self, admission: &Admission) -> Result<(Revision, Desired), CustodyError> {
@@ -191,24 +211,12 @@ impl Custody {
 
     async fn body(
         &self,
-        admission: &Admission,
         secret: SecretId,
         version: Version,
     ) -> Result<Arc<Body>, CustodyError> {
+        let broker = Caller::Broker { id: self.broker() };
         let load = async {
-            let opened = self.open_value(secret, version).await;
-            if let Err(error @ CustodyError::RowRefused { .. }) = &opened {
-                let mut event = agent_event(
-                    &Caller::Broker { id: self.broker() },
-                    "secret.refuse",
-                    &admission.environment,
-                    &admission.name,
-                );
-                (event.object_id, event.version) = (secret.0, version.get());
-                (event.decision, event.reason) = (Decision::Denied, format!("ALARM: {error}"));
-                self.writer.note(vec![event], Vec::new()).await?;
-            }
-            Ok(Arc::new(Body::new(opened?)))
+            Ok(Arc::new(Body::new(self.open_value(&broker, secret, version).await?)))
         };
         // One load serves many.
         self.shared.bodies.or_load((secret, version), load).await.map_err(|error| (*error).clone())
@@ -220,21 +228,32 @@ impl Custody {
         revision: Revision,
         desired: Desired,
         sent: &Sent,
-        mut bodies: HashMap<SecretId, Option<Arc<Body>>>,
+        mut loaded: HashMap<SecretId, Loaded>,
     ) -> Frame {
         let next_expiry = desired.secrets.iter().filter_map(|owed| owed.expires_at).min();
         let mut missing = desired.missing;
         let mut secrets = Vec::with_capacity(desired.secrets.len());
+        let mut behind = false;
         for mut desired in desired.secrets {
-            match (bodies.remove(&desired.secret), sent.get(&desired.name)) {
-                (Some(Some(body)), _) => secrets.push(FrameSecret { desired, body: Some(body) }),
-                (None, _) => secrets.push(FrameSecret { desired, body: None }),
-                // The row of the current version was refused: what the sidecar has stays.
-                (Some(None), Some((version, digest))) => {
+            let held = sent.get(&desired.name);
+            if held == Some(&(desired.version, desired.digest)) {
+                secrets.push(FrameSecret { desired, body: None });
+                continue;
+            }
+            let loaded = loaded.remove(&desired.secret);
+            behind |= loaded.as_ref().is_none_or(|loaded| loaded.version != desired.version);
+            match (loaded, held) {
+                (Some(Loaded { version, digest, body: body @ Some(_) }), _) => {
+                    (desired.version, desired.digest) = (version, digest);
+                    secrets.push(FrameSecret { desired, body });
+                }
+                // Its row was refused, or it is too new to be loaded: what the sidecar has stays.
+                (_, Some((version, digest))) => {
                     (desired.version, desired.digest) = (*version, *digest);
                     secrets.push(FrameSecret { desired, body: None });
                 }
-                (Some(None), None) => missing.extend(refused(desired)),
+                (Some(_), None) => missing.extend(refused(desired)),
+                (None, None) => {}
             }
         }
         let kept = |name: &SecretName| secrets.iter().any(|it| it.desired.name == *name);
@@ -248,7 +267,7 @@ impl Custody {
             })
             .collect();
         drop(ledger);
-        Frame { revision, secrets, removed, missing, next_expiry }
+        Frame { revision, secrets, removed, missing, next_expiry, behind }
     }
 }
 

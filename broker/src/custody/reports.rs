@@ -6,7 +6,7 @@ use secretref_domain::{
     audit::{Event, Recipient},
     caller::Caller,
     clock::Timestamp,
-    id::{AgentId, InstanceId, SecretId},
+    id::{AgentId, BrokerId, InstanceId, SecretId},
     ledger::Ledger,
     limit::DETAIL_BYTES_MAX,
     name::SecretName,
@@ -108,7 +108,7 @@ impl Custody {
                 {
                     continue;
                 }
-                events.push(told(admission, &ledger, secret.id, &report));
+                events.push(told(self.broker(), admission, &ledger, secret.id, &report));
                 rows.push(ReportRow {
                     environment: admission.environment.clone(),
                     agent: admission.agent,
@@ -158,7 +158,13 @@ impl Custody {
     }
 }
 
-fn told(admission: &Admission, ledger: &Ledger, secret: SecretId, report: &Report) -> Event {
+fn told(
+    broker: BrokerId,
+    admission: &Admission,
+    ledger: &Ledger,
+    secret: SecretId,
+    report: &Report,
+) -> Event {
     let environment = ledger.secret(secret).map(|secret| secret.environment.to_string());
     Event {
         environment: environment.unwrap_or_default(),
@@ -172,7 +178,8 @@ fn told(admission: &Admission, ledger: &Ledger, secret: SecretId, report: &Repor
             name: admission.name.to_string(),
             instance: admission.instance,
         }],
-        ..event(&admission.caller, action(report.state))
+        // Written on behalf of the recipients, so that what many say alike is one entry.
+        ..event(&Caller::Broker { id: broker }, action(report.state))
     }
 }
 

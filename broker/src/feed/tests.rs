@@ -1,8 +1,11 @@
 use super::*;
-use uuid::Uuid;
 
 fn agent(n: u128) -> AgentId {
     AgentId(Uuid::from_u128(n))
+}
+
+fn boot(n: u128) -> Uuid {
+    Uuid::from_u128(n)
 }
 
 fn instance(n: u128) -> InstanceId {
@@ -12,8 +15,8 @@ fn instance(n: u128) -> InstanceId {
 #[tokio::test]
 async fn a_new_stream_looks_at_once_and_then_only_when_it_is_concerned() {
     let feed = Feed::new(Revision(0));
-    let one = feed.subscribe(agent(1), instance(1));
-    let other = feed.subscribe(agent(2), instance(2));
+    let one = feed.subscribe(agent(1), instance(1), boot(1));
+    let other = feed.subscribe(agent(2), instance(2), boot(1));
     one.woken().await;
     assert_eq!(one.take(), Some(Woken::default()));
     assert_eq!(one.take(), None);
@@ -29,7 +32,7 @@ async fn a_new_stream_looks_at_once_and_then_only_when_it_is_concerned() {
 #[tokio::test]
 async fn many_commits_are_one_look() {
     let feed = Feed::new(Revision(0));
-    let stream = feed.subscribe(agent(1), instance(1));
+    let stream = feed.subscribe(agent(1), instance(1), boot(1));
     for revision in 1..100 {
         let publication = Publication { agents: vec![agent(1)], ..Publication::default() };
         feed.publish(Revision(revision), &publication);
@@ -42,7 +45,7 @@ async fn many_commits_are_one_look() {
 #[test]
 fn revocation_is_not_taken_back() {
     let feed = Feed::new(Revision(0));
-    let stream = feed.subscribe(agent(1), instance(1));
+    let stream = feed.subscribe(agent(1), instance(1), boot(1));
     let publication = Publication { revoked: vec![agent(1)], ..Publication::default() };
     feed.publish(Revision(1), &publication);
     feed.drain();
@@ -52,14 +55,17 @@ fn revocation_is_not_taken_back() {
 #[test]
 fn a_newer_stream_of_an_instance_supersedes_the_older() {
     let feed = Feed::new(Revision(0));
-    let older = feed.subscribe(agent(1), instance(1));
-    let newer = feed.subscribe(agent(1), instance(1));
-    let other = feed.subscribe(agent(1), instance(2));
+    let older = feed.subscribe(agent(1), instance(1), boot(1));
+    let newer = feed.subscribe(agent(1), instance(1), boot(1));
+    let other = feed.subscribe(agent(1), instance(2), boot(1));
     assert_eq!(older.take().and_then(|woken| woken.cut), Some(Cut::Superseded));
     assert_eq!(newer.take().and_then(|woken| woken.cut), None);
     assert_eq!(other.take().and_then(|woken| woken.cut), None);
+    assert_eq!((newer.rival(), other.rival()), (None, None));
+    let stranger = feed.subscribe(agent(1), instance(1), boot(2));
+    assert_eq!(stranger.rival(), Some(boot(1)));
     assert_eq!(feed.live(agent(1)), [instance(1), instance(2)]);
-    drop((older, newer));
+    drop((older, newer, stranger));
     assert_eq!(feed.live(agent(1)), [instance(2)]);
     drop(other);
     assert_eq!(*feed.count().borrow(), 0);
@@ -68,8 +74,8 @@ fn a_newer_stream_of_an_instance_supersedes_the_older() {
 #[test]
 fn a_recorded_delivery_reaches_the_instance_that_it_names_only() {
     let feed = Feed::new(Revision(0));
-    let one = feed.subscribe(agent(1), instance(1));
-    let other = feed.subscribe(agent(1), instance(2));
+    let one = feed.subscribe(agent(1), instance(1), boot(1));
+    let other = feed.subscribe(agent(1), instance(2), boot(1));
     let secret = SecretId(Uuid::from_u128(9));
     let publication = Publication {
         agents: vec![agent(1)],

@@ -15,8 +15,14 @@ use uuid::Uuid;
 /// The lock on one engine. Dropping it rolls back.
 pub struct LockedOn<E: Engine> {
     head: Head,
-    /// Inside a transaction. Absent while a detached task works with it; a task whose caller was
-    /// dropped drops it too, and the pool rolls it back.
+    /// Absent while a detached task works with it; a task whose caller was dropped drops it.
+    open: Option<Open<E>>,
+}
+
+/// A connection inside a transaction, wherever it is. Dropping it rolls back; the pool's
+/// `after_release` does so too, and neither relies on the other.
+struct Open<E: Engine> {
+    /// Present until the transaction has ended.
     connection: Option<PoolConnection<E>>,
 }
 
@@ -31,7 +37,9 @@ impl<E: Engine> StoreOn<E> {
                 Err(error) => Err(fault::before_commit(error)),
             };
             match head {
-                Ok(head) => Ok(LockedOn { head, connection: Some(connection) }),
+                Ok(head) => {
+                    Ok(LockedOn { head, open: Some(Open { connection: Some(connection) }) })
+                }
                 Err(error) => {
                     verbs::roll_back(connection).await;
                     Err(error)
@@ -53,13 +61,13 @@ impl<E: Engine> LockedOn<E> {
         position: i64,
     ) -> Result<Vec<LogRow>, StoreError> {
         let cells = vec![revision.0.into(), position.into(), i64::MAX.into()];
-        let mut connection = self.take()?;
-        let (connection, rows) = detached(async move {
-            let rows = E::rows(&mut connection, sql::LOG_AFTER, cells).await;
-            Ok((connection, rows.map_err(fault::before_commit)?))
+        let mut open = self.take()?;
+        let (open, rows) = detached(async move {
+            let rows = E::rows(open.connection()?, sql::LOG_AFTER, cells).await;
+            Ok((open, rows.map_err(fault::before_commit)?))
         })
         .await?;
-        self.connection = Some(connection);
+        self.open = Some(open);
         rows.iter().map(verbs::log_of::<E>).collect()
     }
 
@@ -71,28 +79,25 @@ impl<E: Engine> LockedOn<E> {
             return Ok(HashMap::new());
         }
         let ids = ids.to_vec();
-        let mut connection = self.take()?;
-        let (connection, rows) = detached(async move {
-            let rows = E::answers(&mut connection, ids).await;
-            Ok((connection, rows.map_err(fault::before_commit)?))
+        let mut open = self.take()?;
+        let (open, rows) = detached(async move {
+            let rows = E::answers(open.connection()?, ids).await;
+            Ok((open, rows.map_err(fault::before_commit)?))
         })
         .await?;
-        self.connection = Some(connection);
+        self.open = Some(open);
         let by_id = |row| verbs::request_of::<E>(row).map(|request| (request.id, request));
         rows.iter().map(by_id).collect()
     }
 
     pub(super) async fn commit(mut self, batch: Batch) -> Result<(), StoreError> {
         batch.check_change(&self.head)?;
-        let (mut connection, before) = (self.take()?, self.head.clone());
+        let (mut open, before) = (self.take()?, self.head.clone());
         detached(async move {
             let scrubs = !batch.shredded.is_empty();
-            if let Err(error) = E::write(&mut connection, batch, before).await {
-                verbs::roll_back(connection).await;
-                return Err(error);
-            }
-            E::command(&mut connection, "COMMIT").await.map_err(fault::of_commit)?;
-            if scrubs {
+            E::write(open.connection()?, batch, before).await?;
+            E::command(open.connection()?, "COMMIT").await.map_err(fault::of_commit)?;
+            if let (Some(mut connection), true) = (open.connection.take(), scrubs) {
                 E::scrub(&mut connection).await;
             }
             Ok(())
@@ -100,15 +105,22 @@ impl<E: Engine> LockedOn<E> {
         .await
     }
 
-    fn take(&mut self) -> Result<PoolConnection<E>, StoreError> {
-        self.connection.take().ok_or_else(|| StoreError::Unavailable {
-            why: "the transaction has ended already".to_owned(),
-            unknown: false,
-        })
+    fn take(&mut self) -> Result<Open<E>, StoreError> {
+        self.open.take().ok_or_else(ended)
     }
 }
 
-impl<E: Engine> Drop for LockedOn<E> {
+impl<E: Engine> Open<E> {
+    fn connection(&mut self) -> Result<&mut E::Connection, StoreError> {
+        self.connection.as_deref_mut().ok_or_else(ended)
+    }
+}
+
+fn ended() -> StoreError {
+    StoreError::Unavailable { why: "the transaction has ended already".to_owned(), unknown: false }
+}
+
+impl<E: Engine> Drop for Open<E> {
     fn drop(&mut self) {
         let Some(connection) = self.connection.take() else { return };
         match tokio::runtime::Handle::try_current() {

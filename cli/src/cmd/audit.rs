@@ -9,7 +9,7 @@ use super::{list, status};
 use crate::{
     connect::Session,
     failure::{Exit, Failure},
-    print::{plain, time},
+    print::{counted, plain, time},
 };
 use findings::{Finding, Severity, findings};
 use serde::Serialize;
@@ -77,8 +77,8 @@ impl Audit {
             let lines = shown.iter().map(|finding| plain(&finding.line()));
             lines.into_iter().try_for_each(|line| session.out.line(&line))?;
             let count = all.iter().filter(|finding| finding.severity != Severity::Well).count();
-            let agents = statuses.len();
-            session.out.note(&format!("{count} findings; {refs} refs of {agents} agents"));
+            let (refs, agents) = (counted(refs, "ref"), counted(statuses.len(), "agent"));
+            session.out.note(&format!("{}; {refs} of {agents}", counted(count, "finding")));
         }
         let has = |severity| all.iter().any(|finding| finding.severity == severity);
         Ok(match () {

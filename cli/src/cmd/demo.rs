@@ -60,7 +60,13 @@ impl Demo {
         if told.is_err() {
             stage.last_words().iter().for_each(|line| session.out.note(line));
         }
-        stage.clear().await;
+        match stage.clear().await {
+            Err(error) => session.out.warning(&format!("the demo left something behind: {error}")),
+            Ok(()) if told.is_ok() => {
+                session.out.line("\nAll its processes are ended and its folders removed.")?;
+            }
+            Ok(()) => {}
+        }
         told
     }
 }

@@ -19,7 +19,7 @@ fn each_code_ends_the_program_as_promised() {
         (Code::Aborted, Exit::Refused),
         (Code::AlreadyExists, Exit::Refused),
         (Code::FailedPrecondition, Exit::Refused),
-        (Code::Unavailable, Exit::Refused),
+        (Code::Unavailable, Exit::Unreachable),
         (Code::Internal, Exit::Refused),
     ];
     for (code, exit) in table {
@@ -61,6 +61,15 @@ fn each_violation_has_its_line() {
     let lines = failure.lines("error:");
     assert_eq!(lines[0], "error: a.json: agents.x: unknown key \"capabilites\"");
     assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn each_line_of_a_violation_has_its_line() {
+    let mut details = ErrorDetails::new();
+    details.add_bad_request_violation("files", "a.json: x: wrong\nb.json: y: wrong. Fix: z");
+    let status = Status::with_error_details(Code::InvalidArgument, "two", details);
+    let lines = Failure::from(status).lines("error:");
+    assert_eq!(lines, ["error: a.json: x: wrong", "error: b.json: y: wrong. Fix: z"]);
 }
 
 #[test]

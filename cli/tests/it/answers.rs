@@ -175,7 +175,7 @@ fn a_token_is_alone_on_standard_output() {
     let ran = broker.run(&["agent", "token", "a", "--json"], b"");
     assert_eq!(ran.json()["token"], "srj_0_false");
     let ran = broker.run(&["agent", "revoke", "a", "--reason", "r"], b"");
-    assert!(ran.text().starts_with("payment-analyst revoked, 1 streams cut\n"), "{}", ran.text());
+    assert!(ran.text().starts_with("payment-analyst revoked, 1 stream cut\n"), "{}", ran.text());
     assert!(ran.text().contains("not known to be wiped: stripe-api-key"));
 }
 
@@ -229,4 +229,31 @@ fn explain_puts_store_and_agents_together() {
     assert!(ran.text().contains("bound by payment-analyst (production, active)"), "{}", ran.text());
     assert!(ran.text().contains("  ✅ STRIPE_API_KEY"), "{}", ran.text());
     assert_eq!(broker.run(&["explain", "missing"], b"").code, 3);
+}
+
+#[test]
+fn bash_completes_names() {
+    let broker = Broker::start();
+    let script = broker.folder().join("completion.bash");
+    fs::write(&script, broker.run(&["completion", "bash"], b"").out).unwrap();
+    let test = r#"
+        eval "secretref() { '$0' \"\$@\"; }"
+        . "$1"
+        COMP_WORDS=("${@:2}") COMP_CWORD=$(($# - 2))
+        _secretref_with_names secretref "${@: -1}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let binary = env!("CARGO_BIN_EXE_secretref");
+    let complete = |words: &[&str]| {
+        let mut arguments = vec!["-c", test, binary, script.to_str().unwrap(), "secretref"];
+        arguments.extend(words);
+        let ran = broker.run_program("/bin/bash", broker.folder(), &arguments, b"");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.text().trim().to_owned()
+    };
+    assert_eq!(complete(&["show", "a"]), "a");
+    assert_eq!(complete(&["agent", "token", "pay"]), "payment-analyst");
+    assert_eq!(complete(&["status", "--agent", "pay"]), "payment-analyst");
+    assert_eq!(complete(&["unde"]), "undelete");
+    assert_eq!(complete(&["show", "zzz"]), "");
 }

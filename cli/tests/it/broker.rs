@@ -3,7 +3,7 @@
 #[path = "script.rs"]
 mod script;
 
-use crate::{Ran, authority::Authority, run};
+use crate::{Ran, authority::Authority, run_program};
 use secretref_identity::{
     clock::Clock,
     server::{self, ServerConfig},
@@ -59,6 +59,17 @@ impl Broker {
 
     /// Runs the binary with the files of a folder.
     pub(crate) fn run_as(&self, folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
+        self.run_program(env!("CARGO_BIN_EXE_secretref"), folder, arguments, input)
+    }
+
+    /// Runs a program in whose environment the files of a folder are.
+    pub(crate) fn run_program(
+        &self,
+        program: &str,
+        folder: &Path,
+        arguments: &[&str],
+        input: &[u8],
+    ) -> Ran {
         let file = |name: &str| folder.join(name).into_os_string().into_string().unwrap();
         let env = [
             ("SECRETREF_ADDR", self.address.as_str()),
@@ -66,7 +77,7 @@ impl Broker {
             ("SECRETREF_CERT", &file("admin.crt")),
             ("SECRETREF_KEY", &file("admin.key")),
         ];
-        run(&env, arguments, input)
+        run_program(program, &env, arguments, input)
     }
 
     /// Where it listens.

@@ -63,11 +63,7 @@ pub fn authorise(caller: &Caller, action: Action) -> Result<(), Denied> {
         Caller::Nobody { .. } => action == Action::Join,
         Caller::Broker { .. } => false,
     };
-    if allowed {
-        Ok(())
-    } else {
-        Err(Denied { actor: caller.to_string(), needs: needs(action) })
-    }
+    if allowed { Ok(()) } else { Err(Denied { actor: caller.to_string(), needs: needs(action) }) }
 }
 
 fn admin_may(roles: &Roles, action: Action) -> bool {

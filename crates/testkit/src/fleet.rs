@@ -19,7 +19,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::LocalPoolHandle};
 
 /// A sidecar in this process.
 pub struct Member {
@@ -42,9 +42,11 @@ pub async fn start(
 ) -> Result<Vec<Member>> {
     raise_descriptor_limit()?;
     let mut members = Vec::with_capacity(count);
+    // A sidecar's future stays on one thread, as it does in its own process.
+    let pool = LocalPoolHandle::new(THREADS);
     for _ in 0..count {
         let token = admin.token(agent).await?;
-        members.push(Member::start(&broker.listening().agents.to_string(), &token)?);
+        members.push(Member::start(&broker.listening().agents.to_string(), &token, &pool)?);
     }
     for member in &mut members {
         member.until("its first whole set", Status::is_ready).await?;
@@ -53,7 +55,7 @@ pub async fn start(
 }
 
 impl Member {
-    fn start(broker: &str, token: &str) -> Result<Self> {
+    fn start(broker: &str, token: &str, pool: &LocalPoolHandle) -> Result<Self> {
         let folder = tmpfs::folder("secretref-member-")?;
         for private in ["state", "secrets"] {
             fs::DirBuilder::new().mode(0o700).create(folder.path().join(private))?;
@@ -75,8 +77,10 @@ impl Member {
         };
         let (sender, status) = watch::channel(Status::default());
         let end = CancellationToken::new();
-        let sidecar = run_watched(config, Arc::new(SystemClock), end.clone(), sender);
-        Ok(Self { status, end, task: tokio::spawn(sidecar), folder })
+        let shutdown = end.clone();
+        let task =
+            pool.spawn_pinned(move || run_watched(config, Arc::new(SystemClock), shutdown, sender));
+        Ok(Self { status, end, task, folder })
     }
 
     /// Waits until its status is as wanted.
@@ -131,3 +135,6 @@ fn raise_descriptor_limit() -> Result<()> {
     ensure!(current.is_none_or(|limit| limit >= 4096), "the limit of open files is too low");
     Ok(())
 }
+
+/// Threads that all members share.
+const THREADS: usize = 2;

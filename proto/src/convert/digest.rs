@@ -27,8 +27,7 @@ pub fn manifest_digest(entries: &[ManifestEntry]) -> [u8; 32] {
 }
 
 fn add_target(context: &mut Context, target: &Target) {
-    for text in
-        [&target.file, &target.env_var, &target.owner, &target.on_rotate, &target.template]
+    for text in [&target.file, &target.env_var, &target.owner, &target.on_rotate, &target.template]
     {
         add_text(context, text);
     }

@@ -64,8 +64,8 @@ pub fn environment(given: &str) -> Result<Option<EnvironmentName>, FieldError> {
 /// [`FieldError`] where it lies outside the years 1970 to 9999.
 pub fn time(field: &'static str, given: Option<&Wire>) -> Result<Option<Timestamp>, FieldError> {
     let Some(given) = given else { return Ok(None) };
-    let valid = (0..=SECONDS_MAX).contains(&given.seconds)
-        && (0..1_000_000_000).contains(&given.nanos);
+    let valid =
+        (0..=SECONDS_MAX).contains(&given.seconds) && (0..1_000_000_000).contains(&given.nanos);
     if !valid {
         return Err(FieldError::new(field, "a time lies in the years 1970 to 9999"));
     }

@@ -166,11 +166,7 @@ impl Keeper {
         }
     }
 
-    fn take(
-        &mut self,
-        offer: Offer,
-        first: bool,
-    ) -> Result<oneshot::Receiver<Results>, Refusal> {
+    fn take(&mut self, offer: Offer, first: bool) -> Result<oneshot::Receiver<Results>, Refusal> {
         let Folded { snapshot, changed, removed } = fold(&self.held, &offer, first)?;
         if self.missing != offer.missing {
             offer.missing.iter().for_each(tell_missing);
@@ -431,6 +427,3 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_mins(1);
 const LAPSE_LOOK: Duration = Duration::from_secs(1);
 const END_TRIES: u32 = 3;
-
-#[cfg(test)]
-mod tests;

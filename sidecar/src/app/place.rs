@@ -157,8 +157,7 @@ impl Place {
                 mode: file.target.mode,
                 owner: file.target.owner.clone(),
             };
-            let placed =
-                Placed { secret: file.name.clone(), version: held.version, file: entry };
+            let placed = Placed { secret: file.name.clone(), version: held.version, file: entry };
             wanted.insert(file.target.file.clone(), placed);
         }
         let mut wanted: Vec<Placed> = wanted.into_values().collect();

@@ -66,8 +66,7 @@ fn service(parser: &mut lexopt::Parser, command: &str) -> Result<Command, UsageE
         usage(format!("`{command}` needs --{name}"), format!("add --{name} {example}"))
     };
     let broker = given.broker.ok_or_else(|| need("broker", "broker.example:7443"))?;
-    let state_dir =
-        given.state_dir.ok_or_else(|| need("state-dir", "/var/lib/secretref"))?;
+    let state_dir = given.state_dir.ok_or_else(|| need("state-dir", "/var/lib/secretref"))?;
     if command == "enroll" {
         let token = given.token.ok_or_else(|| need("token-file", "FILE, or - for stdin"))?;
         return Ok(Command::Enroll(EnrollConfig { broker, token, state_dir, log: given.log }));
@@ -199,10 +198,7 @@ fn broker(given: &str) -> Result<String, UsageError> {
     }
 }
 
-fn address(
-    parser: &mut lexopt::Parser,
-    name: &str,
-) -> Result<std::net::SocketAddr, UsageError> {
+fn address(parser: &mut lexopt::Parser, name: &str) -> Result<std::net::SocketAddr, UsageError> {
     let given = text(parser, name)?;
     given.parse().map_err(|_| {
         let what = format!("--{name} {given:?} is not an address with a port");
@@ -304,12 +300,6 @@ fn usage(what: impl Into<String>, fix: impl Into<String>) -> UsageError {
 }
 
 const HELP_FIX: &str = "secretref-sidecar --help";
-const RUN_ONLY: [&str; 6] = [
-    "secrets-dir",
-    "allow-disk",
-    "group",
-    "health-listen",
-    "agent",
-    "wait-timeout",
-];
+const RUN_ONLY: [&str; 6] =
+    ["secrets-dir", "allow-disk", "group", "health-listen", "agent", "wait-timeout"];
 const GROUPS_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -1,0 +1,104 @@
+use super::*;
+
+fn words(line: &str) -> Result<Command, UsageError> {
+    parse(line.split_whitespace().map(OsString::from))
+}
+
+#[test]
+fn run_takes_everything_it_documents() {
+    let command = words(
+        "run --broker [::1]:7443 --token-file - --state-dir /s --secrets-dir=/x --allow-disk \
+         --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
+         --log-level debug --log-format json",
+    );
+    let expected = RunConfig {
+        broker: "[::1]:7443".into(),
+        token: Some(TokenSource::Stdin),
+        state_dir: "/s".into(),
+        secrets_dir: "/x".into(),
+        allow_disk: true,
+        group: Some(1000),
+        health_listen: Some("127.0.0.1:1".parse().unwrap()),
+        agent: Some(AgentName::parse("payment-analyst").unwrap()),
+        wait_timeout: Some(Duration::from_secs(90)),
+        log: LogConfig { level: LevelFilter::DEBUG, json: true },
+    };
+    assert_eq!(command.unwrap(), Command::Run(expected));
+}
+
+#[test]
+fn run_needs_little() {
+    let Ok(Command::Run(config)) = words("run --broker h:1 --state-dir s") else { panic!() };
+    assert_eq!(config.secrets_dir, PathBuf::from(SECRETS_DIR_DEFAULT));
+    assert_eq!((config.token, config.group, config.agent), (None, None, None));
+    assert_eq!(config.log, LogConfig::default());
+    let group = words("run --broker h:1 --state-dir s --group root");
+    assert!(matches!(group, Ok(Command::Run(RunConfig { group: Some(0), .. }))));
+}
+
+#[test]
+fn every_option_of_the_help_is_taken_and_every_other_is_not() {
+    let options = HELP.lines().filter_map(|line| line.strip_prefix("  --"));
+    let mut seen = 0;
+    for option in options {
+        let name = option.split([' ', '\n']).next().unwrap();
+        let line = match name {
+            "address" | "live" | "wait" => format!("health --{name}"),
+            _ => format!("run --{name}"),
+        };
+        let error = words(&line).map(|_| String::new()).unwrap_or_else(|error| error.what);
+        assert!(!error.contains("has no option"), "{line}: {error}");
+        seen += 1;
+    }
+    assert!(seen >= 14, "{seen}");
+    assert!(words("run --colour").unwrap_err().what.contains("no option --colour"));
+}
+
+#[test]
+fn errors_say_what_and_how() {
+    let run = "run --broker h:1 --state-dir s";
+    let table = [
+        ("", "no command"),
+        ("--broker h:1", "before the command"),
+        ("fetch", "no command \"fetch\""),
+        ("version now", "no place for \"now\""),
+        ("run --state-dir s", "needs --broker"),
+        ("run --broker", "--broker needs a value"),
+        ("run --broker h --state-dir s", "not HOST:PORT"),
+        ("run --broker h:0 --state-dir s", "not HOST:PORT"),
+        ("run --broker h:70000 --state-dir s", "not HOST:PORT"),
+        ("run --broker :1 --state-dir s", "not HOST:PORT"),
+        ("run --broker a/b:1 --state-dir s", "not HOST:PORT"),
+        ("run --broker h:1 --broker h:2 --state-dir s", "given twice"),
+        ("run --broker h:1 --state-dir s --group nosuchgroup", "no group"),
+        ("run --broker h:1 --state-dir s --agent A", "agent name"),
+        ("run --broker h:1 --state-dir s --wait-timeout 5", "not a duration"),
+        ("run --broker h:1 --state-dir s --wait-timeout 25h", "not a duration"),
+        ("run --broker h:1 --state-dir s --log-level loud", "--log-level"),
+        ("run --broker h:1 --state-dir s --log-format xml", "--log-format"),
+        ("run --broker h:1 --state-dir s --health-listen localhost", "not an address"),
+        ("run --broker h:1 --state-dir s --allow-disk=yes", "takes no value"),
+        ("run --broker h:1 --state-dir s extra", "no place for \"extra\""),
+        ("run --token srj_x", "never an argument"),
+        ("enroll --broker h:1 --state-dir s", "needs --token-file"),
+        ("enroll --secrets-dir x", "`enroll` has no option --secrets-dir"),
+        ("health --socket x", "`health` has no option --socket"),
+    ];
+    for (line, what) in table {
+        let error = words(line).unwrap_err();
+        assert!(error.what.contains(what), "{line}: {error}");
+        assert!(!error.fix.is_empty(), "{line}");
+    }
+    assert!(words(run).is_ok());
+}
+
+#[test]
+fn durations_have_units() {
+    let wait = |text: &str| match words(&format!("health --wait {text}")) {
+        Ok(Command::Health(config)) => config.wait,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wait("500ms"), Duration::from_millis(500));
+    assert_eq!(wait("2m"), Duration::from_secs(120));
+    assert_eq!(wait("24h"), WAIT_MAX);
+}

@@ -42,9 +42,7 @@ pub struct Parts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// A part is missing, or belongs to another manifest.
-    #[error(
-        "part {part} of manifest {nonce} came where part {wanted} of manifest {open} was due"
-    )]
+    #[error("part {part} of manifest {nonce} came where part {wanted} of manifest {open} was due")]
     Gap {
         /// Manifest that it says to belong to.
         nonce: i64,

@@ -73,9 +73,9 @@ pub(super) struct Unanswered {
 pub(super) async fn dial(plan: Plan) -> Result<Session, End> {
     match timeout(DIAL_TIMEOUT, open(plan)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(End::Unreachable(format!(
-            "the broker did not say welcome within {DIAL_TIMEOUT:?}"
-        ))),
+        Err(_) => {
+            Err(End::Unreachable(format!("the broker did not say welcome within {DIAL_TIMEOUT:?}")))
+        }
     }
 }
 

@@ -121,10 +121,9 @@ impl From<Status> for End {
                 said()
             )),
             (Code::ResourceExhausted, _) => Self::Overloaded(retry_after(&status)),
-            (Code::Unauthenticated | Code::PermissionDenied, _) => Self::Refused(format!(
-                "the broker does not take this identity: {}",
-                said()
-            )),
+            (Code::Unauthenticated | Code::PermissionDenied, _) => {
+                Self::Refused(format!("the broker does not take this identity: {}", said()))
+            }
             (Code::InvalidArgument | Code::FailedPrecondition | Code::Unimplemented, _) => {
                 Self::Protocol(said())
             }

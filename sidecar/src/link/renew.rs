@@ -1,9 +1,6 @@
 //! Staying somebody: a new key and certificate before the old one ends.
 
-use super::{
-    dial::identified,
-    end::End,
-};
+use super::{dial::identified, end::End};
 use crate::state::Identity;
 use secretref_domain::clock::Clock;
 use secretref_identity::{

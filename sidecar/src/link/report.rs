@@ -54,10 +54,7 @@ fn result(
         state: state.into(),
         evidence: evidence.into(),
         detail,
-        apply_time: Some(prost_types::Timestamp {
-            seconds: micros.div_euclid(1_000_000),
-            nanos,
-        }),
+        apply_time: Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }),
     }
 }
 

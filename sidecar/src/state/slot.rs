@@ -1,5 +1,6 @@
 //! An identity as a file.
 
+use rustls_pki_types::CertificateDer;
 use secretref_domain::name::{AgentName, EnvironmentName, NameError};
 use secretref_identity::{
     certificate::Validity,
@@ -8,7 +9,6 @@ use secretref_identity::{
     subject::{Subject, SubjectError, TrustDomain},
 };
 use secretref_proto::v1;
-use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;

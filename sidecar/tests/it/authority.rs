@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use secretref_identity::{
@@ -114,6 +114,9 @@ impl Signer {
 fn leaf(uri: &str, usage: ExtendedKeyUsagePurpose, valid: (i64, i64)) -> CertificateParams {
     let mut params = CertificateParams::default();
     validity(&mut params, valid);
+    let mut serial = Uuid::new_v4().into_bytes();
+    serial[0] = serial[0] & 0x7f | 0x40;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

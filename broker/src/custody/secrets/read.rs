@@ -1,8 +1,11 @@
 //! Reading: metadata, and break-glass.
 
-use super::{SecretRead, SecretView, VersionState, VersionView, find, find_live, secret_event};
+use super::{
+    SecretRead, SecretView, VersionState, VersionView, event, find, find_live, secret_event,
+};
 use crate::custody::{Custody, CustodyError};
 use secretref_domain::{
+    audit::Decision,
     caller::Caller,
     id::SecretId,
     ledger::Secret,
@@ -45,7 +48,7 @@ impl Custody {
     ) -> Result<(Vec<SecretView>, bool), CustodyError> {
         let environment = self.environment(environment);
         self.permit(caller, Action::MetadataRead, || {
-            super::event(caller, "secret.list")
+            event(caller, "secret.list")
         })
         .await?;
         let ledger = self.shared.ledger();
@@ -102,7 +105,7 @@ impl Custody {
             let secret = find_live(&ledger, &environment, name)?;
             (secret.id, readable(secret, version.unwrap_or(secret.current))?)
         };
-        let value = self.open_value(id, view.version).await?;
+        let value = self.open_value(caller, id, view.version).await?;
         let mut event = secret_event(caller, "secret.access", &environment, name);
         event.object_id = id.0;
         event.version = view.version.get();
@@ -111,8 +114,29 @@ impl Custody {
         Ok(SecretRead { version: view, value })
     }
 
-    /// Opens a sealed version: only if the row is the one that the ledger names.
+    /// Opens a sealed version: only if the row is the one that the ledger names. A refusal is
+    /// recorded, since somebody writes to the database who should not.
     pub(in crate::custody) async fn open_value(
+        &self,
+        caller: &Caller,
+        id: SecretId,
+        version: Version,
+    ) -> Result<SecretValue, CustodyError> {
+        let opened = self.open_row(id, version).await;
+        if let Err(error @ CustodyError::RowRefused { .. }) = &opened {
+            let mut record = event(caller, "secret.refuse");
+            if let Some(secret) = self.shared.ledger().secret(id) {
+                record =
+                    secret_event(caller, "secret.refuse", &secret.environment, &secret.name);
+            }
+            (record.object_id, record.version) = (id.0, version.get());
+            (record.decision, record.reason) = (Decision::Denied, format!("ALARM: {error}"));
+            self.writer.note(vec![record], Vec::new()).await?;
+        }
+        opened
+    }
+
+    async fn open_row(
         &self,
         id: SecretId,
         version: Version,
@@ -125,7 +149,6 @@ impl Custody {
             fix: String::new(),
         })?;
         let refused = |why: &str| {
-            // Somebody writes to the database who should not.
             tracing::error!(secret = %secret.name, %version, why, "a stored value was refused");
             CustodyError::RowRefused {
                 name: secret.name.to_string(),
@@ -136,6 +159,9 @@ impl Custody {
         let Some(row) = row else {
             return Err(refused("it is not in the database any more; restore a backup"));
         };
+        if row.environment != secret.environment {
+            return Err(refused("its row says that it belongs to another environment"));
+        }
         let sealed = SealedVersion { wrapped: row.wrapped, sealed: row.sealed };
         let known = secret.versions.get(&version).map(|version| version.digest);
         if known != Some(sealed.digest()) {

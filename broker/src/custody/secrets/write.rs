@@ -154,7 +154,7 @@ impl Custody {
             super::read::readable(secret, version)?;
             secret.id
         };
-        let value = self.open_value(id, version).await?;
+        let value = self.open_value(caller, id, version).await?;
         let event = self.write_event(caller, "secret.activate", &environment, &name, request);
         let custody = self.clone();
         let plan: Plan<_> = Box::new(move |ground| {

@@ -159,11 +159,13 @@ impl Draft {
             audit.push(chain::append(shared.broker, lane, self.at, head, event));
         }
         let mut reports = mem::take(&mut self.effects.reports);
+        let mut told = Vec::new();
         for note in &mut self.notes {
-            for event in mem::take(&mut note.events) {
-                audit.push(chain::append(shared.broker, lane, self.at, head, event));
-            }
+            note.events.drain(..).for_each(|event| merge(&mut told, event));
             reports.append(&mut note.reports);
+        }
+        for event in told {
+            audit.push(chain::append(shared.broker, lane, self.at, head, event));
         }
         Batch {
             head: changed.then(|| head.clone()),
@@ -296,6 +298,22 @@ pub(in crate::custody) fn delivery_events(
         });
     }
     events
+}
+
+/// Adds an event, or only its recipients where another says the same: a thousand instances that
+/// applied one version are one entry.
+fn merge(told: &mut Vec<Event>, mut event: Event) {
+    let recipients = mem::take(&mut event.recipients);
+    for other in told.iter_mut().filter(|other| !other.recipients.is_empty()) {
+        let theirs = mem::take(&mut other.recipients);
+        let same = *other == event && theirs.len() + recipients.len() <= RECIPIENTS_MAX;
+        other.recipients = theirs;
+        if same && !recipients.is_empty() {
+            other.recipients.extend(recipients);
+            return;
+        }
+    }
+    told.push(Event { recipients, ..event });
 }
 
 pub(super) fn concern(publication: &mut Publication, touched: Touched) {

@@ -44,13 +44,7 @@ impl v1::watch_service_server::WatchService for Watch {
         let (outbound, responses) = mpsc::channel(1);
         let session =
             Session::new(self.custody.clone(), admission, not_after, outbound, self.stop.clone());
-        tokio::spawn(async move {
-            if session.run(request.into_inner()).await {
-                // What the session has said is given time to leave; then nothing can any more.
-                tokio::time::sleep(session::LINGER).await;
-                kill.cancel();
-            }
-        });
+        tokio::spawn(session.run(request.into_inner(), kill));
         Ok(Response::new(ReceiverStream::new(responses)))
     }
 }

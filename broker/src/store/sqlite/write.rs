@@ -105,8 +105,8 @@ async fn run(
     Sqlite::changed(connection, sql, cells).await.map_err(fault::before_commit)
 }
 
-/// An `INSERT … VALUES` for many rows: what is before the values, what is after them, and how many
-/// columns there are.
+/// An `INSERT … VALUES` for many rows: what is before the values, what is after them, and how
+/// many columns there are.
 type Insert = (&'static str, &'static str, usize);
 
 async fn insert<R>(

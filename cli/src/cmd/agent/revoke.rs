@@ -4,7 +4,7 @@ use crate::{
     cmd::{agent_name, incomplete, request_id},
     connect::{Session, ask_twice},
     failure::{Exit, Failure},
-    print::{json, plain},
+    print::{counted, json, plain},
 };
 use secretref_proto::v1;
 use serde::Serialize;
@@ -53,7 +53,8 @@ impl Revoke {
             session.out.json(&Revoked { agent, state, cut_streams, held_secrets: &held })?;
             return Ok(Exit::Done);
         }
-        session.out.line(&format!("{} {state}, {cut_streams} streams cut", agent.name))?;
+        let cut = counted(usize::try_from(cut_streams).unwrap_or(0), "stream");
+        session.out.line(&format!("{} {state}, {cut} cut", agent.name))?;
         if !held.is_empty() {
             let names = plain(&held.join(", "));
             session.out.line(&format!("sent to it and not known to be wiped: {names}"))?;

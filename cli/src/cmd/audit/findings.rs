@@ -83,7 +83,9 @@ fn of_ref(agent: &str, one: &v1::RefStatus, option: &str) -> Finding {
         RefState::Pending | RefState::Waiting => (Severity::Well, None),
         RefState::Unresolved => {
             let put = format!("secretref put {}{option}", one.secret_ref);
-            (Severity::Unresolved, Some(put).filter(|_| matches!(&*one.source, "" | "store")))
+            // The broker may know better, and then says so in its reason.
+            let is_ours = matches!(&*one.source, "" | "store") && !one.reason.contains("fix: ");
+            (Severity::Unresolved, Some(put).filter(|_| is_ours))
         }
         RefState::Denied => {
             (Severity::Finding, Some(format!("secretref agent show {agent}{option}")))

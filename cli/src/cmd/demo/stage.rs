@@ -118,10 +118,15 @@ impl Stage {
 
     /// Ends the processes, the newest first, so that the sidecar can still say goodbye to the
     /// broker; then removes the folders.
-    pub(super) async fn clear(self) {
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub(super) async fn clear(self) -> io::Result<()> {
         for process in self.processes.into_iter().rev() {
             process.end().await;
         }
+        let memory = self.memory.map_or(Ok(()), TempDir::close);
+        self.folder.close().and(memory)
     }
 
     /// Leaves everything as it is.

@@ -10,7 +10,7 @@ use crate::{
     cmd::{apply, audit, incomplete, request_id},
     connect::{self, ask, pages},
     failure::{Exit, Failure},
-    print::{Printer, status, time},
+    print::{Printer, counted, status, time},
 };
 use secretref_proto::v1::{
     self, RefState, agents_service_client::AgentsServiceClient,
@@ -38,8 +38,7 @@ pub(super) async fn tell(stage: &mut Stage, out: Printer, keep: bool) -> Result<
     if keep {
         return teller.say_how_to_go_on(&admin_at);
     }
-    teller.revoke(&broker).await?;
-    teller.step("All processes are ended and their folders removed")
+    teller.revoke(&broker).await
 }
 
 struct Teller<'a> {
@@ -154,14 +153,14 @@ impl Teller<'_> {
         let broker = self.stage.newest()?;
         let agents = broker.line("where agents come in", |line| after(line, "agents")).await?;
         let admin = broker.line("where admins come in", |line| after(line, "admin")).await?;
-        broker.line("that it is ready", |line| line.contains("ready").then_some(())).await?;
+        broker.line("that it is ready", |line| (line == "ready").then_some(())).await?;
         self.say(&format!("sidecars come in at {agents}, administrators at {admin}"))?;
         self.say(&format!("its data: {}", self.stage.path("broker").display()))?;
         Ok((agents, admin))
     }
 
     async fn put_both(&mut self, broker: &Broker) -> Result<(), Failure> {
-        self.step("Two secrets, encrypted with a key of their own each")?;
+        self.step("Two secrets are put into its store")?;
         for name in [STRIPE.secret, SLACK.secret] {
             let put = broker.put(name, &fresh(name)).await?;
             self.say(&format!("secretref put {name}   v{}", put.version))?;
@@ -216,8 +215,10 @@ impl Teller<'_> {
         let is_there = |found: &v1::AgentStatus| found.instances.iter().any(|one| one.connected);
         let found = broker.status_when(what, is_there).await?;
         let instance = found.instances.iter().find(|one| one.connected);
-        let instance = instance.map(|one| one.uid.as_str()).unwrap_or_default();
-        self.say(&format!("instance {instance} holds one mutual-TLS stream"))?;
+        let instance = instance.ok_or_else(|| incomplete("connected instance"))?;
+        let until = time::moment(instance.certificate_expire_time.as_ref());
+        self.say(&format!("instance {}, certificate until {until}", instance.uid))?;
+        self.say("it is connected: one gRPC stream over mutual TLS")?;
         let kind = if in_memory { "in memory" } else { "on disk, for want of a tmpfs" };
         self.say(&format!("it keeps the agent's files {kind}: {}", secrets.display()))
     }
@@ -235,9 +236,8 @@ impl Teller<'_> {
         let start = self.stage.start("agent", &self.stage.program, self.keep, &input);
         let agent = start.spawn(&arguments).await?;
         self.stage.add(agent);
-        for file in [STRIPE.file, SLACK.file] {
-            let said = said(self.stage.newest()?, file, |said| said.tag.is_some()).await?;
-            self.say(&format!("{} uses {file}", clock(said.at_us)))?;
+        for said in said_of_both(self.stage.newest()?, |said| said.tag.is_some()).await? {
+            self.say(&format!("{} uses {}", clock(said.at_us), said.file))?;
         }
         Ok(())
     }
@@ -249,8 +249,11 @@ impl Teller<'_> {
             let (version, committed, used) = self.rotate_once(broker).await?;
             times.push(used - committed);
             if at == 0 {
-                self.say(&format!("{} v{version} committed by the broker", clock(committed)))?;
-                self.say(&format!("{} v{version} used by the agent", clock(used)))?;
+                self.say(&format!(
+                    "{} v{version}: the broker starts to commit it",
+                    clock(committed)
+                ))?;
+                self.say(&format!("{} v{version}: the agent uses it", clock(used)))?;
             }
         }
         times.sort_unstable();
@@ -259,7 +262,9 @@ impl Teller<'_> {
             "from commit to use, {ROTATIONS} rotations: median {}, longest {}",
             millis(median),
             millis(max)
-        ))
+        ))?;
+        // A version's time is taken before its transaction, so the figure is never too small.
+        self.say("counted from the start of the commit to the agent's own timestamp")
     }
 
     async fn rotate_once(&mut self, broker: &Broker) -> Result<(i64, i64, i64), Failure> {
@@ -311,8 +316,9 @@ impl Teller<'_> {
             Failure::new(Exit::Refused, why, "do not trust this trail: it was changed")
         })?;
         self.say(&format!(
-            "{} entries in {} lane(s): every hash was computed again and fits",
-            checked.entries, checked.lanes
+            "{} entries, {}: every hash was computed again and fits",
+            checked.entries,
+            counted(checked.lanes, "lane")
         ))
     }
 
@@ -326,16 +332,16 @@ impl Teller<'_> {
         };
         let asked = time::micros(&time::now());
         let answer = ask(broker.agents.clone().revoke_agent(request)).await?;
-        let answered = time::micros(&time::now());
         let cut = answer.cut_streams;
-        self.say(&format!("{cut} stream cut, answered after {}", millis(answered - asked)))?;
-        for file in [STRIPE.file, SLACK.file] {
-            let said = said(self.stage.newest()?, file, |said| said.tag.is_none()).await?;
-            self.say(&format!("{} the agent has no {file} any more", clock(said.at_us)))?;
+        let answered = millis(time::micros(&time::now()) - asked);
+        self.say(&format!("streams cut: {cut}; the broker answered after {answered}"))?;
+        for said in said_of_both(self.stage.newest()?, |said| said.tag.is_none()).await? {
+            let gone = millis(said.at_us - asked);
+            self.say(&format!("the agent has no {} any more, {gone} after the order", said.file))?;
         }
         let is_gone = |found: &v1::AgentStatus| found.instances.iter().all(|one| !one.connected);
         broker.status_when("that the sidecar is cut off", is_gone).await?;
-        self.say("the broker holds no stream of it, and takes none until it is readmitted")
+        self.say("the broker holds no stream of it")
     }
 
     fn say_how_to_go_on(&mut self, address: &str) -> Result<(), Failure> {
@@ -374,6 +380,24 @@ async fn said(
         (said.file == file && wanted(&said)).then_some(said)
     };
     agent.line(&what, heard).await
+}
+
+/// Waits until the agent said something of both files, in whichever order.
+async fn said_of_both(
+    agent: &mut Process,
+    wanted: impl Fn(&Said) -> bool,
+) -> Result<Vec<Said>, Failure> {
+    let mut heard: Vec<Said> = Vec::new();
+    while heard.len() < 2 {
+        let next = agent.line("what became of its files", |line| {
+            let said: Said = serde_json::from_str(line).ok()?;
+            let is_new = heard.iter().all(|before| before.file != said.file);
+            (is_new && wanted(&said)).then_some(said)
+        });
+        let next = next.await?;
+        heard.push(next);
+    }
+    Ok(heard)
 }
 
 /// The address in a line such as `listening agents 127.0.0.1:7443`.

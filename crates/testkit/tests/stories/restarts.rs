@@ -3,9 +3,7 @@
 use crate::scene::{AGENT, SLACK_FILE, STRIPE, STRIPE_FILE, Scene};
 use anyhow::{Context, Result, ensure};
 use secretref_domain::version::Version;
-use secretref_testkit::{
-    broker::Broker, engine::Engine, fleet, on_both_engines, wait::eventually,
-};
+use secretref_testkit::{broker::Broker, engine::Engine, fleet, on_both_engines, wait::eventually};
 
 on_both_engines!(
     a_fleet_outlives_a_stop_of_the_broker,

@@ -5,10 +5,7 @@ fn reach_doubles_to_a_cap() {
     let (mut backoff, now) = (Backoff::new(), Instant::now());
     let reaches: Vec<u128> =
         (0..10).map(|_| backoff.wait(Cause::Trouble, now, 1.0).as_millis()).collect();
-    assert_eq!(
-        reaches,
-        [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]
-    );
+    assert_eq!(reaches, [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
     assert_eq!(backoff.wait(Cause::Trouble, now, 0.0), Duration::ZERO);
 }
 

@@ -27,11 +27,12 @@ impl Owner {
             Some(uid) => uid,
             None => accounts.user(user)?,
         };
-        let gid = match group.map(|group| Ok((group, number(group)?))).transpose()? {
-            None => None,
-            Some((_, Some(gid))) => Some(gid),
-            Some((group, None)) => Some(accounts.group(group)?),
-        };
+        let gid =
+            match group.map(|group| Ok::<_, &'static str>((group, number(group)?))).transpose()? {
+                None => None,
+                Some((_, Some(gid))) => Some(gid),
+                Some((group, None)) => Some(accounts.group(group)?),
+            };
         Ok(Self { uid: Some(uid), gid })
     }
 }

@@ -9,6 +9,7 @@ mod outbound;
 use crate::{
     custody::{Admission, Custody, CustodyError, Report, Sent},
     feed::{Cut, Subscription},
+    grpc::status,
 };
 use inbound::Opening;
 use outbound::Outbound;
@@ -101,19 +102,30 @@ impl Session {
             due: true,
             recorded: HashMap::new(),
             look_at: None,
-            heartbeat_at: now,
+            heartbeat_at: now + jittered(HEARTBEAT_EVERY),
             heard_at: now,
             unsaved: BTreeMap::new(),
             saving: None,
         }
     }
 
-    /// Runs until the stream ends, and says why it did. Whether the connection must end too.
-    pub(super) async fn run(mut self, mut inbound: Streaming<v1::WatchRequest>) -> bool {
-        let mut cut = false;
-        if let Err(End::Said(status)) = self.serve(&mut inbound).await {
-            cut = status.code() == Code::PermissionDenied;
-            self.out.fail(*status).await;
+    /// Runs until the stream ends, and says why it did. A revoked instance's connection is cut: what
+    /// was said last is given a moment to leave, and then nothing can any more.
+    pub(super) async fn run(
+        mut self,
+        mut inbound: Streaming<v1::WatchRequest>,
+        kill: CancellationToken,
+    ) {
+        match self.serve(&mut inbound).await {
+            Err(End::Said(status)) if status.code() == Code::PermissionDenied => {
+                drop(timeout(LINGER, self.out.fail(*status)).await);
+                tokio::spawn(async move {
+                    tokio::time::sleep(LINGER).await;
+                    kill.cancel();
+                });
+            }
+            Err(End::Said(status)) => self.out.fail(*status).await,
+            Err(End::Gone) | Ok(()) => {}
         }
         if let Some(saving) = self.saving.take() {
             drop(saving.await);
@@ -122,7 +134,6 @@ impl Session {
             let reports = std::mem::take(&mut self.unsaved).into_values().collect();
             drop(self.custody.report(&self.admission, self.boot, reports).await);
         }
-        cut
     }
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
@@ -130,7 +141,8 @@ impl Session {
         (self.boot, self.sent) = (boot, sent);
         self.out.limit(message_bytes_max);
         // Before the first set is worked out, so that no commit falls between the two.
-        let subscription = self.custody.subscribe(&self.admission);
+        let subscription = self.custody.subscribe(&self.admission, self.boot).await;
+        let subscription = subscription.map_err(status::of)?;
         self.out.send(&self.custody, self.welcome()).await?;
         loop {
             if self.due && self.unanswered.is_none() {
@@ -197,6 +209,7 @@ impl Session {
         };
         self.look_at = frame.next_expiry.map(|end| self.instant(end));
         let first = self.nonce == 0;
+        self.due = frame.behind;
         let missing: Vec<_> =
             frame.missing.iter().map(|it| format!("{}: {}", it.target.file, it.reason)).collect();
         let parts = super::frame::parts(frame, self.nonce + 1, self.out.part_bytes_max());
@@ -264,25 +277,29 @@ impl Session {
         Instant::now() + Duration::from_millis(millis).min(HEARTBEAT_EVERY)
     }
 
-    /// Tells the sidecar to take everything away, and waits a moment for it to say that it has.
+    /// Tells the sidecar to take everything away, and waits a moment for it to say that it has. One
+    /// that does not even take the message is cut all the same.
     async fn revoke(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
         self.nonce += 1;
-        let reason = "the agent, its instance or its certificate is revoked".to_owned();
-        let revoke = v1::Revoke { nonce: self.nonce, reason: reason.clone() };
-        self.out.send(&self.custody, v1::watch_response::Message::Revoke(revoke)).await?;
-        let wiped = async {
+        let reason = "the agent, its instance or its certificate is revoked";
+        let told = async {
+            let revoke = v1::Revoke { nonce: self.nonce, reason: reason.to_owned() };
+            self.out.send(&self.custody, v1::watch_response::Message::Revoke(revoke)).await?;
             while let Ok(Some(message)) = inbound.message().await {
                 if let Some(v1::watch_request::Message::Ack(ack)) = message.message {
-                    let (nonce, answered) = (ack.nonce, self.nonce);
+                    let answered = ack.nonce == self.nonce;
                     self.results(ack.results);
-                    if nonce == answered {
-                        return;
+                    if answered {
+                        break;
                     }
                 }
             }
+            self.end(v1::StreamErrorCode::Revoked, reason).await
         };
-        drop(timeout(WIPE_WAIT_MAX, wiped).await);
-        self.end(v1::StreamErrorCode::Revoked, &reason).await
+        match timeout(REVOKE_TIME_MAX, told).await {
+            Ok(Err(End::Said(status))) => Err(End::Said(status)),
+            _ => Err(Status::permission_denied(reason).into()),
+        }
     }
 
     async fn go_away(&mut self, reason: v1::GoAwayReason) -> Result<(), End> {
@@ -347,9 +364,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long to wait after a push that could not be recorded.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a revoked sidecar has to say that it has wiped.
-const WIPE_WAIT_MAX: Duration = Duration::from_millis(500);
+const REVOKE_TIME_MAX: Duration = Duration::from_millis(500);
 /// Window in which the sidecars of a stopping broker come again.
 const RETRY_WINDOW_MS: i64 = 1000;
 /// How long what a session said last is given to leave.
-pub(super) const LINGER: Duration = Duration::from_millis(300);
+const LINGER: Duration = Duration::from_millis(200);
 const CLIENT_VERSION_MIN: &str = "0.1.0";

@@ -1,0 +1,9 @@
+//! The broker as its callers meet it: custody on a real database, and the whole broker on free
+//! ports, by a clock that the tests move.
+
+mod authority_log;
+mod delivery;
+mod enrolment;
+mod place;
+mod sealed_rows;
+mod writer;

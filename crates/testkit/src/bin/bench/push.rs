@@ -1,0 +1,186 @@
+//! A new value, from just before it is put until the last client has it. Broker and limit take
+//! turns round by round, so that whatever else the machine does falls on all of them.
+
+use crate::{
+    clock::now_micros,
+    fleet::{Fleet, Sinks},
+    servers::{Server, Shape},
+    table::{Figure, Table, Target, median},
+    usage::{cpu_micros, quiet, resident_bytes},
+};
+use anyhow::{Context, Result};
+use bytes::Bytes;
+
+/// A server in a run.
+pub(crate) struct Contestant {
+    pub(crate) name: &'static str,
+    pub(crate) server: Server,
+}
+
+/// What one server showed with N clients.
+#[derive(Default)]
+struct Course {
+    delivered: Vec<Round>,
+    applied: Vec<Round>,
+    /// Processor time of all rounds that only delivered, in microseconds.
+    cpu: u64,
+    bytes_before: u64,
+    bytes_after: u64,
+}
+
+/// One value, in milliseconds.
+struct Round {
+    put_p50: f64,
+    put_p99: f64,
+    put_last: f64,
+    commit_p50: f64,
+    commit_p99: f64,
+    commit_last: f64,
+}
+
+/// Measures all servers with this many clients.
+pub(crate) async fn measure(
+    contestants: &mut [Contestant],
+    shape: Shape,
+    count: usize,
+    rounds: usize,
+) -> Result<Table> {
+    let sinks = Sinks::open(count)?;
+    let mut fleets = Vec::new();
+    let mut courses = Vec::new();
+    for contestant in contestants.iter_mut() {
+        let name = contestant.name;
+        let server = &mut contestant.server;
+        // Enrolled first: what that leaves behind is not the streams'.
+        drop(server.lines(shape, count).await.with_context(|| format!("enrolling at {name}"))?);
+        server.restart().await.with_context(|| format!("restarting {name}"))?;
+        quiet(server.pid()?).await?;
+        let bytes_before = resident_bytes(server.pid()?)?;
+        let lines = server.lines(shape, count).await?;
+        let fleet = Fleet::open(lines, &sinks).await;
+        fleets.push(fleet.with_context(|| format!("connecting to {name}"))?);
+        courses.push(Course { bytes_before, ..Course::default() });
+    }
+    for applying in [false, true] {
+        sinks.apply(applying);
+        for round in 0..WARM_UP_ROUNDS + rounds {
+            for (index, contestant) in contestants.iter_mut().enumerate() {
+                let (fleet, server) = (&mut fleets[index], &mut contestant.server);
+                let pid = server.pid()?;
+                let before = cpu_micros(pid)?;
+                let measured = push(server, fleet, shape).await;
+                let measured = measured.with_context(|| format!("a push by {}", contestant.name))?;
+                let used = quiet(pid).await?.saturating_sub(before);
+                sinks.prune();
+                if round >= WARM_UP_ROUNDS {
+                    courses[index].add(applying, measured, used);
+                }
+            }
+        }
+    }
+    for (course, contestant) in courses.iter_mut().zip(contestants.iter()) {
+        course.bytes_after = resident_bytes(contestant.server.pid()?)?;
+    }
+    Ok(table(shape, count, rounds, contestants, &courses))
+}
+
+async fn push(server: &mut Server, fleet: &mut Fleet, shape: Shape) -> Result<Round> {
+    let value = fresh_value();
+    let sent = now_micros();
+    let committed = server.publish(shape, value.clone()).await?;
+    let arrived = fleet.collect(Some(&value)).await?;
+    let after = |start: i64, part: f64| millis(start, quantile(&arrived, part));
+    Ok(Round {
+        put_p50: after(sent, 0.5),
+        put_p99: after(sent, 0.99),
+        put_last: after(sent, 1.0),
+        commit_p50: after(committed, 0.5),
+        commit_p99: after(committed, 0.99),
+        commit_last: after(committed, 1.0),
+    })
+}
+
+/// No value comes twice, so one that is late or of another round is found.
+pub(crate) fn fresh_value() -> Bytes {
+    (0..VALUE_BYTES).map(|_| fastrand::u8(..)).collect()
+}
+
+/// The smallest time that this part of all is not above (nearest rank).
+fn quantile(ascending: &[i64], part: f64) -> i64 {
+    let rank = (ascending.len() as f64 * part).ceil() as usize;
+    ascending[rank.clamp(1, ascending.len()) - 1]
+}
+
+fn millis(from: i64, to: i64) -> f64 {
+    (to - from) as f64 / 1000.0
+}
+
+impl Course {
+    fn add(&mut self, applying: bool, round: Round, cpu: u64) {
+        if applying {
+            self.applied.push(round);
+        } else {
+            self.delivered.push(round);
+            self.cpu += cpu;
+        }
+    }
+}
+
+/// One row of the table: of each course, one number.
+type Row = (&'static str, &'static str, Option<f64>, fn(&Course, usize) -> f64);
+
+fn table(
+    shape: Shape,
+    count: usize,
+    rounds: usize,
+    contestants: &[Contestant],
+    courses: &[Course],
+) -> Table {
+    let who = match shape {
+        Shape::Instances => format!("{count} sidecars of one agent"),
+        Shape::Agents => format!("{count} agents bound to one secret"),
+    };
+    let mut table = Table::new(format!(
+        "push of {VALUE_BYTES} bytes to {who}, medians of {rounds} rounds"
+    ));
+    let large = |target: f64| (count >= LARGE).then_some(target);
+    let last = if count >= VERY_LARGE { 1.3 } else { 1.25 };
+    let rows: [Row; 14] = [
+        ("put → delivered, last", "ms", large(last), |it, _| of(&it.delivered, |r| r.put_last)),
+        ("put → delivered, p99", "ms", large(1.4), |it, _| of(&it.delivered, |r| r.put_p99)),
+        ("put → delivered, p50", "ms", None, |it, _| of(&it.delivered, |r| r.put_p50)),
+        ("commit → delivered, last", "ms", None, |it, _| of(&it.delivered, |r| r.commit_last)),
+        ("commit → delivered, p99", "ms", None, |it, _| of(&it.delivered, |r| r.commit_p99)),
+        ("commit → delivered, p50", "ms", None, |it, _| of(&it.delivered, |r| r.commit_p50)),
+        ("put → applied, last", "ms", None, |it, _| of(&it.applied, |r| r.put_last)),
+        ("commit → applied, last", "ms", None, |it, _| of(&it.applied, |r| r.commit_last)),
+        ("commit → applied, p99", "ms", None, |it, _| of(&it.applied, |r| r.commit_p99)),
+        ("commit → applied, p50", "ms", None, |it, _| of(&it.applied, |r| r.commit_p50)),
+        ("server CPU per delivery", "µs", large(1.25), |it, count| {
+            it.cpu as f64 / (it.delivered.len() * count) as f64
+        }),
+        ("server CPU per push", "µs", None, |it, _| it.cpu as f64 / it.delivered.len() as f64),
+        ("resident per stream", "KB", large(1.25), |it, count| {
+            it.bytes_after.saturating_sub(it.bytes_before) as f64 / 1024.0 / count as f64
+        }),
+        ("resident in all", "MB", None, |it, _| it.bytes_after as f64 / MEGABYTE),
+    ];
+    for (what, unit, target, number) in rows {
+        let figures = contestants.iter().zip(courses);
+        let figures = figures.map(|(it, course)| Figure::new(it.name, number(course, count)));
+        table.add(what, unit, figures.collect(), target.map(Target::RatioMax));
+    }
+    table
+}
+
+fn of(rounds: &[Round], number: impl Fn(&Round) -> f64) -> f64 {
+    median(rounds.iter().map(number).collect())
+}
+
+pub(crate) const MEGABYTE: f64 = 1024.0 * 1024.0;
+const VALUE_BYTES: usize = 256;
+/// Rounds before those that count.
+const WARM_UP_ROUNDS: usize = 3;
+/// From here on there are targets.
+const LARGE: usize = 1000;
+const VERY_LARGE: usize = 5000;

@@ -1,0 +1,145 @@
+//! What comes out: tables for people, JSON for programs.
+
+use serde_json::{Value, json};
+use std::fmt::{self, Display, Formatter, Write};
+
+/// Figures that belong together.
+pub(crate) struct Table {
+    title: String,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    what: &'static str,
+    unit: &'static str,
+    figures: Vec<Figure>,
+    target: Option<Target>,
+}
+
+/// One server's number.
+pub(crate) struct Figure {
+    of: &'static str,
+    number: f64,
+}
+
+/// What is aimed at. Printed, and never enforced.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    /// The broker's number is at most so many times the limit's.
+    RatioMax(f64),
+    /// The broker's number is at least so many times the limit's.
+    RatioMin(f64),
+    /// The number itself is at most this.
+    NumberMax(f64),
+}
+
+/// Name of the column that others are compared with.
+pub(crate) const LIMIT: &str = "limit";
+
+impl Figure {
+    pub(crate) fn new(of: &'static str, number: f64) -> Self {
+        Self { of, number }
+    }
+}
+
+impl Table {
+    pub(crate) fn new(title: String) -> Self {
+        Self { title, rows: Vec::new() }
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        what: &'static str,
+        unit: &'static str,
+        figures: Vec<Figure>,
+        target: Option<Target>,
+    ) {
+        self.rows.push(Row { what, unit, figures, target });
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let rows: Vec<_> = self.rows.iter().map(Row::json).collect();
+        json!({ "title": self.title, "rows": rows })
+    }
+}
+
+impl Row {
+    fn ratio(&self, figure: &Figure) -> Option<f64> {
+        let limit = self.figures.iter().find(|figure| figure.of == LIMIT)?.number;
+        (figure.of != LIMIT && limit > 0.0).then_some(figure.number / limit)
+    }
+
+    fn json(&self) -> Value {
+        let figures: Vec<_> = self
+            .figures
+            .iter()
+            .map(|it| json!({ "of": it.of, "number": it.number, "ratio": self.ratio(it) }))
+            .collect();
+        let target = self.target.map(|target| target.to_string());
+        json!({ "what": self.what, "unit": self.unit, "figures": figures, "target": target })
+    }
+}
+
+impl Display for Target {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RatioMax(ratio) => write!(f, "≤ {ratio} ×"),
+            Self::RatioMin(ratio) => write!(f, "≥ {ratio} ×"),
+            Self::NumberMax(number) => write!(f, "≤ {number}"),
+        }
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        let mut head = format!("{:<28}{:>5}", "", "");
+        for figure in self.rows.first().into_iter().flat_map(|row| &row.figures) {
+            write!(head, "{:>11}", figure.of)?;
+            if figure.of != LIMIT && self.has_limit() {
+                write!(head, "{:>8}", "ratio")?;
+            }
+        }
+        writeln!(f, "{head}{:>11}", "target")?;
+        for row in &self.rows {
+            write!(f, "{:<28}{:>5}", row.what, row.unit)?;
+            for figure in &row.figures {
+                write!(f, "{:>11}", short(figure.number))?;
+                if figure.of != LIMIT && self.has_limit() {
+                    match row.ratio(figure) {
+                        Some(ratio) => write!(f, "{ratio:>8.2}")?,
+                        None => write!(f, "{:>8}", "–")?,
+                    }
+                }
+            }
+            let target = row.target.map(|target| target.to_string()).unwrap_or_default();
+            writeln!(f, "{target:>11}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Table {
+    fn has_limit(&self) -> bool {
+        self.rows.iter().flat_map(|row| &row.figures).any(|figure| figure.of == LIMIT)
+    }
+}
+
+/// Three digits that count.
+fn short(number: f64) -> String {
+    match number.abs() {
+        ..10.0 => format!("{number:.2}"),
+        ..100.0 => format!("{number:.1}"),
+        _ => format!("{number:.0}"),
+    }
+}
+
+/// The middle one; of an even count, the mean of the two. 0 of none.
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    match (numbers.len() / 2, numbers.len() % 2) {
+        (0, 0) => 0.0,
+        (half, 0) => f64::midpoint(numbers[half - 1], numbers[half]),
+        (half, _) => numbers[half],
+    }
+}
