@@ -203,8 +203,7 @@ impl Config {
             ),
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
-        let file: BrokerFile =
-            toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let file: BrokerFile = toml::from_str(&text).with_context(|| path.display().to_string())?;
         file.check()?;
         Ok(Self { data_dir: data_dir.to_owned(), file, passphrase_file: None })
     }

@@ -188,7 +188,13 @@ impl Custody {
     /// Names a request for idempotent retries: who asks, for what, with which content. The keyed
     /// hash says nothing of the content.
     #[must_use]
-    pub fn request_key(&self, caller: &Caller, id: Uuid, method: &str, content: &[u8]) -> RequestKey {
+    pub fn request_key(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        method: &str,
+        content: &[u8],
+    ) -> RequestKey {
         let who = caller.to_string();
         let parts = [b"request".as_slice(), who.as_bytes(), method.as_bytes(), content];
         RequestKey { id, fingerprint: self.shared.keyring.blind(&parts) }

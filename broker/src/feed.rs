@@ -15,6 +15,7 @@ use std::{
     },
 };
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Why a stream has to end.
@@ -45,6 +46,7 @@ struct Stream {
     boot: Uuid,
     pending: Mutex<Pending>,
     wake: Notify,
+    revoked: CancellationToken,
 }
 
 #[derive(Default)]
@@ -104,7 +106,8 @@ impl Feed {
     pub fn subscribe(&self, agent: AgentId, instance: InstanceId, boot: Uuid) -> Subscription {
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
         let pending = Mutex::new(Pending { dirty: true, ..Pending::default() });
-        let stream = Arc::new(Stream { instance, boot, pending, wake: Notify::new() });
+        let (wake, revoked) = (Notify::new(), CancellationToken::new());
+        let stream = Arc::new(Stream { instance, boot, pending, wake, revoked });
         stream.wake.notify_one();
         let mut streams = lock(&self.0.streams);
         let of_agent = streams.entry(agent).or_default();
@@ -196,6 +199,9 @@ impl Stream {
             pending.cut = Some(cut);
         }
         drop(pending);
+        if cut == Cut::Revoked {
+            self.revoked.cancel();
+        }
         self.wake.notify_one();
     }
 }
@@ -211,6 +217,12 @@ impl Subscription {
     /// Waits until there is something to look at. Cancel-safe: a wake-up is kept until `take`.
     pub async fn woken(&self) {
         self.stream.wake.notified().await;
+    }
+
+    /// Waits until the agent or instance is revoked; returns at once from then on. For what must
+    /// not go on, however far it is.
+    pub async fn revoked(&self) {
+        self.stream.revoked.cancelled().await;
     }
 
     /// What there is to look at; nothing where a wake-up was spurious.

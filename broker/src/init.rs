@@ -17,9 +17,7 @@ use secretref_domain::{
     id::BrokerId,
     policy::{Role, Roles},
 };
-use secretref_envelope::{
-    Keyring, RootKey, SealedKeyring, write_file_slot, write_passphrase_slot,
-};
+use secretref_envelope::{Keyring, RootKey, SealedKeyring, write_file_slot, write_passphrase_slot};
 use secretref_identity::{
     credentials::Credentials,
     request::{CertificateRequest, parse_request},
@@ -50,8 +48,7 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     let root = RootKey::generate()?;
     let slot = match &arguments.passphrase_file {
         Some(path) => {
-            let passphrase =
-                read_passphrase(path).with_context(|| path.display().to_string())?;
+            let passphrase = read_passphrase(path).with_context(|| path.display().to_string())?;
             Zeroizing::new(write_passphrase_slot(&root, &passphrase)?)
         }
         None => write_file_slot(&root),
@@ -83,8 +80,10 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     write_private(&data_dir.join(BROKER_FILE), text.as_bytes())?;
     store.close().await;
     announce(&format!("made a broker in {}", data_dir.display()));
-    announce(&format!("root key {}: keep a copy apart from the database's backups",
-        data_dir.join(ROOT_KEY_FILE).display()));
+    announce(&format!(
+        "root key {}: keep a copy apart from the database's backups",
+        data_dir.join(ROOT_KEY_FILE).display()
+    ));
     write_profile(&arguments.profile, &file, &data_dir)?;
     announce(&format!("next: secretref-broker serve --data-dir {}", data_dir.display()));
     Ok(())

@@ -118,10 +118,7 @@ fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(SLOT_BYTES_MAX + 1));
     let limit = u64::try_from(SLOT_BYTES_MAX).unwrap_or(u64::MAX) + 1;
-    File::from(file)
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| io(path, error))?;
+    File::from(file).take(limit).read_to_end(&mut bytes).map_err(|error| io(path, error))?;
     Ok(bytes)
 }
 

@@ -117,7 +117,9 @@ pub async fn enroll(config: EnrollConfig, clock: Arc<dyn Clock>) -> Result<Ident
         return Ok(identity);
     }
     let token = read_token(config.token).await?;
-    Ok(enrol::enrol(&config.broker, &token, &state, &clock).await?)
+    let identity = enrol::enrol(&config.broker, &token, &state, &clock).await?;
+    tracing::info!(agent = %identity.agent, instance = %identity.instance, "enrolled");
+    Ok(identity)
 }
 
 /// Keeps the agent's files current until `shutdown`, then takes them away.

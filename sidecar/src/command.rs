@@ -44,11 +44,9 @@ pub fn execute(command: Command, not_hardened: &[String]) -> ExitCode {
                 }
             }
         }
-        Command::Enroll(config) => serve(async {
-            let identity = app::enroll(config, Arc::new(SystemClock)).await?;
-            tracing::info!(agent = %identity.agent, instance = %identity.instance, "enrolled");
-            Ok(())
-        }),
+        Command::Enroll(config) => {
+            serve(async { app::enroll(config, Arc::new(SystemClock)).await.map(drop) })
+        }
         Command::Run(config) => {
             serve(async { app::run(config, Arc::new(SystemClock), on_signals()).await })
         }

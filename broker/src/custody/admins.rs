@@ -123,9 +123,8 @@ impl Custody {
         let before = self.shared.store.vault(AUTHORITY).await?.ok_or_else(|| {
             StoreError::Damaged("the certificate authority is not there any more".to_owned())
         })?;
-        let mut authority = crate::authority::Authority::import(
-            &keyring.open_blob(AUTHORITY, &before)?,
-        )?;
+        let mut authority =
+            crate::authority::Authority::import(&keyring.open_blob(AUTHORITY, &before)?)?;
         authority.renew_intermediates(now)?;
         let after = keyring.seal_blob(AUTHORITY, &authority.export())?;
         self.shared.store.replace_vault(AUTHORITY, &before, &after).await?;

@@ -96,7 +96,8 @@ impl Custody {
         readmit: bool,
     ) -> Result<TokenGrant, CustodyError> {
         if !(1..=TOKEN_TTL_SECONDS_MAX).contains(&ttl_seconds) {
-            let problem = format!("it is {ttl_seconds}; a token lives 1 to {TOKEN_TTL_SECONDS_MAX} s");
+            let problem =
+                format!("it is {ttl_seconds}; a token lives 1 to {TOKEN_TTL_SECONDS_MAX} s");
             return Err(CustodyError::invalid("ttl_seconds", problem));
         }
         let environment = self.environment(environment);
@@ -180,9 +181,8 @@ impl Custody {
     /// cut; nothing is sent on it meanwhile, as every send is authorised.
     async fn wait_gone(&self, agent: AgentId) {
         let mut count = self.feed().count();
-        let gone = async {
-            while !self.feed().live(agent).is_empty() && count.changed().await.is_ok() {}
-        };
+        let gone =
+            async { while !self.feed().live(agent).is_empty() && count.changed().await.is_ok() {} };
         drop(tokio::time::timeout(REVOKE_WAIT_MAX, gone).await);
     }
 }

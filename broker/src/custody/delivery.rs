@@ -2,14 +2,11 @@
 //! recorded before it goes.
 
 use super::{
-    Body, Custody, CustodyError,
-    agents::agent_event,
-    plan::event,
-    writer::delivery_events,
+    Body, Custody, CustodyError, agents::agent_event, plan::event, writer::delivery_events,
 };
 use crate::feed::Subscription;
 use secretref_domain::{
-    audit::{Decision, Recipient},
+    audit::{Decision, Event, Recipient},
     caller::Caller,
     change::Serial,
     clock::Timestamp,
@@ -19,11 +16,11 @@ use secretref_domain::{
     policy::{Action, authorise},
     version::{Revision, Version},
 };
-use uuid::Uuid;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
+use uuid::Uuid;
 
 /// An instance that was let in, and what its certificate is.
 #[derive(Debug, Clone)]
@@ -112,6 +109,53 @@ impl Custody {
         let Admission { agent, instance, serial, caller, .. } = admission;
         authorise(caller, Action::Watch).is_ok()
             && self.shared.ledger().admitted(*agent, *instance, serial, self.now(), false).is_some()
+    }
+
+    /// Whether the instance itself is gone, rather than only its certificate.
+    #[must_use]
+    pub fn revoked(&self, admission: &Admission) -> bool {
+        let ledger = self.shared.ledger();
+        let agent = ledger.agent(admission.agent).filter(|agent| agent.active);
+        agent.is_none_or(|agent| !agent.instances.contains_key(&admission.instance))
+    }
+
+    /// Records that an agent may not have what it is bound to, once for each binding and reason:
+    /// `noted` holds those that are recorded, and forgets those that are over.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`].
+    pub async fn record_denials(
+        &self,
+        admission: &Admission,
+        missing: &[Missing],
+        noted: &mut BTreeSet<String>,
+    ) -> Result<(), CustodyError> {
+        let denied = missing.iter().filter(|missing| missing.denied);
+        let now: BTreeMap<String, &Missing> =
+            denied.map(|it| (format!("{}: {}", it.target.file, it.reason), it)).collect();
+        let fresh = now.iter().filter(|(key, _)| !noted.contains(*key));
+        let events: Vec<_> = fresh.map(|(_, it)| self.denial(admission, it)).collect();
+        if !events.is_empty() {
+            self.writer.note(events, Vec::new()).await?;
+        }
+        *noted = now.into_keys().collect();
+        Ok(())
+    }
+
+    fn denial(&self, admission: &Admission, missing: &Missing) -> Event {
+        let ledger = self.shared.ledger();
+        let named = ledger.store_target(&admission.environment, &missing.target.reference);
+        let name = named.unwrap_or_else(|| missing.target.reference.clone());
+        let secret = ledger.secret_named(&admission.environment, &name);
+        Event {
+            environment: admission.environment.to_string(),
+            object_kind: "secret",
+            object_id: secret.map(|secret| secret.id.0).unwrap_or_default(),
+            object: name.to_string(),
+            decision: Decision::Denied,
+            reason: missing.reason.clone(),
+            ..event(&admission.caller, "secret.deliver")
+        }
     }
 
     /// Adds a stream to the feed. Two processes with streams of one instance are an alarm: one of
@@ -209,15 +253,10 @@ impl Custody {
         self.writer.note(events, Vec::new()).await
     }
 
-    async fn body(
-        &self,
-        secret: SecretId,
-        version: Version,
-    ) -> Result<Arc<Body>, CustodyError> {
+    async fn body(&self, secret: SecretId, version: Version) -> Result<Arc<Body>, CustodyError> {
         let broker = Caller::Broker { id: self.broker() };
-        let load = async {
-            Ok(Arc::new(Body::new(self.open_value(&broker, secret, version).await?)))
-        };
+        let load =
+            async { Ok(Arc::new(Body::new(self.open_value(&broker, secret, version).await?))) };
         // One load serves many.
         self.shared.bodies.or_load((secret, version), load).await.map_err(|error| (*error).clone())
     }
@@ -273,7 +312,8 @@ impl Custody {
 
 /// The bindings of a secret whose stored row was refused.
 fn refused(desired: DesiredSecret) -> Vec<Missing> {
-    let reason = format!("the stored value of {:?} was refused: it was tampered with", desired.name);
+    let reason =
+        format!("the stored value of {:?} was refused: it was tampered with", desired.name);
     let missing = |target| Missing {
         target,
         reason: reason.clone(),

@@ -113,12 +113,9 @@ impl Custody {
                 by: held.current.serial.clone(),
                 certificate,
             },
-            None => Change::InstanceEnrolled {
-                token: hash,
-                agent: agent.id,
-                instance: id,
-                certificate,
-            },
+            None => {
+                Change::InstanceEnrolled { token: hash, agent: agent.id, instance: id, certificate }
+            }
         };
         event.reason = format!("instance {id}");
         let effects = Effects { changes: vec![change], events: vec![event], ..Effects::default() };

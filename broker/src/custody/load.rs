@@ -29,8 +29,8 @@ pub(super) async fn load(parts: &Parts) -> Result<Loaded, CustodyError> {
                 // Committed by another broker since the head was read: the writer catches up.
                 break;
             }
-            let record = chain::verify(&parts.keyring, &mut head, row)
-                .map_err(|error| damaged(&error))?;
+            let record =
+                chain::verify(&parts.keyring, &mut head, row).map_err(|error| damaged(&error))?;
             ledger.fold(row.revision, &record).map_err(|error| damaged(&error))?;
             position = row.position;
         }

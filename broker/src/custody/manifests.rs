@@ -193,7 +193,8 @@ impl<'a> Draft<'a> {
                 _ => self.ground.ledger.active_provider(&environment),
             };
             let same = before.map(|before| before.active_provider == active_provider);
-            let change = Change::EnvironmentSet { environment: environment.clone(), active_provider };
+            let change =
+                Change::EnvironmentSet { environment: environment.clone(), active_provider };
             self.note("environment", environment, same, change);
         }
         if let Some(environment) = &self.manifest.environment
@@ -226,7 +227,12 @@ impl<'a> Draft<'a> {
                     format!("{environment}:{name}")
                 };
                 let environment = environment.clone();
-                self.note("ref", shown, same, Change::ReferenceSet { environment, name, reference });
+                self.note(
+                    "ref",
+                    shown,
+                    same,
+                    Change::ReferenceSet { environment, name, reference },
+                );
             }
         }
     }

@@ -104,7 +104,8 @@ impl Custody {
             for report in reports {
                 let named = ledger.secret_named(&admission.environment, &report.name);
                 let Some(secret) = named else { continue };
-                if !ledger.binds(admission.agent, &report.name) && report.state != ReportState::Wiped
+                if !ledger.binds(admission.agent, &report.name)
+                    && report.state != ReportState::Wiped
                 {
                     continue;
                 }

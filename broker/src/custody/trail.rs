@@ -2,9 +2,7 @@
 
 use super::{Custody, CustodyError, plan::event};
 use crate::store::{AuditCursor, StoreError};
-use secretref_domain::{
-    audit::DecodedEntry, caller::Caller, clock::Timestamp, policy::Action,
-};
+use secretref_domain::{audit::DecodedEntry, caller::Caller, clock::Timestamp, policy::Action};
 
 /// Which entries are wanted.
 #[derive(Debug, Clone)]
@@ -78,9 +76,10 @@ impl Custody {
 
 impl AuditFilter {
     fn wants(&self, entry: &DecodedEntry) -> bool {
-        let secret = self.secret.as_ref().is_none_or(|secret| {
-            entry.object_kind == "secret" && entry.object == *secret
-        });
+        let secret = self
+            .secret
+            .as_ref()
+            .is_none_or(|secret| entry.object_kind == "secret" && entry.object == *secret);
         let environment =
             self.environment.as_ref().is_none_or(|environment| entry.environment == *environment);
         secret && environment && self.agent.as_ref().is_none_or(|agent| concerns(entry, agent))
@@ -96,4 +95,3 @@ fn concerns(entry: &DecodedEntry, agent: &str) -> bool {
 
 /// Entries that are read at once.
 const SCAN: i64 = 1000;
-

@@ -227,8 +227,7 @@ impl Writer {
         let mut publication = Publication::default();
         let mut readers = self.shared.ledger_mut();
         for (revision, record) in &records {
-            let touched =
-                self.ledger.fold(*revision, record).map_err(|error| damaged(&error))?;
+            let touched = self.ledger.fold(*revision, record).map_err(|error| damaged(&error))?;
             readers.fold(*revision, record).map_err(|error| damaged(&error))?;
             batch::concern(&mut publication, touched);
         }

@@ -12,15 +12,11 @@ pub(super) use conn::ConnInfo;
 use arc_swap::ArcSwap;
 use quota::Quota;
 use secretref_identity::server::{ServerConfig, accept};
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::AbortHandle,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub struct ListenerLimits {
     /// Connections in all.
     pub connections_max: usize,
-    /// Handshakes under way at once.
+    /// Handshakes under way at once; one more ends the oldest.
     pub handshakes_max: usize,
     /// Connections of one identity.
     pub per_identity_max: usize,
@@ -88,7 +84,7 @@ impl Listener {
 
     async fn accept_all(self, accepted: mpsc::Sender<io::Result<Conn>>) {
         let connections = Arc::new(Semaphore::new(self.limits.connections_max));
-        let handshakes = Arc::new(Semaphore::new(self.limits.handshakes_max));
+        let mut handshakes = VecDeque::with_capacity(self.limits.handshakes_max);
         let quota = Quota::new(self.limits.per_identity_max);
         loop {
             let (tcp, address) = match self.tcp.accept().await {
@@ -104,8 +100,7 @@ impl Listener {
                 tracing::warn!(%address, limit = self.limits.connections_max, "too many connections");
                 continue;
             };
-            // Waiting here leaves further connections in the kernel's queue, which is bounded.
-            let Ok(handshake) = Arc::clone(&handshakes).acquire_owned().await else { return };
+            make_room(&mut handshakes, self.limits.handshakes_max);
             let arrival = Arrival {
                 tcp,
                 address,
@@ -114,12 +109,26 @@ impl Listener {
                 doors: self.doors.load_full(),
             };
             let accepted = accepted.clone();
-            tokio::spawn(async move {
-                if let Some(conn) = arrival.greet(handshake).await {
-                    drop(accepted.send(Ok(conn)).await);
+            let handshake = tokio::spawn(async move {
+                if let Some(conn) = arrival.greet().await {
+                    // It is no handshake any more, so it is not ended as one.
+                    tokio::spawn(async move { drop(accepted.send(Ok(conn)).await) });
                 }
             });
+            handshakes.push_back(handshake.abort_handle());
         }
+    }
+}
+
+/// Ends the oldest handshake where there is no room for another. Those who are slow on purpose are
+/// the oldest; who waited for them to time out would let them keep everybody else out.
+fn make_room(handshakes: &mut VecDeque<AbortHandle>, max: usize) {
+    handshakes.retain(|handshake| !handshake.is_finished());
+    while handshakes.len() >= max
+        && let Some(oldest) = handshakes.pop_front()
+    {
+        tracing::warn!(limit = max, "too many handshakes: the oldest is ended");
+        oldest.abort();
     }
 }
 
@@ -133,14 +142,13 @@ struct Arrival {
 }
 
 impl Arrival {
-    async fn greet(self, handshake: OwnedSemaphorePermit) -> Option<Conn> {
+    async fn greet(self) -> Option<Conn> {
         let Self { tcp, address, connection, quota, doors } = self;
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%address, %error, "a connection was gone at once");
             return None;
         }
         let greeted = accept(tcp, &doors, HANDSHAKE_TIME_MAX).await;
-        drop(handshake);
         let (stream, peer) = match greeted {
             Ok(greeted) => greeted,
             Err(error) => {

@@ -18,9 +18,7 @@ pub(super) fn of(error: CustodyError) -> Status {
             let fix = "secretref agent token AGENT, for a new one".to_owned();
             status(Code::Unauthenticated, code, message, [("fix", fix)])
         }
-        CustodyError::NotAdmitted { code, .. } => {
-            status(Code::PermissionDenied, code, message, [])
-        }
+        CustodyError::NotAdmitted { code, .. } => status(Code::PermissionDenied, code, message, []),
         CustodyError::Invalid { field, problem } => invalid(field, problem),
         CustodyError::NotFound { kind, name, fix } => {
             let (kind, fix) = (("kind", kind.to_owned()), ("fix", fix));
@@ -85,3 +83,6 @@ pub(super) fn status<const N: usize>(
     let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata);
     Status::with_error_details(code, message, details)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,13 +7,18 @@ use crate::place::{
 use anyhow::{Context, Result, ensure};
 use futures_util::FutureExt;
 use secretref_broker::{
-    custody::{Admission, Custody, CustodyError, Frame, Sent},
+    custody::{Admission, Body, Custody, CustodyError, Frame, Sent},
     feed::Cut,
     store::Store,
 };
-use secretref_domain::{caller::Caller, clock::Clock};
+use secretref_domain::{
+    audit::DecodedEntry, caller::Caller, clock::Clock, id::SecretId, version::Version,
+};
 use secretref_testkit::{engine::Engine, on_both_engines};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 on_both_engines!(
@@ -49,10 +54,7 @@ async fn frame(
 
 /// Names of the secrets of a frame, each with its value if it has one.
 fn values(frame: &Frame) -> Vec<(String, Option<String>)> {
-    let value = |body: &std::sync::Arc<_>| {
-        let body: &secretref_broker::custody::Body = body;
-        String::from_utf8_lossy(&body.expose()).into_owned()
-    };
+    let value = |body: &Arc<Body>| String::from_utf8_lossy(&body.expose()).into_owned();
     let secrets = frame.secrets.iter();
     secrets.map(|it| (it.desired.name.to_string(), it.body.as_ref().map(value))).collect()
 }
@@ -94,8 +96,11 @@ async fn what_an_agent_may_no_longer_have_is_taken_away(engine: Engine) -> Resul
     full(&values(&frame(&custody, &admission, &Sent::new()).await?), &[("a", Some("a-1"))])?;
 
     // A capability that is gone.
-    let text = manifest("worker", &["a", "b"])
-        .replacen("\"tool-bindings\"", "\"capabilities\": [\"b\"], \"tool-bindings\"", 1);
+    let text = manifest("worker", &["a", "b"]).replacen(
+        "\"tool-bindings\"",
+        "\"capabilities\": [\"b\"], \"tool-bindings\"",
+        1,
+    );
     apply(&custody, &text).await?;
     let fourth = frame(&custody, &admission, &sent).await?;
     full(&values(&fourth), &[("b", None)])?;
@@ -160,11 +165,12 @@ async fn a_revoked_agent_gets_nothing(engine: Engine) -> Result<()> {
     let admission = worker.admitted(&custody).await?;
     let stream = custody.subscribe(&admission, Uuid::new_v4()).await?;
     drop(stream.take());
-    let revoking = custody.revoke_agent(&ada(), None, agent_name("worker"), String::new(), None);
+    let (caller, worker_name) = (ada(), agent_name("worker"));
+    let revoking = custody.revoke_agent(&caller, None, worker_name, String::new(), None);
     let streams = revoking.await?.answer.streams;
     ensure!(streams == 1, "{streams} streams");
     ensure!(stream.take().and_then(|woken| woken.cut) == Some(Cut::Revoked), "it is not cut");
-    for recorded in [HashMap::new(), recorded(&custody)?] {
+    for recorded in [HashMap::new(), recorded(&custody).await?] {
         let outcome = custody.frame(&admission, &Sent::new(), &recorded).await;
         ensure!(matches!(outcome, Err(CustodyError::NotAdmitted { .. })), "a frame left");
     }
@@ -178,30 +184,13 @@ async fn a_revoked_agent_gets_nothing(engine: Engine) -> Result<()> {
 }
 
 /// As if the delivery of everything had been recorded.
-fn recorded(
-    custody: &Custody,
-) -> Result<HashMap<secretref_domain::id::SecretId, secretref_domain::version::Version>> {
-    let found = ["a", "b"].map(|secret| custody.show_secret_now(secret));
-    found.into_iter().collect()
-}
-
-trait ShowNow {
-    fn show_secret_now(
-        &self,
-        secret: &str,
-    ) -> Result<(secretref_domain::id::SecretId, secretref_domain::version::Version)>;
-}
-
-impl ShowNow for Custody {
-    fn show_secret_now(
-        &self,
-        secret: &str,
-    ) -> Result<(secretref_domain::id::SecretId, secretref_domain::version::Version)> {
-        let (caller, name) = (ada(), name(secret));
-        let shown = self.show_secret(&caller, None, &name).now_or_never();
-        let shown = shown.context("an allowed look waits for nothing")??;
-        Ok((shown.id, shown.current))
+async fn recorded(custody: &Custody) -> Result<HashMap<SecretId, Version>> {
+    let mut recorded = HashMap::new();
+    for secret in ["a", "b"] {
+        let shown = custody.show_secret(&ada(), None, &name(secret)).await?;
+        recorded.insert(shown.id, shown.current);
     }
+    Ok(recorded)
 }
 
 async fn a_superseded_certificate_gets_nothing(engine: Engine) -> Result<()> {
@@ -263,10 +252,8 @@ async fn two_processes_of_one_instance_are_an_alarm(engine: Engine) -> Result<()
     let again = custody.subscribe(&admission, boot).await?;
     let alarms = async || {
         let trail = place.trail().await?;
-        let alarm = |it: &&_| {
-            let it: &secretref_domain::audit::DecodedEntry = it;
-            it.action == "agent.duplicate" && it.reason.starts_with("ALARM")
-        };
+        let alarm =
+            |it: &&DecodedEntry| it.action == "agent.duplicate" && it.reason.starts_with("ALARM");
         Ok::<_, anyhow::Error>(trail.iter().filter(alarm).count())
     };
     ensure!(alarms().await? == 0, "a process that came again is no alarm");
@@ -291,8 +278,7 @@ async fn a_revocation_during_the_record_is_seen() -> Result<()> {
     let mut leaving = Box::pin(frame(&custody, &admission, &nothing));
     ensure!(leaving.as_mut().now_or_never().is_none(), "it left without a record");
     let caller = ada();
-    let revoking =
-        custody.revoke_agent(&caller, None, agent_name("worker"), String::new(), None);
+    let revoking = custody.revoke_agent(&caller, None, agent_name("worker"), String::new(), None);
     let mut revoking = Box::pin(revoking);
     ensure!(revoking.as_mut().now_or_never().is_none(), "it is revoked without a record");
     drop(held_up);

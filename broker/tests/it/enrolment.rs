@@ -99,8 +99,7 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_key(engine: Engine) -> R
 
 async fn tokens_end(engine: Engine) -> Result<()> {
     let (place, custody) = founded(engine).await?;
-    let minted =
-        custody.mint_token(&ada(), None, agent_name("worker"), 60, false).await?;
+    let minted = custody.mint_token(&ada(), None, agent_name("worker"), 60, false).await?;
     ensure!(minted.expires_at == place.in_seconds(60), "{}", minted.expires_at);
     place.clock.advance_seconds(60);
     let late = custody.join(&nobody(), &minted.token, key()).await;

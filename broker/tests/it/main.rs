@@ -4,6 +4,13 @@
 mod authority_log;
 mod delivery;
 mod enrolment;
+mod fields;
+mod hello;
+mod hostile;
+mod methods;
+mod pages;
 mod place;
 mod sealed_rows;
+mod stream;
+mod world;
 mod writer;

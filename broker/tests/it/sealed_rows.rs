@@ -1,9 +1,7 @@
 //! Somebody writes the database past the broker, into what holds the values: only what he touched
 //! is refused, and it is written down.
 
-use crate::place::{
-    Place, ada, apply, environment, join, manifest, name, put, read, to_apply,
-};
+use crate::place::{Place, ada, apply, environment, join, manifest, name, put, read, to_apply};
 use anyhow::{Context, Result, ensure};
 use secretref_broker::custody::{Custody, CustodyError};
 use secretref_domain::{audit::Decision, id::SecretId, version::Version};

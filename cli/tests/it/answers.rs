@@ -132,7 +132,11 @@ fn lists_go_through_all_pages() {
 #[test]
 fn changes_of_versions_are_told() {
     let broker = Broker::start();
-    let told = |arguments: &[&str]| broker.run(arguments, b"").text().to_owned();
+    let told = |arguments: &[&str]| {
+        let ran = broker.run(arguments, b"");
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+        ran.text().to_owned()
+    };
     assert_eq!(told(&["activate", "a", "--version", "3"]), "a v7 (value of v3)\n");
     assert_eq!(told(&["destroy", "a", "--version", "3"]), "a v3 destroyed\n");
     assert_eq!(told(&["delete", "a"]), "a deleted\n");

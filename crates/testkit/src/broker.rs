@@ -6,14 +6,21 @@ use crate::{
     process::{Process, binary},
     wait::DEADLINE,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use secretref_broker::{
+    app::{self, SystemClock},
+    config::{BrokerFile, Config},
+};
 use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output},
+    sync::Arc,
 };
 use tempfile::TempDir;
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Trust domain of every broker under test.
 pub const TRUST_DOMAIN: &str = "stories.test";
@@ -27,10 +34,17 @@ pub const TRUST_DOMAIN: &str = "stories.test";
 /// ```
 pub struct Broker {
     process: Option<Process>,
+    inside: Option<Inside>,
     listening: Listening,
     database_url: Option<String>,
     options: Vec<String>,
     folder: TempDir,
+}
+
+/// A broker that runs in this process; it stops when dropped.
+struct Inside {
+    task: JoinHandle<Result<()>>,
+    _stop: DropGuard,
 }
 
 /// Where a broker listens.
@@ -58,19 +72,58 @@ impl Broker {
     /// # Errors
     /// As [`Broker::start`].
     pub async fn start_with(engine: Engine, options: &[&str]) -> Result<Self> {
+        let mut broker = Self::initialised(engine).await?;
+        broker.options = options.iter().map(ToString::to_string).collect();
+        broker.serve()?;
+        Ok(broker)
+    }
+
+    /// Initialises a new broker and runs it in this process, with settings that no operator may
+    /// make, such as certificates of three seconds.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn start_inside(
+        engine: Engine,
+        change: impl FnOnce(&mut BrokerFile),
+    ) -> Result<Self> {
+        let mut broker = Self::initialised(engine).await?;
+        let mut config = Config::load(&broker.data())?;
+        change(&mut config.file);
+        let (said, mut lines) = mpsc::unbounded_channel();
+        // It ends when its receiver has: what it says after `ready` matters to nobody.
+        let say = move |line: &str| drop(said.send(line.to_owned()));
+        let stop = CancellationToken::new();
+        let serve = app::serve(config, Arc::new(SystemClock), stop.clone(), say);
+        broker.inside = Some(Inside { task: tokio::spawn(serve), _stop: stop.drop_guard() });
+        while let Some(line) = timeout(DEADLINE, lines.recv()).await? {
+            match line.split(' ').nth(1) {
+                Some("agents") => broker.listening.agents = parse(&line)?,
+                Some("admin") => broker.listening.admin = parse(&line)?,
+                Some("health") => broker.listening.health = parse(&line)?,
+                None if line == "ready" => return Ok(broker),
+                _ => bail!("the broker said: {line}"),
+            }
+        }
+        let ended = broker.inside.take().context("it was started")?;
+        ended.task.await??;
+        bail!("the broker ended before it was ready")
+    }
+
+    async fn initialised(engine: Engine) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
         fs::create_dir(folder.path().join("logs"))?;
-        let mut broker = Self {
+        let broker = Self {
             process: None,
+            inside: None,
             listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
             database_url: engine.database_url().await?,
-            options: options.iter().map(ToString::to_string).collect(),
+            options: Vec::new(),
             folder,
         };
         let done = broker.init()?;
         let said = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success(), "init failed with {}: {said}", done.status);
-        broker.serve()?;
         Ok(broker)
     }
 
@@ -100,7 +153,7 @@ impl Broker {
             admin: address(&process, "listening admin ")?,
             health: address(&process, "listening health ")?,
         };
-        process.wait_for_line("ready", DEADLINE)?;
+        process.wait_for_announcement("ready", DEADLINE)?;
         self.listening = listening;
         self.process = Some(process);
         Ok(())
@@ -195,9 +248,12 @@ impl Broker {
 }
 
 fn address(process: &Process, what: &str) -> Result<SocketAddr> {
-    let line = process.wait_for_line(what, DEADLINE)?;
-    let (_, address) = line.split_once(what).context("the line just found")?;
-    let address = address.split_whitespace().next().unwrap_or_default();
+    parse(&process.wait_for_announcement(what, DEADLINE)?)
+}
+
+/// The address at the end of `listening WHAT ADDRESS`.
+fn parse(line: &str) -> Result<SocketAddr> {
+    let address = line.rsplit(' ').next().unwrap_or_default();
     address.parse().with_context(|| format!("{line:?} names no address"))
 }
 

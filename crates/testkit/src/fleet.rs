@@ -55,6 +55,16 @@ pub async fn start(
 }
 
 impl Member {
+    /// A sidecar that joins at an address.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub async fn join(broker: &str, token: &str) -> Result<Self> {
+        let mut member = Self::start(broker, token, &LocalPoolHandle::new(1))?;
+        member.until("its first whole set", Status::is_ready).await?;
+        Ok(member)
+    }
+
     fn start(broker: &str, token: &str, pool: &LocalPoolHandle) -> Result<Self> {
         let folder = tmpfs::folder("secretref-member-")?;
         for private in ["state", "secrets"] {

@@ -87,10 +87,28 @@ impl Process {
     /// # Errors
     /// Where the process ends or the deadline passes without it; with its last lines.
     pub fn wait_for_line(&self, wanted: &str, deadline: Duration) -> Result<String> {
+        self.wait_for(wanted, |line| line.contains(wanted), deadline)
+    }
+
+    /// As [`Process::wait_for_line`], for a line that starts with `wanted`: what a program announces,
+    /// and not what its log says of it.
+    ///
+    /// # Errors
+    /// As [`Process::wait_for_line`].
+    pub fn wait_for_announcement(&self, wanted: &str, deadline: Duration) -> Result<String> {
+        self.wait_for(wanted, |line| line.starts_with(wanted), deadline)
+    }
+
+    fn wait_for(
+        &self,
+        wanted: &str,
+        is_it: impl Fn(&str) -> bool,
+        deadline: Duration,
+    ) -> Result<String> {
         let end = Instant::now() + deadline;
         let mut said = self.output.lock();
         loop {
-            if let Some(line) = said.lines.iter().find(|line| line.contains(wanted)) {
+            if let Some(line) = said.lines.iter().find(|line| is_it(line)) {
                 return Ok(line.clone());
             }
             let left = end.saturating_duration_since(Instant::now());

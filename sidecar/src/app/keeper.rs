@@ -172,6 +172,7 @@ impl Keeper {
             offer.missing.iter().for_each(tell_missing);
             self.missing = offer.missing;
         }
+        changed.iter().for_each(|(name, _)| tell_hooks(&snapshot, name));
         self.hold(snapshot);
         let (reply, results) = oneshot::channel();
         self.waiting.push(Waiting { changed, removed, reply });
@@ -398,6 +399,19 @@ fn results(
         }
     }
     results
+}
+
+/// Whoever relies on a hook has to know that there is none here: this sidecar starts no program,
+/// so it has none to signal or to start again.
+fn tell_hooks(snapshot: &Snapshot, name: &SecretName) {
+    let targets = snapshot.entry(name).map(|held| Arc::clone(&held.targets)).unwrap_or_default();
+    for target in targets.iter() {
+        let hook = target.on_rotate.as_deref().filter(|hook| *hook != "none");
+        if let Some(on_rotate) = hook {
+            let file = &target.file;
+            tracing::info!(secret = %name, %file, on_rotate, "no program to tell of the change");
+        }
+    }
 }
 
 fn tell_missing(missing: &MissingRef) {

@@ -60,9 +60,12 @@ impl End {
         match self {
             Self::PortClosed => Cause::PortClosed,
             Self::Farewell | Self::Resync | Self::Succeeded(_) | Self::Stopped => Cause::Farewell,
-            Self::Unreachable(_) | Self::Lost(_) | Self::CertificateExpired => Cause::Trouble,
+            // A refusal may pass: a broker that cut a stream says only on the next one why.
+            Self::Unreachable(_) | Self::Lost(_) | Self::CertificateExpired | Self::Refused(_) => {
+                Cause::Trouble
+            }
             Self::Overloaded(after) => Cause::Overloaded(*after),
-            Self::Protocol(_) | Self::Superseded | Self::Refused(_) => Cause::Conflict,
+            Self::Protocol(_) | Self::Superseded => Cause::Conflict,
             Self::Revoked(_) | Self::Hopeless(_) => Cause::Hopeless,
         }
     }
@@ -113,7 +116,8 @@ impl From<Status> for End {
         let said = || status.message().chars().take(SAID_CHARS_MAX).collect::<String>();
         match (status.code(), reason(&status).as_deref()) {
             (_, Some("AGENT_REVOKED" | "INSTANCE_REVOKED")) => Self::Revoked(said()),
-            (_, Some("CERTIFICATE_EXPIRED")) => Self::CertificateExpired,
+            // By the broker's clock, which is the one that counts.
+            (_, Some("CERTIFICATE_EXPIRED" | "CERTIFICATE_REQUIRED")) => Self::CertificateExpired,
             (_, Some("CERTIFICATE_SUPERSEDED")) => Self::Hopeless(format!(
                 "the broker has issued a newer certificate to this identity than the one that is \
                  here ({}). Fix: remove the state folder and enrol again with a new token \

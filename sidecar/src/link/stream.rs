@@ -72,10 +72,23 @@ impl Link {
                     session.finish().await;
                     return end;
                 }
-                Err(End::Lost(_)) if session.farewell => return End::Farewell,
-                Err(end) => return end,
+                Err(end) => return self.ended(&session, beside, end).await,
             }
         }
+    }
+
+    /// The stream is over. Where its successor is on its way already, as when the broker closed
+    /// this one because of it, that is what to wait for.
+    async fn ended(&mut self, session: &Session, mut beside: Beside, end: End) -> End {
+        let gone = matches!(end, End::Lost(_) | End::Farewell);
+        if gone && beside.is_dialling() {
+            self.status.send_modify(|status| status.connected = false);
+            return tokio::select! {
+                () = self.shutdown.cancelled() => End::Stopped,
+                dialled = beside.dialled() => dialled.map_or_else(|end| end, End::Succeeded),
+            };
+        }
+        if gone && session.farewell { End::Farewell } else { end }
     }
 
     async fn event(&mut self, session: &mut Session, beside: &mut Beside) -> Event {

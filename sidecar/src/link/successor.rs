@@ -62,6 +62,11 @@ impl Beside {
         reach.mul_f64(fastrand::f64())
     }
 
+    /// What comes of the dial that is under way; never, where none is.
+    pub(super) async fn dialled(&mut self) -> Result<Box<Session>, End> {
+        ended(&mut self.dialling).await
+    }
+
     /// The next thing that comes of it; never, where nothing is under way.
     pub(super) async fn next(&mut self) -> News {
         tokio::select! {

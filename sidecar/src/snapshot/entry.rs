@@ -80,6 +80,8 @@ impl Entry {
     pub fn parse(given: &mut v1::ManifestEntry) -> Result<Self, EntryError> {
         let name = SecretName::parse(&given.name)?;
         let field = |what| EntryError::Field { name: name.clone(), what };
+        // The message's own buffer is shared with the transport and cannot be overwritten from
+        // here; it is dropped at once.
         let value = given.value.take().map(|bytes| SecretValue::new(bytes.to_vec()));
         let value =
             value.transpose().map_err(|why| EntryError::Value { name: name.clone(), why })?;

@@ -173,6 +173,11 @@ impl FakeStream {
         self.send(revision, watch_response::Message::Heartbeat(heartbeat)).await;
     }
 
+    /// Ends the stream with an error.
+    pub(crate) async fn fail(self, status: Status) {
+        self.to.send(Err(status)).await.unwrap();
+    }
+
     /// What the sidecar says next; `None` where it ended the stream.
     pub(crate) async fn heard(&mut self) -> Option<watch_request::Message> {
         let message = timeout(DEADLINE, self.from.message()).await.unwrap();

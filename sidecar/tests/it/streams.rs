@@ -202,6 +202,28 @@ async fn told_to_go_it_opens_the_next_stream_before_it_leaves_the_old() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_closed_because_of_its_successor_waits_for_it() {
+    let (world, mut broker, home, mut guest, old) = settled().await;
+    let go_away = |reason: v1::GoAwayReason| {
+        Message::GoAway(v1::GoAway { reason: reason.into(), ..v1::GoAway::default() })
+    };
+    old.send(1, go_away(v1::GoAwayReason::Age)).await;
+    let mut new = broker.silent_stream().await;
+    // The broker closes the old one when it sees the new one, before it says welcome there.
+    old.send(1, go_away(v1::GoAwayReason::Superseded)).await;
+    old.fail(Status::unavailable("superseded")).await;
+    guest.until(|status| !status.connected).await;
+    new.send(1, Message::Welcome(welcome(&world))).await;
+    guest.until(|status| status.connected && status.streams == 2).await;
+    let entries = vec![entry("a", 2, "alpha 2"), bare(entry("b", 1, ""))];
+    new.manifest(2, manifest(1, ManifestKind::Delta, entries)).await;
+    assert_eq!(told(&new.ack().await.results), ["a v2 APPLIED", "b v1 APPLIED"]);
+    assert_eq!(home.file("A").as_deref(), Some("alpha 2"));
+    assert!(broker.has_no_stream(), "there was no third");
+    guest.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn superseded_by_a_stranger_it_leaves() {
     let (_world, mut broker, home, mut guest, mut stream) = settled().await;
     let reason = v1::GoAwayReason::Superseded.into();

@@ -47,10 +47,7 @@ impl Custody {
         deleted: bool,
     ) -> Result<(Vec<SecretView>, bool), CustodyError> {
         let environment = self.environment(environment);
-        self.permit(caller, Action::MetadataRead, || {
-            event(caller, "secret.list")
-        })
-        .await?;
+        self.permit(caller, Action::MetadataRead, || event(caller, "secret.list")).await?;
         let ledger = self.shared.ledger();
         let mut found = ledger
             .secrets_after(&environment, after)
@@ -126,8 +123,7 @@ impl Custody {
         if let Err(error @ CustodyError::RowRefused { .. }) = &opened {
             let mut record = event(caller, "secret.refuse");
             if let Some(secret) = self.shared.ledger().secret(id) {
-                record =
-                    secret_event(caller, "secret.refuse", &secret.environment, &secret.name);
+                record = secret_event(caller, "secret.refuse", &secret.environment, &secret.name);
             }
             (record.object_id, record.version) = (id.0, version.get());
             (record.decision, record.reason) = (Decision::Denied, format!("ALARM: {error}"));
@@ -136,11 +132,7 @@ impl Custody {
         opened
     }
 
-    async fn open_row(
-        &self,
-        id: SecretId,
-        version: Version,
-    ) -> Result<SecretValue, CustodyError> {
+    async fn open_row(&self, id: SecretId, version: Version) -> Result<SecretValue, CustodyError> {
         let row = self.shared.store.sealed(id, version).await?;
         let ledger = self.shared.ledger();
         let secret = ledger.secret(id).ok_or_else(|| CustodyError::NotFound {
@@ -165,7 +157,9 @@ impl Custody {
         let sealed = SealedVersion { wrapped: row.wrapped, sealed: row.sealed };
         let known = secret.versions.get(&version).map(|version| version.digest);
         if known != Some(sealed.digest()) {
-            return Err(refused("it is not the row that was written: edited, moved or rolled back"));
+            return Err(refused(
+                "it is not the row that was written: edited, moved or rolled back",
+            ));
         }
         self.shared
             .keyring

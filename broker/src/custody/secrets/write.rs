@@ -58,9 +58,8 @@ impl Put {
         }
         for (key, value) in &self.labels {
             if key.is_empty() || key.len().max(value.len()) > LABEL_BYTES_MAX {
-                let problem = format!(
-                    "a key has 1 to {LABEL_BYTES_MAX} bytes and a value at most as many"
-                );
+                let problem =
+                    format!("a key has 1 to {LABEL_BYTES_MAX} bytes and a value at most as many");
                 return Err(CustodyError::invalid(format!("labels[{key:?}]"), problem));
             }
         }
@@ -91,7 +90,8 @@ impl Custody {
             .await?;
         let event = self.write_event(caller, "secret.put", &environment, &put.name, request);
         let custody = self.clone();
-        let plan: Plan<_> = Box::new(move |ground| custody.plan_put(ground, environment, put, event));
+        let plan: Plan<_> =
+            Box::new(move |ground| custody.plan_put(ground, environment, put, event));
         self.writer.change(request, plan).await
     }
 
@@ -198,7 +198,9 @@ impl Custody {
                 return Err(CustodyError::Precondition {
                     code: "VERSION_CURRENT",
                     message: format!("{version} is the current version of secret {name:?}"),
-                    fix: format!("secretref put {name}, or secretref delete {name}, and then again"),
+                    fix: format!(
+                        "secretref put {name}, or secretref delete {name}, and then again"
+                    ),
                 });
             }
             view.state = VersionState::Destroyed;
@@ -273,8 +275,7 @@ impl Custody {
     ) -> Result<Planned<(SecretView, VersionView)>, CustodyError> {
         let id = new.secret.map_or_else(|| SecretId(Uuid::now_v7()), |secret| secret.id);
         let version = new.secret.map_or(Version::FIRST, |secret| secret.newest().next());
-        let sealed =
-            self.shared.keyring.seal_value(&new.environment, id, version, &new.value)?;
+        let sealed = self.shared.keyring.seal_value(&new.environment, id, version, &new.value)?;
         let digest = sealed.digest();
         let size = new.value.len();
         (event.object_id, event.version) = (id.0, version.get());
@@ -349,11 +350,9 @@ fn check_expected(
 ) -> Result<(), CustodyError> {
     let actual = secret.map_or(0, |secret| secret.current.get());
     match expected {
-        Some(expected) if expected != actual => Err(CustodyError::VersionMismatch {
-            name: name.to_string(),
-            expected,
-            actual,
-        }),
+        Some(expected) if expected != actual => {
+            Err(CustodyError::VersionMismatch { name: name.to_string(), expected, actual })
+        }
         _ => Ok(()),
     }
 }

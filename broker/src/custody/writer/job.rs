@@ -38,7 +38,8 @@ impl<T> Verb<T> {
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Job for Verb<T> {
     fn plan(&mut self, ground: &Ground<'_>) -> Result<Effects, CustodyError> {
-        let plan = self.plan.take().ok_or_else(|| CustodyError::Internal("planned twice".into()))?;
+        let plan =
+            self.plan.take().ok_or_else(|| CustodyError::Internal("planned twice".into()))?;
         let Planned { effects, answer } = plan(ground)?;
         self.answer = Some(answer);
         Ok(effects)

@@ -36,8 +36,11 @@ impl v1::agents_service_server::AgentsService for Agents {
         let caller = caller::admin(&self.custody, &request)?;
         let request = request.into_inner();
         let key = request_key(&self.custody, &caller, &request.request_id, "apply", &request)?;
-        let files: Vec<_> =
-            request.files.iter().map(|file| (file.name.as_str(), file.content.as_slice())).collect();
+        let files: Vec<_> = request
+            .files
+            .iter()
+            .map(|file| (file.name.as_str(), file.content.as_slice()))
+            .collect();
         let manifest = manifest::parse(&files)
             .map_err(|errors| refuse::invalid("files".into(), errors.to_string()))?;
         let apply = Apply {
@@ -126,7 +129,8 @@ impl v1::agents_service_server::AgentsService for Agents {
             0 => TOKEN_TTL_SECONDS_DEFAULT,
             ttl => ttl,
         };
-        let grant = self.custody.mint_token(&caller, environment, agent, ttl, request.readmit).await;
+        let grant =
+            self.custody.mint_token(&caller, environment, agent, ttl, request.readmit).await;
         let grant = grant.map_err(refuse::of)?;
         Ok(Response::new(v1::CreateJoinTokenResponse {
             token: grant.token.expose().to_string(),

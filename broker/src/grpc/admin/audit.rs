@@ -74,7 +74,8 @@ fn from_token(token: &str) -> Result<Option<AuditCursor>, FieldError> {
 
 fn to_entry(line: AuditLine) -> v1::AuditEntry {
     let AuditLine { entry, canonical, hash } = line;
-    let recipient = |to: &secretref_domain::audit::Recipient| format!("{}/{}", to.name, to.instance);
+    let recipient =
+        |to: &secretref_domain::audit::Recipient| format!("{}/{}", to.name, to.instance);
     let decision = match entry.decision {
         Decision::Allowed => "allowed",
         Decision::Denied => "denied",

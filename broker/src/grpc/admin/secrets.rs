@@ -62,8 +62,13 @@ impl v1::secrets_service_server::SecretsService for Secrets {
         let after: Option<SecretName> =
             field::optional("page_token", &request.page_token).map_err(refuse::field)?;
         let limit = field::page_size(request.page_size).map_err(refuse::field)?;
-        let listed =
-            self.custody.list_secrets(&caller, environment, after.as_ref(), limit, request.show_deleted);
+        let listed = self.custody.list_secrets(
+            &caller,
+            environment,
+            after.as_ref(),
+            limit,
+            request.show_deleted,
+        );
         let (secrets, more) = listed.await.map_err(refuse::of)?;
         let last = secrets.last().filter(|_| more).map(|secret| secret.name.to_string());
         let next_page_token = last.unwrap_or_default();

@@ -30,8 +30,7 @@ pub(super) fn of(
         }
     }
     for missing in &desired.missing {
-        let state =
-            if missing.denied { v1::RefState::Denied } else { v1::RefState::Unresolved };
+        let state = if missing.denied { v1::RefState::Denied } else { v1::RefState::Unresolved };
         let reason = format!("{}; fix: {}", missing.reason, missing.fix);
         refs.push(v1::RefStatus { state: state.into(), reason, ..blank(&missing.target) });
     }

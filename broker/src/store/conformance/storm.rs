@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 const TASKS: u128 = 32;
@@ -15,6 +16,8 @@ const INNOCENTS: u128 = 4;
 const ROUNDS: i64 = 60;
 /// More polls than this no unit of work takes.
 const POLLS_MAX: u32 = 12;
+/// Far more than the limits on locks and idle transactions together.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Polls a future so many times, and drops it where it stands then: as a server drops a handler
 /// whose client went away.
@@ -99,12 +102,14 @@ async fn put(
 /// The end of a lane once abandoned work on it has ended: that work holds the lane's row, so a
 /// lane that takes an entry has no other writer left.
 async fn settled(store: &Store, lane: BrokerId) -> LaneHead {
-    loop {
+    let started = Instant::now();
+    while started.elapsed() < SETTLES_WITHIN {
         let Ok(mut end) = store.lane_head(lane).await else { continue };
         if store.append(note(Batch::default(), lane, &mut end, &[0])).await.is_ok() {
             return end;
         }
     }
+    panic!("the lane {lane} is held by work that nobody waits for");
 }
 
 pub(super) async fn cancelled_work_loses_nothing_acknowledged(place: Place) {

@@ -95,6 +95,13 @@ fn the_environment_and_the_arguments_of_a_process_are_seen() {
         .spawn()
         .expect("a process");
     let mut scanner = Scanner::new([&canary]).expect("a scanner");
+    // The kernel sets a new program's environment after it has let its parent go on.
+    let place = format!("/proc/{}/environ", child.id());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while fs::read(&place).expect("a process").is_empty() {
+        assert!(std::time::Instant::now() < deadline, "the process has no environment");
+        std::thread::yield_now();
+    }
     scanner.process(child.id()).expect("a process");
     child.kill().expect("a child");
     child.wait().expect("an end");

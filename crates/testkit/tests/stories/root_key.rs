@@ -24,10 +24,10 @@ fn root_key(broker: &Broker) -> PathBuf {
 /// Starts the broker and returns what it says of being sealed, and what health answers.
 fn sealed(broker: &Broker) -> Result<(String, String)> {
     let process = broker.spawn()?;
-    let said = process.wait_for_line("sealed", DEADLINE)?;
-    let line = process.wait_for_line("listening health ", DEADLINE)?;
+    let said = process.wait_for_announcement("sealed: ", DEADLINE)?;
+    let line = process.wait_for_announcement("listening health ", DEADLINE)?;
     let address = line.rsplit(' ').next().context("an address")?.parse()?;
-    let health = http_get(address, "/healthz")?;
+    let health = http_get(address, "/readyz")?;
     ensure!(TcpStream::connect(broker.listening().admin).is_err(), "it administers while sealed");
     ensure!(TcpStream::connect(broker.listening().agents).is_err(), "it serves while sealed");
     Ok((said, health))
@@ -49,7 +49,7 @@ async fn another_brokers_root_key_seals(engine: Engine) -> Result<()> {
     let own = fs::read(root_key(&scene.broker))?;
     fs::write(root_key(&scene.broker), fs::read(root_key(&other.broker))?)?;
     let (said, health) = sealed(&scene.broker)?;
-    ensure!(said.contains("root key") && said.contains("Fix:"), "{said}");
+    ensure!(said.contains("root key") && said.contains("unseal"), "{said}");
     ensure!(health.starts_with("HTTP/1.1 503") && health.contains("sealed"), "{health}");
 
     fs::write(root_key(&scene.broker), own)?;

@@ -47,11 +47,10 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn set(engine: Engine) -> Result<Self> {
-        Self::set_with(engine, &[]).await
+        Self::set_on(Broker::start(engine).await?).await
     }
 
-    pub(crate) async fn set_with(engine: Engine, options: &[&str]) -> Result<Self> {
-        let broker = Broker::start_with(engine, options).await?;
+    pub(crate) async fn set_on(broker: Broker) -> Result<Self> {
         let admin = broker.admin().await?;
         admin.apply(PAYMENT_ANALYST).await?;
         admin.put(STRIPE, b"stripe-1").await?;

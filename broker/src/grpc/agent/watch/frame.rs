@@ -1,6 +1,7 @@
 //! A frame of custody as messages of the wire.
 
 use crate::custody::{Frame, FrameSecret, Sent};
+use prost::Message;
 use secretref_domain::{
     agent::OnRotate,
     id::Digest,
@@ -23,8 +24,7 @@ pub(super) struct Parts {
 /// Prints a frame as a manifest, in parts of less than `bytes_max` each.
 pub(super) fn parts(frame: Frame, nonce: i64, bytes_max: usize) -> Parts {
     let snapshot = frame.secrets.iter().all(|secret| secret.body.is_some());
-    let kind =
-        if snapshot { v1::ManifestKind::Snapshot } else { v1::ManifestKind::Delta };
+    let kind = if snapshot { v1::ManifestKind::Snapshot } else { v1::ManifestKind::Delta };
     let sent = frame.secrets.iter().map(held).collect();
     let removed: Vec<_> = frame.removed.iter().map(removed).collect();
     let missing: Vec<_> = frame.missing.iter().map(missing).collect();
@@ -33,7 +33,7 @@ pub(super) fn parts(frame: Frame, nonce: i64, bytes_max: usize) -> Parts {
     let blank = || v1::Manifest { nonce, kind: kind.into(), ..v1::Manifest::default() };
     let (mut manifests, mut part, mut bytes) = (Vec::new(), blank(), 0);
     for entry in entries {
-        let size = ENTRY_OVERHEAD_BYTES + entry.value.as_ref().map_or(0, |value| value.len());
+        let size = entry.encoded_len() + FIELD_BYTES;
         if bytes + size > bytes_max && !part.entries.is_empty() {
             manifests.push(std::mem::replace(&mut part, blank()));
             bytes = 0;
@@ -41,7 +41,11 @@ pub(super) fn parts(frame: Frame, nonce: i64, bytes_max: usize) -> Parts {
         bytes += size;
         part.entries.push(entry);
     }
-    (part.last, part.removed, part.missing) = (true, removed, missing);
+    let tail = v1::Manifest { removed, missing, ..v1::Manifest::default() };
+    if bytes + tail.encoded_len() > bytes_max && !part.entries.is_empty() {
+        manifests.push(std::mem::replace(&mut part, blank()));
+    }
+    (part.last, part.removed, part.missing) = (true, tail.removed, tail.missing);
     part.manifest_digest = digest.to_vec();
     manifests.push(part);
     for (number, part) in (0..).zip(&mut manifests) {
@@ -84,8 +88,7 @@ fn target(target: DesiredTarget) -> v1::Target {
 }
 
 fn removed((name, deleted): &(SecretName, bool)) -> v1::RemovedSecret {
-    let reason =
-        if *deleted { v1::RemovalReason::Deleted } else { v1::RemovalReason::Unbound };
+    let reason = if *deleted { v1::RemovalReason::Deleted } else { v1::RemovalReason::Unbound };
     v1::RemovedSecret { name: name.to_string(), reason: reason.into() }
 }
 
@@ -97,6 +100,5 @@ fn missing(missing: &Missing) -> v1::MissingRef {
     }
 }
 
-/// What an entry takes besides its value at most: names, digest and a target or two. Templates
-/// are the exception, and the margin of the message's limit is theirs.
-const ENTRY_OVERHEAD_BYTES: usize = 1024;
+/// What an entry's tag and length take at most.
+const FIELD_BYTES: usize = 8;

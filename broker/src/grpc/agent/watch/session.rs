@@ -13,12 +13,11 @@ use crate::{
 };
 use inbound::Opening;
 use outbound::Outbound;
-use secretref_domain::{
-    clock::Timestamp, id::SecretId, name::SecretName, version::Version,
-};
+use secretref_domain::{clock::Timestamp, id::SecretId, name::SecretName, version::Version};
 use secretref_proto::v1;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -43,6 +42,8 @@ pub(super) struct Session {
     sent: Sent,
     digest: [u8; 32],
     missing: Vec<String>,
+    /// Denials that are in the trail already.
+    denied: BTreeSet<String>,
     /// The manifest that is not answered yet.
     unanswered: Option<i64>,
     /// When the last manifest was answered, by the broker's clock in microseconds.
@@ -60,6 +61,8 @@ pub(super) struct Session {
     heard_at: Instant,
     unsaved: BTreeMap<SecretName, Report>,
     saving: Option<JoinHandle<Result<(), CustodyError>>>,
+    /// Its place in the feed: whoever revokes waits until it is given up.
+    subscription: Option<Arc<Subscription>>,
 }
 
 /// Why a session ended.
@@ -95,6 +98,7 @@ impl Session {
             sent: Sent::new(),
             digest: [0; 32],
             missing: Vec::new(),
+            denied: BTreeSet::new(),
             unanswered: None,
             settled_at: 0,
             refused: false,
@@ -106,6 +110,7 @@ impl Session {
             heard_at: now,
             unsaved: BTreeMap::new(),
             saving: None,
+            subscription: None,
         }
     }
 
@@ -119,9 +124,12 @@ impl Session {
         match self.serve(&mut inbound).await {
             Err(End::Said(status)) if status.code() == Code::PermissionDenied => {
                 drop(timeout(LINGER, self.out.fail(*status)).await);
+                let subscription = self.subscription.take();
                 tokio::spawn(async move {
                     tokio::time::sleep(LINGER).await;
                     kill.cancel();
+                    // Only now is it gone: until then its buffers may empty themselves.
+                    drop(subscription);
                 });
             }
             Err(End::Said(status)) => self.out.fail(*status).await,
@@ -137,16 +145,18 @@ impl Session {
     }
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
-        let Opening { boot, sent, message_bytes_max } = inbound::open(&self.custody, inbound).await?;
+        let Opening { boot, sent, message_bytes_max } =
+            inbound::open(&self.custody, inbound).await?;
         (self.boot, self.sent) = (boot, sent);
         self.out.limit(message_bytes_max);
         // Before the first set is worked out, so that no commit falls between the two.
         let subscription = self.custody.subscribe(&self.admission, self.boot).await;
-        let subscription = subscription.map_err(status::of)?;
+        let subscription = Arc::new(subscription.map_err(status::of)?);
+        self.subscription = Some(Arc::clone(&subscription));
         self.out.send(&self.custody, self.welcome()).await?;
         loop {
             if self.due && self.unanswered.is_none() {
-                self.push(inbound).await?;
+                self.push(&subscription, inbound).await?;
             }
             self.save();
             let wake_at = self.wake_at();
@@ -191,12 +201,16 @@ impl Session {
     }
 
     /// Sends what the sidecar is owed and lacks.
-    async fn push(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
+    async fn push(
+        &mut self,
+        subscription: &Subscription,
+        inbound: &mut Streaming<v1::WatchRequest>,
+    ) -> Result<(), End> {
         self.due = false;
         let recorded = std::mem::take(&mut self.recorded);
         let frame = match self.custody.frame(&self.admission, &self.sent, &recorded).await {
             Ok(frame) => frame,
-            Err(CustodyError::NotAdmitted { .. }) => return self.revoke(inbound).await,
+            Err(CustodyError::NotAdmitted { .. }) => return self.shut_out(inbound).await,
             Err(error) => {
                 // What cannot be recorded does not leave. The sidecar keeps what it has.
                 tracing::warn!(%error, agent = %self.admission.name, "nothing was sent");
@@ -210,6 +224,11 @@ impl Session {
         self.look_at = frame.next_expiry.map(|end| self.instant(end));
         let first = self.nonce == 0;
         self.due = frame.behind;
+        if let Err(error) =
+            self.custody.record_denials(&self.admission, &frame.missing, &mut self.denied).await
+        {
+            tracing::warn!(%error, agent = %self.admission.name, "a denial was not recorded");
+        }
         let missing: Vec<_> =
             frame.missing.iter().map(|it| format!("{}: {}", it.target.file, it.reason)).collect();
         let parts = super::frame::parts(frame, self.nonce + 1, self.out.part_bytes_max());
@@ -218,7 +237,16 @@ impl Session {
         }
         self.nonce += 1;
         for manifest in parts.manifests {
-            self.out.send(&self.custody, v1::watch_response::Message::Manifest(manifest)).await?;
+            // A part may wait long for a slow reader, and a revocation waits for none.
+            if !self.custody.admitted(&self.admission) {
+                return self.shut_out(inbound).await;
+            }
+            let part = v1::watch_response::Message::Manifest(manifest);
+            tokio::select! {
+                biased;
+                () = subscription.revoked() => return self.revoke(inbound).await,
+                sent = self.out.send(&self.custody, part) => sent?,
+            }
         }
         (self.sent, self.digest, self.missing) = (parts.sent, parts.digest, missing);
         self.unanswered = Some(self.nonce);
@@ -237,15 +265,11 @@ impl Session {
 
     async fn tick(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
         let now = Instant::now();
-        if self.custody.now() >= self.not_after {
-            let message = "the certificate ended; renew it and come again";
-            return self.end(v1::StreamErrorCode::CertificateExpired, message).await;
-        }
         if now >= self.heard_at + SILENCE_MAX {
             return Err(Status::deadline_exceeded("nothing was heard of the sidecar").into());
         }
         if !self.custody.admitted(&self.admission) {
-            return self.revoke(inbound).await;
+            return self.shut_out(inbound).await;
         }
         if self.look_at.is_some_and(|at| now >= at) {
             (self.look_at, self.due) = (None, true);
@@ -275,6 +299,20 @@ impl Session {
     fn instant(&self, at: Timestamp) -> Instant {
         let millis = u64::try_from(at.millis_since(self.custody.now()) + 1).unwrap_or(0);
         Instant::now() + Duration::from_millis(millis).min(HEARTBEAT_EVERY)
+    }
+
+    /// Ends the stream of an instance that is no longer admitted with this certificate. Only a
+    /// revoked one loses what it has: another comes again with its newer certificate, or with the
+    /// one that it gets for this one.
+    pub(super) async fn shut_out(
+        &mut self,
+        inbound: &mut Streaming<v1::WatchRequest>,
+    ) -> Result<(), End> {
+        if self.custody.revoked(&self.admission) {
+            return self.revoke(inbound).await;
+        }
+        let message = "the certificate ended or was superseded; renew it and come again";
+        self.end(v1::StreamErrorCode::CertificateExpired, message).await
     }
 
     /// Tells the sidecar to take everything away, and waits a moment for it to say that it has. One

@@ -8,7 +8,7 @@ use crate::{
     wire::{Door, Kept, Seen, Update, Value, Verbs},
 };
 use anyhow::{Context, Result, ensure};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use bytes::Bytes;
 use secretref_broker::authority::Authority;
 use secretref_identity::{
@@ -32,10 +32,10 @@ use tokio::{
     sync::{mpsc, watch},
 };
 use tokio_stream::{
-    Stream, StreamExt,
+    StreamExt,
     wrappers::{ReceiverStream, WatchStream},
 };
-use tonic::{Status, Streaming, transport::Server};
+use tonic::{Status, Streaming, codegen::BoxStream, transport::Server};
 use uuid::Uuid;
 
 /// File of a client's certificate chain, of its key, and of the root.
@@ -166,7 +166,8 @@ impl Verbs for Limit {
     fn read(&self) -> Result<Value, Status> {
         let sealed = self.sealed().clone();
         let (nonce, body) = sealed.split_at_checked(NONCE_LEN).unwrap_or_default();
-        let nonce = nonce.try_into().map_err(|_| Status::internal("a nonce"))?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce);
+        let nonce = nonce.map_err(|_| Status::internal("a nonce"))?;
         let mut body = body.to_vec();
         let opened = self.key.open_in_place(nonce, Aad::empty(), &mut body);
         let opened = opened.map_err(|_| Status::internal("opening"))?.len();
@@ -174,12 +175,9 @@ impl Verbs for Limit {
         Ok(Value { value: body.into() })
     }
 
-    fn watch(
-        &self,
-        mut seen: Streaming<Seen>,
-    ) -> impl Stream<Item = Result<Update, Status>> + Send + use<> {
+    fn watch(&self, mut seen: Streaming<Seen>) -> BoxStream<Update> {
         tokio::spawn(async move { while let Ok(Some(_)) = seen.message().await {} });
-        WatchStream::new(self.updates.subscribe()).map(Ok)
+        Box::pin(WatchStream::new(self.updates.subscribe()).map(Ok))
     }
 }
 

@@ -69,7 +69,8 @@ pub(crate) async fn measure(
                 let pid = server.pid()?;
                 let before = cpu_micros(pid)?;
                 let measured = push(server, fleet, shape).await;
-                let measured = measured.with_context(|| format!("a push by {}", contestant.name))?;
+                let measured =
+                    measured.with_context(|| format!("a push by {}", contestant.name))?;
                 let used = quiet(pid).await?.saturating_sub(before);
                 sinks.prune();
                 if round >= WARM_UP_ROUNDS {
@@ -140,9 +141,8 @@ fn table(
         Shape::Instances => format!("{count} sidecars of one agent"),
         Shape::Agents => format!("{count} agents bound to one secret"),
     };
-    let mut table = Table::new(format!(
-        "push of {VALUE_BYTES} bytes to {who}, medians of {rounds} rounds"
-    ));
+    let mut table =
+        Table::new(format!("push of {VALUE_BYTES} bytes to {who}, medians of {rounds} rounds"));
     let large = |target: f64| (count >= LARGE).then_some(target);
     let last = if count >= VERY_LARGE { 1.3 } else { 1.25 };
     let rows: [Row; 14] = [

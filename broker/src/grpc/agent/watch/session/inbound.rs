@@ -5,12 +5,7 @@ use crate::{
     custody::{Custody, Report, ReportState, Sent},
     grpc::status,
 };
-use secretref_domain::{
-    id::Digest,
-    limit::BINDINGS_MAX,
-    name::SecretName,
-    version::Version,
-};
+use secretref_domain::{id::Digest, limit::BINDINGS_MAX, name::SecretName, version::Version};
 use secretref_proto::{PROTOCOL_VERSION, v1};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -47,8 +42,8 @@ fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
     if hello.client_version.len() > CLIENT_VERSION_BYTES_MAX {
         return Err(refuse("hello.client_version", "it is longer than 32 bytes"));
     }
-    let boot = Uuid::parse_str(&hello.boot_id)
-        .map_err(|_| refuse("hello.boot_id", "it is not a UUID"))?;
+    let boot =
+        Uuid::parse_str(&hello.boot_id).map_err(|_| refuse("hello.boot_id", "it is not a UUID"))?;
     if hello.have.len() > BINDINGS_MAX {
         return Err(refuse("hello.have", &format!("it names more than {BINDINGS_MAX} secrets")));
     }
@@ -86,7 +81,8 @@ impl Session {
         message: Result<Option<v1::WatchRequest>, Status>,
         inbound: &mut Streaming<v1::WatchRequest>,
     ) -> Result<(), End> {
-        let Ok(Some(message)) = message else { return Err(End::Gone) };
+        // What cannot be read, being too big say, is answered; if nobody is there, nobody hears it.
+        let Some(message) = message? else { return Err(End::Gone) };
         self.heard_at = Instant::now();
         match message.message {
             Some(v1::watch_request::Message::Ack(ack)) => self.acknowledged(ack),
@@ -101,7 +97,7 @@ impl Session {
             None => {}
         }
         // A sidecar that only ever talks must not keep a revocation from being seen.
-        if self.custody.admitted(&self.admission) { Ok(()) } else { self.revoke(inbound).await }
+        if self.custody.admitted(&self.admission) { Ok(()) } else { self.shut_out(inbound).await }
     }
 
     /// An answer frees the stream for the next manifest, if it is the answer to the last one; what

@@ -1,0 +1,232 @@
+//! Every method, by every kind of caller, on both ports. The list comes from the descriptors, so a
+//! method without a rule here fails the test.
+
+use crate::{
+    place::{
+        Place, ada, admin, agent_name, apply, join, manifest, name, nobody, put, to_apply,
+    },
+    world::World,
+};
+use anyhow::{Context, Result, ensure};
+use http::uri::PathAndQuery;
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use secretref_broker::custody::{AuditFilter, CustodyError};
+use secretref_domain::{audit::Decision, caller::Caller, version::Version};
+use secretref_proto::{
+    DESCRIPTORS,
+    v1::{JoinRequest, enrolment_service_client::EnrolmentServiceClient},
+};
+use secretref_testkit::{admin::Admin, engine::Engine, on_both_engines, peer};
+use std::collections::BTreeSet;
+use tokio_stream::iter;
+use tonic::{Code, Request, Status, client::Grpc, transport::Channel};
+use tonic_prost::ProstCodec;
+
+/// Who may reach a method at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Admins,
+    Agents,
+    /// On the agents' port, without a certificate.
+    Strangers,
+}
+
+const RULES: [(&str, Door); 19] = [
+    ("SecretsService/PutSecret", Door::Admins),
+    ("SecretsService/GetSecret", Door::Admins),
+    ("SecretsService/ListSecrets", Door::Admins),
+    ("SecretsService/ListSecretVersions", Door::Admins),
+    ("SecretsService/AccessSecretVersion", Door::Admins),
+    ("SecretsService/ActivateSecretVersion", Door::Admins),
+    ("SecretsService/DestroySecretVersion", Door::Admins),
+    ("SecretsService/DeleteSecret", Door::Admins),
+    ("SecretsService/UndeleteSecret", Door::Admins),
+    ("AgentsService/ApplyManifest", Door::Admins),
+    ("AgentsService/GetAgent", Door::Admins),
+    ("AgentsService/ListAgents", Door::Admins),
+    ("AgentsService/ListAgentStatuses", Door::Admins),
+    ("AgentsService/CreateJoinToken", Door::Admins),
+    ("AgentsService/RevokeAgent", Door::Admins),
+    ("AuditService/ListAuditEntries", Door::Admins),
+    ("EnrolmentService/Join", Door::Strangers),
+    ("EnrolmentService/Renew", Door::Agents),
+    ("WatchService/Watch", Door::Agents),
+];
+
+/// Calls a method with an empty request; nothing where it was answered.
+async fn call(channel: &Channel, method: &str) -> Result<Option<Status>> {
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await?;
+    let path: PathAndQuery = format!("/{method}").parse()?;
+    let codec = ProstCodec::<(), ()>::default();
+    // As a stream of one message, which any method takes; the first answer is enough.
+    let called = client.streaming(Request::new(iter([()])), path, codec).await;
+    match called {
+        Err(status) => Ok(Some(status)),
+        Ok(answered) => Ok(answered.into_inner().message().await.err()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_method_has_its_door_and_no_other() -> Result<()> {
+    let set = FileDescriptorSet::decode(DESCRIPTORS)?;
+    let mut methods = BTreeSet::new();
+    for file in set.file.iter().filter(|file| file.package() == "secretref.v1") {
+        for service in &file.service {
+            let of = service.name();
+            methods.extend(service.method.iter().map(|it| format!("{of}/{}", it.name())));
+        }
+    }
+    let ruled: BTreeSet<_> = RULES.iter().map(|(method, _)| (*method).to_owned()).collect();
+    ensure!(methods == ruled, "methods without a rule: {:?}", methods.difference(&ruled));
+
+    let world = World::with_worker(Engine::Sqlite, &["a"]).await?;
+    let agent = world.agent_channel(&world.enrolled("worker").await?).await?;
+    let token = world.admin.token("worker").await?;
+    let stranger = peer::anonymous(&world.agents.to_string(), &token).await?;
+    let admin = world.admin.channel();
+    for (method, door) in RULES {
+        let method = format!("secretref.v1.{method}");
+        let by_agent = call(&agent, &method).await?.map(|it| it.code());
+        let by_stranger = call(&stranger, &method).await?.map(|it| it.code());
+        let by_admin = call(&admin, &method).await?.map(|it| it.code());
+        let wanted = match door {
+            // What an empty request is answered is another test's; it is not refused for its caller.
+            Door::Admins => {
+                let refused = [Code::Unimplemented, Code::PermissionDenied, Code::Unauthenticated];
+                ensure!(by_admin.is_none_or(|it| !refused.contains(&it)), "{method}: {by_admin:?}");
+                [Code::Unimplemented, Code::Unimplemented]
+            }
+            Door::Agents => [Code::InvalidArgument, Code::Unauthenticated],
+            // Before its token is read, nobody knows whether somebody may join.
+            Door::Strangers => [Code::InvalidArgument, Code::InvalidArgument],
+        };
+        ensure!(
+            [by_agent, by_stranger] == wanted.map(Some),
+            "{method}: {by_agent:?}, {by_stranger:?}"
+        );
+        if door != Door::Admins {
+            ensure!(by_admin == Some(Code::Unimplemented), "{method}: {by_admin:?}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_port_believes_one_kind_of_certificate() -> Result<()> {
+    let world = World::with_worker(Engine::Sqlite, &["a"]).await?;
+    let worker = world.enrolled("worker").await?;
+    let token = world.admin.token("worker").await?;
+    let (agents, admins) = (world.agents.to_string(), world.admins.to_string());
+    ensure!(Admin::connect_as(&admins, &worker).await.is_err(), "an agent on the admins' port");
+    ensure!(peer::anonymous(&admins, &token).await.is_err(), "a stranger on the admins' port");
+    ensure!(
+        peer::identified(&agents, &world.credentials).await.is_err(),
+        "an administrator on the agents' port"
+    );
+    // Another broker's certificates are nobody's here.
+    let other = World::with_worker(Engine::Sqlite, &["a"]).await?;
+    let namesake = other.enrolled("worker").await?;
+    ensure!(peer::identified(&agents, &namesake).await.is_err(), "another broker's agent");
+    ensure!(Admin::connect_as(&admins, &other.credentials).await.is_err(), "another's admin");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_somebody_does_not_join() -> Result<()> {
+    let world = World::with_worker(Engine::Sqlite, &["a"]).await?;
+    let channel = world.agent_channel(&world.enrolled("worker").await?).await?;
+    let token = world.admin.token("worker").await?;
+    let request = secretref_identity::request::CertificateRequest::generate()?;
+    let join = JoinRequest { token: token.clone(), certificate_request_der: request.der.clone() };
+    let refused = EnrolmentServiceClient::new(channel).join(join).await.err();
+    let refused = refused.context("an agent joined again")?;
+    ensure!(refused.code() == Code::PermissionDenied, "{refused}");
+    ensure!(crate::world::reason(&refused) == "ROLE_MISSING", "{refused:?}");
+    // The token is as good as before.
+    peer::enrolled(&world.agents.to_string(), &token).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_reflection_are_for_administrators() -> Result<()> {
+    let world = World::with_worker(Engine::Sqlite, &["a"]).await?;
+    let token = world.admin.token("worker").await?;
+    let stranger = peer::anonymous(&world.agents.to_string(), &token).await?;
+    let agent = world.agent_channel(&world.enrolled("worker").await?).await?;
+    let methods = [
+        "grpc.health.v1.Health/Check",
+        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        "secretref.v1.SecretsService/Unknown",
+    ];
+    for method in methods {
+        for channel in [&agent, &stranger] {
+            let refused = call(channel, method).await?.map(|it| it.code());
+            ensure!(refused == Some(Code::Unimplemented), "{method}: {refused:?}");
+        }
+        let answered = call(&world.admin.channel(), method).await?.map(|it| it.code());
+        let there = answered != Some(Code::Unimplemented);
+        ensure!(there != method.contains("Unknown"), "{method}: {answered:?}");
+    }
+    Ok(())
+}
+
+on_both_engines!(no_verb_of_custody_is_for_agents_or_strangers);
+
+/// Whatever the doors let in: each verb asks who it is for, and writes down whom it refused.
+async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result<()> {
+    let place = Place::found(engine).await?;
+    let custody = place.open().await?;
+    custody.put(&ada(), put("a", b"one"), None).await?;
+    apply(&custody, &manifest("worker", &["a"])).await?;
+    let worker = join(&custody, "worker").await?.caller;
+    let admission_of = custody.show_agent(&ada(), None, &agent_name("worker")).await?.0.id;
+    let revision = custody.feed().revision();
+    let before = place.trail().await?.len();
+    let filter = || AuditFilter {
+        after: None,
+        since: custody.now(),
+        agent: None,
+        secret: None,
+        environment: None,
+        limit: 10,
+    };
+    let (a, agent) = (|| name("a"), || agent_name("worker"));
+    for who in [&worker, &nobody(), &Caller::Broker { id: custody.broker() }, &admin(&[])] {
+        let outcomes = [
+            ("put", custody.put(who, put("a", b"two"), None).await.err()),
+            ("show", custody.show_secret(who, None, &a()).await.err()),
+            ("list", custody.list_secrets(who, None, None, 10, true).await.err()),
+            ("versions", custody.list_versions(who, None, &a()).await.err()),
+            ("access", custody.access(who, None, &a(), None, "why").await.err()),
+            (
+                "activate",
+                custody.activate(who, None, a(), Version::FIRST, None, None).await.err(),
+            ),
+            ("destroy", custody.destroy(who, None, a(), Version::FIRST, None).await.err()),
+            ("delete", custody.set_deleted(who, None, a(), true, None, None).await.err()),
+            ("undelete", custody.set_deleted(who, None, a(), false, None, None).await.err()),
+            ("apply", custody.apply(who, to_apply(&manifest("x", &["a"])), None).await.err()),
+            ("show agent", custody.show_agent(who, None, &agent()).await.err()),
+            ("list agents", custody.list_agents(who, None, None, 10).await.err()),
+            ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
+            (
+                "revoke",
+                custody.revoke_agent(who, None, agent(), String::new(), None).await.err(),
+            ),
+            ("reports", custody.agent_reports(who, admission_of).await.err()),
+            ("held", custody.held(who, admission_of).await.err()),
+            ("trail", custody.trail(who, filter()).await.err()),
+        ];
+        for (verb, refused) in outcomes {
+            ensure!(matches!(refused, Some(CustodyError::Denied(_))), "{verb} by {who}: {refused:?}");
+        }
+    }
+    ensure!(custody.feed().revision() == revision, "something was done");
+    let denials = place.trail().await?.split_off(before);
+    ensure!(denials.len() == 4 * 17, "{} of 68 denials are on record", denials.len());
+    ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
+    Ok(())
+}
