@@ -12,6 +12,9 @@ BUF_VERSION := 1.75.0
 # One story, and how often: make soak ONLY=swap COUNT=20000
 ONLY ?=
 COUNT ?=
+# A part of the figures, in rounds of one's own: make bench ONLY=instances COUNT=50 SIDECARS=1000
+SIDECARS ?=
+JSON ?=
 
 .PHONY: help demo test soak lint bench clean build deps wire fmt-check clippy deny buf tidy
 
@@ -37,8 +40,11 @@ soak: deps build ## the published figures: ONLY=story COUNT=n
 lint: fmt-check clippy deny buf tidy ## formatting, lints, licences, the wire, the law
 	@echo "lint: clean"
 
-bench: ## commit to delivered and applied, beside a bare fan-out as the limit
-	@$(CARGO) run --quiet --release -p secretref-testkit --bin bench
+bench: deps ## put to delivered and applied, beside a bare fan-out as the limit
+	@$(CARGO) build --quiet --release -p secretref-broker -p secretref-sidecar -p secretref-testkit \
+		--bin secretref-broker --bin secretref-sidecar --bin bench
+	@$(TARGET)/release/bench $(if $(ONLY),--only '$(ONLY)') $(if $(COUNT),--rounds '$(COUNT)') \
+		$(if $(SIDECARS),--sidecars '$(SIDECARS)') $(if $(JSON),--json)
 
 clean: ## removes everything that was built
 	@$(CARGO) clean

@@ -21,6 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(out.join("secretref.v1.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .bytes(".secretref.v1.ManifestEntry.value")
+        // Ordered, so that one message has one encoding: a retry is known by it.
+        .btree_map(".")
         .build_client(true)
         .build_server(true)
         .skip_debug(SECRET_BEARING)

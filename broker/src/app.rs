@@ -5,10 +5,9 @@ mod doors;
 use crate::{
     authority::Authority,
     config::Config,
-    custody::{AUTHORITY, Custody, Parts},
+    custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
     grpc::{Listener, ListenerLimits, serve_admins, serve_agents},
     health::{self, Health},
-    init::{AUDIT_KEY, KEK_CHECK, KEK_ID, MAC_KEY},
     store::{Store, StoreError},
     telemetry::announce,
     unseal::unseal,
@@ -94,7 +93,7 @@ pub async fn serve(
         Err(Opening::Failed(error)) => Err(error),
     };
     stopped.cancel();
-    drop(timeout(STOP_TIME_MAX, tasks.join_all()).await);
+    drop(timeout(STOP_TIME_MAX, async { while tasks.join_next().await.is_some() {} }).await);
     outcome
 }
 
@@ -198,7 +197,7 @@ async fn run(
     health.send_replace(Health::Waiting("stopping".to_owned()));
     // tonic waits for live streams for ever: they end themselves, and this ends the wait.
     custody.feed().drain();
-    drop(timeout(STOP_TIME_MAX, tasks.join_all()).await);
+    drop(timeout(STOP_TIME_MAX, async { while tasks.join_next().await.is_some() {} }).await);
     custody.close().await;
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::{
         BROKER_FILE, BrokerFile, Config, InitArguments, MigrateArguments, ROOT_KEY_FILE,
         certificate_seconds, lease_seconds, profile_file, read_passphrase,
     },
-    custody::{AUTHORITY, Custody, Parts},
+    custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
     store::Store,
     telemetry::announce,
     unseal::{write_private, write_slot},
@@ -214,10 +214,5 @@ fn write_profile(profile: &str, file: &BrokerFile, data_dir: &Path) -> anyhow::R
     Ok(())
 }
 
-/// Names of the sealed keyring in the vault.
-pub(crate) const KEK_ID: &str = "kek-id";
-pub(crate) const KEK_CHECK: &str = "kek-check";
-pub(crate) const MAC_KEY: &str = "mac-key";
-pub(crate) const AUDIT_KEY: &str = "audit-key";
 /// How long the first administrator's certificate is valid: 90 days, as long as its issuer.
 const ADMIN_SECONDS: i64 = 90 * 24 * 3600;

@@ -34,7 +34,7 @@ pub fn harden() -> io::Result<()> {
 
 /// Says on standard error why nothing was done.
 #[expect(clippy::print_stderr, reason = "this is the program's own voice, not its log")]
-pub fn complain(error: &anyhow::Error) {
+pub fn complain(error: &impl std::fmt::Display) {
     eprintln!("error: {error:#}");
 }
 

@@ -113,7 +113,13 @@ pub(crate) async fn channel(profile: &Profile) -> Result<Channel, Failure> {
     let files = profile.credentials()?;
     let config = client_config(profile, &files)?;
     let holder = Holder::fixed(config);
-    client::connect(&profile.address, holder, CONNECT_TIMEOUT).await.map_err(|error| {
+    let found = client::dial(&profile.address, &holder.current(), CONNECT_TIMEOUT).await;
+    // A broker that was just there is given more time: from here on it is slow, not out of reach.
+    let channel = found.and_then(|probe| {
+        drop(probe);
+        client::connect_lazy(&profile.address, holder, ANSWER_TIMEOUT)
+    });
+    channel.map_err(|error| {
         let text = error.to_string();
         match error {
             ConnectError::Address { .. } => {

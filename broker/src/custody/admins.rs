@@ -135,3 +135,8 @@ impl Custody {
 
 /// Name of the sealed authority in the vault.
 pub(crate) const AUTHORITY: &str = "authority";
+/// Names of the sealed keyring in the vault.
+pub(crate) const KEK_ID: &str = "kek-id";
+pub(crate) const KEK_CHECK: &str = "kek-check";
+pub(crate) const MAC_KEY: &str = "mac-key";
+pub(crate) const AUDIT_KEY: &str = "audit-key";

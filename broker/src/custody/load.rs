@@ -12,10 +12,15 @@ pub(super) struct Loaded {
 }
 
 /// Folds the whole authority log, verifying every record, and holds its end against the head and
-/// against this broker's audit lane, whose entries name the revision of their time: a log that was cut
-/// back together with its head is older than the trail.
+/// against this broker's audit lane, whose entries name the revision of their time: a log that was
+/// cut back together with its head is older than the trail.
 pub(super) async fn load(parts: &Parts) -> Result<Loaded, CustodyError> {
     let damaged = |error: &dyn std::fmt::Display| StoreError::Damaged(error.to_string());
+    // Before the head is read, which only moves on: what is committed meanwhile is no rollback.
+    let audited = match parts.store.lane_tail(parts.broker).await? {
+        Some(row) => DecodedEntry::decode(&row.entry).map_err(|error| damaged(&error))?.revision,
+        None => Revision(0),
+    };
     let target = parts.store.head().await?.ok_or_else(|| {
         StoreError::Unusable("it holds no broker's data: run `secretref-broker init`".to_owned())
     })?;
@@ -47,10 +52,6 @@ pub(super) async fn load(parts: &Parts) -> Result<Loaded, CustodyError> {
         .into());
     }
     let lane = parts.store.lane_head(parts.broker).await?;
-    let audited = match parts.store.lane_tail(parts.broker).await? {
-        Some(row) => DecodedEntry::decode(&row.entry).map_err(|error| damaged(&error))?.revision,
-        None => Revision(0),
-    };
     if audited > head.revision {
         return Err(damaged(&format!(
             "the authority log ends at {} and the audit trail has seen {audited}: it was rolled \

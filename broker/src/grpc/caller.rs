@@ -1,6 +1,6 @@
 //! Who asks: from the certificate of the connection, and from nothing else.
 
-use super::{listener::ConnInfo, status};
+use super::{listener::Connection, status};
 use crate::custody::{Custody, CustodyError};
 use secretref_domain::{caller::Caller, change::Serial};
 use secretref_identity::peer::{Peer, Standing};
@@ -38,14 +38,14 @@ pub(super) fn admin<T>(custody: &Custody, request: &Request<T>) -> Result<Caller
     of(custody, request, false).map(|presented| presented.caller)
 }
 
-pub(super) fn connection<T>(request: &Request<T>) -> Result<&ConnInfo, Status> {
+pub(super) fn connection<T>(request: &Request<T>) -> Result<&Connection, Status> {
     request
         .extensions()
-        .get::<ConnInfo>()
+        .get::<Connection>()
         .ok_or_else(|| Status::internal("a connection without a peer"))
 }
 
-fn known(custody: &Custody, peer: &Peer, conn: &ConnInfo) -> Result<Caller, CustodyError> {
+fn known(custody: &Custody, peer: &Peer, conn: &Connection) -> Result<Caller, CustodyError> {
     let serial = Serial(peer.serial.to_string());
     custody.caller(peer.subject, &serial, conn.address)
 }

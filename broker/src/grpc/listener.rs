@@ -7,7 +7,7 @@ mod conn;
 mod quota;
 
 pub use conn::Conn;
-pub(super) use conn::ConnInfo;
+pub(super) use conn::Connection;
 
 use arc_swap::ArcSwap;
 use quota::Quota;
@@ -97,7 +97,8 @@ impl Listener {
                 }
             };
             let Ok(connection) = Arc::clone(&connections).try_acquire_owned() else {
-                tracing::warn!(%address, limit = self.limits.connections_max, "too many connections");
+                let limit = self.limits.connections_max;
+                tracing::warn!(%address, limit, "too many connections");
                 continue;
             };
             make_room(&mut handshakes, self.limits.handshakes_max);
@@ -160,7 +161,7 @@ impl Arrival {
             tracing::warn!(%address, "too many connections of one identity");
             return None;
         };
-        let info = ConnInfo { address, peer: peer.map(Arc::new), kill: CancellationToken::new() };
+        let info = Connection { address, peer: peer.map(Arc::new), kill: CancellationToken::new() };
         Some(Conn::new(stream, info, connection, place))
     }
 }

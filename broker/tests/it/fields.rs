@@ -77,28 +77,38 @@ async fn names_environments_and_request_ids_are_checked_everywhere() -> Result<(
     for (field, name, environment, id) in bad.chain(IDS.map(|id| ("request_id", "a", "", id))) {
         let (name, environment, request_id) =
             (name.to_owned(), environment.to_owned(), id.to_owned());
+        // Asks with these three, and whatever else the request needs.
         macro_rules! refused {
-            ($client:ident.$method:ident($request:ident { $($field:ident),* $(; $other:ident: $value:expr)* })) => {
-                let request = $request {
-                    $($field: $field.clone(),)* $($other: $value,)* ..$request::default()
-                };
+            ($client:ident.$method:ident, $request:ident { $($more:ident: $value:expr),* }) => {
+                let mut request = $request::default();
+                (request.name, request.environment) = (name.clone(), environment.clone());
+                $(request.$more = $value;)*
                 let given = (stringify!($method), &name, &environment, &request_id);
                 table.add(field, given, $client.$method(request).await);
             };
         }
-        refused!(secrets.put_secret(PutSecretRequest { name, environment, request_id; value: b"v".to_vec() }));
-        refused!(secrets.activate_secret_version(ActivateSecretVersionRequest { name, environment, request_id; version: 1 }));
-        refused!(secrets.destroy_secret_version(DestroySecretVersionRequest { name, environment, request_id; version: 1 }));
-        refused!(secrets.delete_secret(DeleteSecretRequest { name, environment, request_id }));
-        refused!(secrets.undelete_secret(UndeleteSecretRequest { name, environment, request_id }));
-        refused!(agents.revoke_agent(RevokeAgentRequest { name, environment, request_id }));
+        let id = || request_id.clone();
+        let bytes = b"value".to_vec();
+        refused!(secrets.put_secret, PutSecretRequest { request_id: id(), value: bytes });
+        refused!(
+            secrets.activate_secret_version,
+            ActivateSecretVersionRequest { request_id: id(), version: 1 }
+        );
+        refused!(
+            secrets.destroy_secret_version,
+            DestroySecretVersionRequest { request_id: id(), version: 1 }
+        );
+        refused!(secrets.delete_secret, DeleteSecretRequest { request_id: id() });
+        refused!(secrets.undelete_secret, UndeleteSecretRequest { request_id: id() });
+        refused!(agents.revoke_agent, RevokeAgentRequest { request_id: id() });
         if field == "request_id" {
             continue;
         }
-        refused!(secrets.get_secret(GetSecretRequest { name, environment }));
-        refused!(secrets.list_secret_versions(ListSecretVersionsRequest { name, environment }));
-        refused!(secrets.access_secret_version(AccessSecretVersionRequest { name, environment; reason: "why".into() }));
-        refused!(agents.get_agent(GetAgentRequest { name, environment }));
+        let why = "a test".to_owned();
+        refused!(secrets.access_secret_version, AccessSecretVersionRequest { reason: why });
+        refused!(secrets.get_secret, GetSecretRequest {});
+        refused!(secrets.list_secret_versions, ListSecretVersionsRequest {});
+        refused!(agents.get_agent, GetAgentRequest {});
     }
     table.check()?;
     unchanged(&world, revision).await
@@ -368,7 +378,12 @@ async fn refusals_say_why_and_how_to_fix_it() -> Result<()> {
     let refused = agents.apply_manifest(strict).await.err();
     helps(refused, Code::FailedPrecondition, "UNRESOLVED_REFS", "secretref put b")?;
     let id = uuid::Uuid::new_v4().to_string();
-    let first = PutSecretRequest { request_id: id.clone(), ..put_request("b", b"one") };
+    // Labels have no order on the wire: a retry may send them in another.
+    let first = PutSecretRequest {
+        request_id: id.clone(),
+        labels: (0..16).map(|at| (format!("k{at}"), "v".to_owned())).collect(),
+        ..put_request("b", b"one")
+    };
     let done = secrets.put_secret(first.clone()).await?.into_inner();
     ensure!(secrets.put_secret(first).await?.into_inner() == done, "a retry is answered otherwise");
     let other = PutSecretRequest { request_id: id, ..put_request("b", b"two") };

@@ -103,7 +103,7 @@ async fn tls_12_is_refused() -> Result<()> {
 }
 
 /// The one test that waits: a connection that says nothing, before its handshake or after it, is
-/// closed by itself. All four at once.
+/// closed by itself. All of them at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_nothing_is_closed() -> Result<()> {
     let world = world().await?;
@@ -114,16 +114,22 @@ async fn who_says_nothing_is_closed() -> Result<()> {
     };
     let agent = tls(world.agents, &worker).await?;
     let admin = tls(world.admins, &world.credentials).await?;
+    // One that begins to speak and then does not go on is no better.
+    let mut half = tls(world.agents, &worker).await?;
+    half.write_all(b"PRI * HTTP/2.0\r\n").await?;
     let (one, other) =
         (TcpStream::connect(world.agents).await?, TcpStream::connect(world.admins).await?);
-    let (agent, admin, one, other) = tokio::join!(
+    let (agent, admin, half, one, other) = tokio::join!(
         until_closed(agent),
         until_closed(admin),
+        until_closed(half),
         until_closed(one),
         until_closed(other)
     );
     ensure!(one?.is_empty() && other?.is_empty(), "a stranger who says nothing is answered");
-    (agent?, admin?);
+    for spoken in [agent, admin, half] {
+        spoken?;
+    }
     serves(&world).await
 }
 

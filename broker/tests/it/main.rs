@@ -1,12 +1,19 @@
 //! The broker as its callers meet it: custody on a real database, and the whole broker on free
 //! ports, by a clock that the tests move.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests, which clippy takes for ordinary code"
+)]
+
 mod authority_log;
 mod delivery;
 mod enrolment;
 mod fields;
 mod hello;
 mod hostile;
+mod lost_answer;
 mod methods;
 mod pages;
 mod place;

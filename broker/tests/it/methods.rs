@@ -2,9 +2,7 @@
 //! method without a rule here fails the test.
 
 use crate::{
-    place::{
-        Place, ada, admin, agent_name, apply, join, manifest, name, nobody, put, to_apply,
-    },
+    place::{Place, ada, admin, agent_name, apply, join, manifest, name, nobody, put, to_apply},
     world::World,
 };
 use anyhow::{Context, Result, ensure};
@@ -92,7 +90,7 @@ async fn every_method_has_its_door_and_no_other() -> Result<()> {
         let by_stranger = call(&stranger, &method).await?.map(|it| it.code());
         let by_admin = call(&admin, &method).await?.map(|it| it.code());
         let wanted = match door {
-            // What an empty request is answered is another test's; it is not refused for its caller.
+            // Whatever an empty request is answered, it is not refused for its caller.
             Door::Admins => {
                 let refused = [Code::Unimplemented, Code::PermissionDenied, Code::Unauthenticated];
                 ensure!(by_admin.is_none_or(|it| !refused.contains(&it)), "{method}: {by_admin:?}");
@@ -201,10 +199,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("list", custody.list_secrets(who, None, None, 10, true).await.err()),
             ("versions", custody.list_versions(who, None, &a()).await.err()),
             ("access", custody.access(who, None, &a(), None, "why").await.err()),
-            (
-                "activate",
-                custody.activate(who, None, a(), Version::FIRST, None, None).await.err(),
-            ),
+            ("activate", custody.activate(who, None, a(), Version::FIRST, None, None).await.err()),
             ("destroy", custody.destroy(who, None, a(), Version::FIRST, None).await.err()),
             ("delete", custody.set_deleted(who, None, a(), true, None, None).await.err()),
             ("undelete", custody.set_deleted(who, None, a(), false, None, None).await.err()),
@@ -212,16 +207,16 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("show agent", custody.show_agent(who, None, &agent()).await.err()),
             ("list agents", custody.list_agents(who, None, None, 10).await.err()),
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
-            (
-                "revoke",
-                custody.revoke_agent(who, None, agent(), String::new(), None).await.err(),
-            ),
+            ("revoke", custody.revoke_agent(who, None, agent(), String::new(), None).await.err()),
             ("reports", custody.agent_reports(who, admission_of).await.err()),
             ("held", custody.held(who, admission_of).await.err()),
             ("trail", custody.trail(who, filter()).await.err()),
         ];
         for (verb, refused) in outcomes {
-            ensure!(matches!(refused, Some(CustodyError::Denied(_))), "{verb} by {who}: {refused:?}");
+            ensure!(
+                matches!(refused, Some(CustodyError::Denied(_))),
+                "{verb} by {who}: {refused:?}"
+            );
         }
     }
     ensure!(custody.feed().revision() == revision, "something was done");

@@ -110,6 +110,8 @@ async fn callers_that_go_away_lose_and_halve_nothing(engine: Engine) -> Result<(
         callers.spawn(come_and_go(custody.clone(), format!("s{at}")));
     }
     let journals = callers.join_all().await;
+    // What those who went away had asked for comes before this.
+    custody.put(&ada(), put("last", b"last"), None).await?;
     drop(custody);
 
     let custody = place.open().await?;

@@ -15,7 +15,7 @@ use secretref_domain::{
 };
 use secretref_proto::v1;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     ffi::OsString,
     fs::File,
     io::{self, IsTerminal, Read},
@@ -185,8 +185,8 @@ fn label(given: &str) -> Result<(String, String), String> {
     }
 }
 
-fn labels(given: &[(String, String)]) -> Result<HashMap<String, String>, Failure> {
-    let mut labels = HashMap::new();
+fn labels(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels = BTreeMap::new();
     for (key, value) in given {
         if labels.insert(key.clone(), value.clone()).is_some() {
             let what = format!("the label {key:?} is given twice");

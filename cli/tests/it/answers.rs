@@ -1,6 +1,6 @@
 //! What is printed of what a broker says.
 
-use crate::broker::Broker;
+use crate::{broker::Broker, run};
 use std::fs;
 
 #[test]
@@ -239,9 +239,9 @@ fn explain_puts_store_and_agents_together() {
 fn bash_completes_names() {
     let broker = Broker::start();
     let script = broker.folder().join("completion.bash");
-    fs::write(&script, broker.run(&["completion", "bash"], b"").out).unwrap();
+    fs::write(&script, run(&[], &["completion", "bash"], b"").out).unwrap();
     let test = r#"
-        eval "secretref() { '$0' \"\$@\"; }"
+        eval "secretref() { '$0' \"\$@\" --wait=120s; }"
         . "$1"
         COMP_WORDS=("${@:2}") COMP_CWORD=$(($# - 2))
         _secretref_with_names secretref "${@: -1}"

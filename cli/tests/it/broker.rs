@@ -57,9 +57,16 @@ impl Broker {
         self.run_as(self.folder.path(), arguments, input)
     }
 
-    /// Runs the binary with the files of a folder.
+    /// Runs the binary with the files of a folder. It waits for the broker, which on a busy
+    /// machine may need longer than the time after which a broker counts as out of reach.
     pub(crate) fn run_as(&self, folder: &Path, arguments: &[&str], input: &[u8]) -> Ran {
-        self.run_program(env!("CARGO_BIN_EXE_secretref"), folder, arguments, input)
+        let mut arguments = arguments.to_vec();
+        arguments.push("--wait=120s");
+        let program = env!("CARGO_BIN_EXE_secretref");
+        let mut ran = self.run_program(program, folder, &arguments, input);
+        let told = |line: &&str| !line.starts_with("waiting for the broker at ");
+        ran.err = ran.err.split_inclusive('\n').filter(told).collect();
+        ran
     }
 
     /// Runs a program in whose environment the files of a folder are.

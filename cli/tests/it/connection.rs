@@ -121,7 +121,7 @@ fn a_profile_is_used() {
     );
     fs::write(folder.join("config.toml"), text).unwrap();
     let env = [("XDG_CONFIG_HOME", home.path().to_str().unwrap())];
-    let ran = run(&env, &["list", "--profile", "prod"], b"");
+    let ran = run(&env, &["list", "--profile", "prod", "--wait=120s"], b"");
     assert_eq!(ran.code, 0, "{}", ran.err);
     let ran = run(&env, &["list"], b"");
     assert_eq!(ran.code, 2, "{}", ran.err);

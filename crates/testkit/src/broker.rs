@@ -7,10 +7,8 @@ use crate::{
     wait::DEADLINE,
 };
 use anyhow::{Context, Result, bail, ensure};
-use secretref_broker::{
-    app::{self, SystemClock},
-    config::{BrokerFile, Config},
-};
+use secretref_broker::{app, config::Config};
+use secretref_domain::clock::Clock;
 use std::{
     fs,
     net::SocketAddr,
@@ -78,23 +76,18 @@ impl Broker {
         Ok(broker)
     }
 
-    /// Initialises a new broker and runs it in this process, with settings that no operator may
-    /// make, such as certificates of three seconds.
+    /// Initialises a new broker and runs it in this process, by another clock than the system's.
     ///
     /// # Errors
     /// As [`Broker::start`].
-    pub async fn start_inside(
-        engine: Engine,
-        change: impl FnOnce(&mut BrokerFile),
-    ) -> Result<Self> {
+    pub async fn start_by(engine: Engine, clock: Arc<dyn Clock>) -> Result<Self> {
         let mut broker = Self::initialised(engine).await?;
-        let mut config = Config::load(&broker.data())?;
-        change(&mut config.file);
+        let config = Config::load(&broker.data())?;
         let (said, mut lines) = mpsc::unbounded_channel();
         // It ends when its receiver has: what it says after `ready` matters to nobody.
         let say = move |line: &str| drop(said.send(line.to_owned()));
         let stop = CancellationToken::new();
-        let serve = app::serve(config, Arc::new(SystemClock), stop.clone(), say);
+        let serve = app::serve(config, clock, stop.clone(), say);
         broker.inside = Some(Inside { task: tokio::spawn(serve), _stop: stop.drop_guard() });
         while let Some(line) = timeout(DEADLINE, lines.recv()).await? {
             match line.split(' ').nth(1) {

@@ -90,8 +90,8 @@ impl Process {
         self.wait_for(wanted, |line| line.contains(wanted), deadline)
     }
 
-    /// As [`Process::wait_for_line`], for a line that starts with `wanted`: what a program announces,
-    /// and not what its log says of it.
+    /// As [`Process::wait_for_line`], for a line that starts with `wanted`: what a program
+    /// announces, and not what its log says of it.
     ///
     /// # Errors
     /// As [`Process::wait_for_line`].

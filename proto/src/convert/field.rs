@@ -6,7 +6,7 @@ use secretref_domain::{
     limit::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX},
     name::EnvironmentName,
 };
-use std::{collections::BTreeMap, collections::HashMap, str::FromStr};
+use std::str::FromStr;
 
 /// A field that is not valid: the message becomes `google.rpc.BadRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,12 +86,6 @@ pub fn page_size(given: i32) -> Result<usize, FieldError> {
             Err(FieldError::new("page_size", problem))
         }
     }
-}
-
-/// Labels, in order.
-#[must_use]
-pub fn labels(given: HashMap<String, String>) -> BTreeMap<String, String> {
-    given.into_iter().collect()
 }
 
 /// A time for the wire.

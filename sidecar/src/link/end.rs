@@ -29,7 +29,10 @@ pub enum End {
     #[error("the certificate has ended")]
     CertificateExpired,
     /// The agent or this instance is revoked.
-    #[error("the broker revoked this identity: {0}")]
+    #[error(
+        "the broker revoked this identity: {0}. To let the agent in again: \
+         secretref agent token AGENT --readmit, and a new --state-dir"
+    )]
     Revoked(String),
     /// The broker wants to begin anew.
     #[error("the broker asks to begin anew")]

@@ -217,12 +217,12 @@ impl Link {
         go_away: &GoAway,
     ) -> Result<(), End> {
         let reason = go_away.reason();
-        tracing::info!(reason = reason.as_str_name(), "the broker asks to come again");
         if reason == GoAwayReason::Superseded {
             // By our own next stream, or by somebody else's.
             let own = beside.is_dialling() || session.stream_seq < self.stream_seq;
             return if own { Ok(()) } else { Err(End::Superseded) };
         }
+        tracing::info!(reason = reason.as_str_name(), "the broker asks to come again");
         session.farewell = true;
         if !beside.is_dialling() {
             let (from, to) = (go_away.retry_after_min_ms, go_away.retry_after_max_ms);

@@ -184,7 +184,7 @@ fn parse_put(request: v1::PutSecretRequest) -> Result<Put, FieldError> {
         name: field::name("name", &request.name)?,
         value: value.map_err(|error| FieldError::new("value", error))?,
         service: request.service,
-        labels: field::labels(request.labels),
+        labels: request.labels,
         expires_at: field::time("expire_time", request.expire_time.as_ref())?,
         deprecation_date: field::time("deprecation_time", request.deprecation_time.as_ref())?,
         expected: match request.expected_version {
@@ -228,7 +228,7 @@ fn to_secret(secret: SecretView) -> v1::Secret {
         environment: secret.environment.to_string(),
         uid: secret.id.to_string(),
         service: secret.service,
-        labels: secret.labels.into_iter().collect(),
+        labels: secret.labels,
         current_version: secret.current.get(),
         create_time: Some(to_time(secret.created_at)),
         update_time: Some(to_time(secret.updated_at)),

@@ -23,7 +23,7 @@ use tonic::transport::server::Connected;
 
 /// What a handler may know of its connection.
 #[derive(Clone)]
-pub struct ConnInfo {
+pub struct Connection {
     /// Where it comes from.
     pub address: SocketAddr,
     /// Who is at its other end; nobody where no certificate was presented.
@@ -32,13 +32,15 @@ pub struct ConnInfo {
     pub kill: CancellationToken,
 }
 
-/// A connection. It ends when it is killed, and when nothing comes in the first seconds: a client
-/// that shakes hands and then says nothing would hold its place for ever.
+/// A connection. It ends when it is killed, and when HTTP/2 is not begun in the first seconds: a
+/// client that shakes hands and then says nothing, or half of it, would hold its place for ever.
 pub struct Conn {
     stream: TlsStream<TcpStream>,
-    info: ConnInfo,
+    info: Connection,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
     silent: Option<Pin<Box<Sleep>>>,
+    /// Bytes that came in the first seconds.
+    heard: usize,
     /// Held for as long as the connection is open.
     _places: (OwnedSemaphorePermit, Place),
 }
@@ -46,13 +48,13 @@ pub struct Conn {
 impl Conn {
     pub(super) fn new(
         stream: TlsStream<TcpStream>,
-        info: ConnInfo,
+        info: Connection,
         connection: OwnedSemaphorePermit,
         place: Place,
     ) -> Self {
         let killed = Box::pin(info.kill.clone().cancelled_owned());
         let silent = Some(Box::pin(tokio::time::sleep(SILENCE_TIME_MAX)));
-        Self { stream, info, killed, silent, _places: (connection, place) }
+        Self { stream, info, killed, silent, heard: 0, _places: (connection, place) }
     }
 
     fn poll_end(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -62,15 +64,15 @@ impl Conn {
         if let Some(silent) = &mut self.silent
             && silent.as_mut().poll(context).is_ready()
         {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the client said nothing"));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the client did not begin HTTP/2"));
         }
         Ok(())
     }
 }
 
 impl Connected for Conn {
-    type ConnectInfo = ConnInfo;
-    fn connect_info(&self) -> ConnInfo {
+    type ConnectInfo = Connection;
+    fn connect_info(&self) -> Connection {
         self.info.clone()
     }
 }
@@ -84,8 +86,12 @@ impl AsyncRead for Conn {
         self.poll_end(context)?;
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.silent = None;
+        if self.silent.is_some() {
+            self.heard += buffer.filled().len() - before;
+            // From the preface on, HTTP/2's own pings find out who is gone.
+            if self.heard >= PREFACE_BYTES {
+                self.silent = None;
+            }
         }
         polled
     }
@@ -113,5 +119,7 @@ impl AsyncWrite for Conn {
     }
 }
 
+/// What every client of HTTP/2 says first.
+const PREFACE_BYTES: usize = 24;
 /// How long a connection may say nothing after its handshake.
 const SILENCE_TIME_MAX: Duration = Duration::from_secs(5);

@@ -1,17 +1,22 @@
 //! A certificate ends: the stream with it, and not the agent.
 
 use crate::scene::{AGENT, STRIPE, Scene};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use secretref_broker::{app, config::Config};
 use secretref_domain::{clock::Clock, version::Version};
+use secretref_proto::v1::{StreamErrorCode, watch_response::Message};
 use secretref_testkit::{
-    admin::Admin, clock::ManualClock, engine::Engine, fleet::Member, on_both_engines,
+    admin::Admin, broker::Broker, clock::ManualClock, engine::Engine, fleet::Member,
+    on_both_engines, peer,
 };
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-on_both_engines!(a_sidecar_whose_certificate_ended_renews_and_is_current,);
+on_both_engines!(
+    a_sidecar_whose_certificate_ended_renews_and_is_current,
+    an_ended_certificate_ends_its_stream_and_only_renews,
+);
 
 /// Two hours pass for the broker while the sidecar holds a stream: a certificate lives one.
 async fn a_sidecar_whose_certificate_ended_renews_and_is_current(engine: Engine) -> Result<()> {
@@ -53,5 +58,37 @@ async fn a_sidecar_whose_certificate_ended_renews_and_is_current(engine: Engine)
     member.stop().await?;
     stop.cancel();
     serving.await??;
+    Ok(())
+}
+
+/// On the wire: the stream ends with the reason, and the certificate is good for one thing.
+async fn an_ended_certificate_ends_its_stream_and_only_renews(engine: Engine) -> Result<()> {
+    let clock = ManualClock::at(app::SystemClock.now());
+    let broker = Broker::start_by(engine, Arc::new(clock.clone())).await?;
+    let scene = Scene::set_on(broker).await?;
+    let token = scene.admin.token(AGENT).await?;
+    let ended = peer::enrolled(&scene.agents(), &token).await?;
+    let mut watcher = peer::Watcher::open(&scene.agents(), &ended).await?;
+    let (nonce, entries) = watcher.manifest().await?;
+    watcher.acknowledge(nonce, &entries).await?;
+    clock.advance_seconds(2 * 3600);
+    scene.admin.put(STRIPE, b"stripe-2").await?;
+    let rest = watcher.rest().await?;
+    let told = rest.iter().any(|message| {
+        let Message::Error(error) = message else { return false };
+        error.code() == StreamErrorCode::CertificateExpired
+    });
+    ensure!(told, "the stream ended without saying why: {rest:?}");
+
+    let again = match peer::Watcher::open(&scene.agents(), &ended).await {
+        Err(_) => true,
+        Ok(mut watcher) => watcher.manifest().await.is_err(),
+    };
+    ensure!(again, "an ended certificate watches");
+    let renewed = peer::renewed(&scene.agents(), &ended).await?;
+    ensure!(renewed.subject() == ended.subject(), "it became another");
+    let mut watcher = peer::Watcher::open(&scene.agents(), &renewed).await?;
+    let (_, entries) = watcher.manifest().await?;
+    ensure!(entries.len() == 2, "{entries:?}");
     Ok(())
 }

@@ -12,6 +12,7 @@ const HOUSES: [House; 3] = [
     House {
         folder: "broker/src/",
         floors: &[
+            (8, &["init"]),
             (7, &["app"]),
             (6, &["grpc", "health"]),
             (5, &["rotation", "alerts"]),
@@ -49,8 +50,8 @@ const HOUSES: [House; 3] = [
         floors: &[
             (6, &["cmd"]),
             (5, &["connect"]),
-            (4, &["print", "profile"]),
-            (3, &["failure"]),
+            (4, &["profile", "failure"]),
+            (3, &["print"]),
             (2, &["config"]),
         ],
     },

@@ -114,8 +114,8 @@ impl Session {
         }
     }
 
-    /// Runs until the stream ends, and says why it did. A revoked instance's connection is cut: what
-    /// was said last is given a moment to leave, and then nothing can any more.
+    /// Runs until the stream ends, and says why it did. A revoked instance's connection is cut:
+    /// what was said last is given a moment to leave, and then nothing can any more.
     pub(super) async fn run(
         mut self,
         mut inbound: Streaming<v1::WatchRequest>,
@@ -156,7 +156,8 @@ impl Session {
         self.out.send(&self.custody, self.welcome()).await?;
         loop {
             if self.due && self.unanswered.is_none() {
-                self.push(&subscription, inbound).await?;
+                // Boxed, so that a stream that waits does not keep room for it.
+                Box::pin(self.push(&subscription, inbound)).await?;
             }
             self.save();
             let wake_at = self.wake_at();

@@ -2,7 +2,7 @@
 
 use crate::{
     push::{Contestant, MEGABYTE},
-    servers::{Broker, Shape},
+    servers::{Broker, Server, Shape},
     table::{Figure, Table, Target},
     usage::{quiet, resident_bytes},
 };
@@ -31,11 +31,11 @@ pub(crate) async fn measure(contestants: &mut [Contestant]) -> Result<Table> {
     table.add("server", "MB", figures, Some(Target::NumberMax(15.0)));
     let mut figures = Vec::new();
     for contestant in contestants.iter() {
-        let bytes = match contestant.server.broker() {
-            Some(broker) => sidecar_bytes(broker).await?,
-            None => 0,
+        let megabytes = match &contestant.server {
+            Server::Broker(broker) => sidecar_bytes(broker).await? as f64 / MEGABYTE,
+            Server::Limit(_) => f64::NAN,
         };
-        figures.push(Figure::new(contestant.name, bytes as f64 / MEGABYTE));
+        figures.push(Figure::new(contestant.name, megabytes));
     }
     table.add("sidecar", "MB", figures, Some(Target::NumberMax(8.0)));
     Ok(table)

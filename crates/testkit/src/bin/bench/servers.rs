@@ -94,14 +94,6 @@ impl Server {
             Self::Limit(limit) => limit.lines(count),
         }
     }
-
-    /// A folder in which it does not matter what is written, for figures of other processes.
-    pub(crate) fn broker(&self) -> Option<&Broker> {
-        match self {
-            Self::Broker(broker) => Some(broker),
-            Self::Limit(_) => None,
-        }
-    }
 }
 
 fn create_micros(answer: &PutSecretResponse) -> Option<i64> {

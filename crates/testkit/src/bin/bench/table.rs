@@ -16,7 +16,7 @@ struct Row {
     target: Option<Target>,
 }
 
-/// One server's number.
+/// One server's number; NaN where there is none, or where it would be noise.
 pub(crate) struct Figure {
     of: &'static str,
     number: f64,
@@ -66,7 +66,8 @@ impl Table {
 impl Row {
     fn ratio(&self, figure: &Figure) -> Option<f64> {
         let limit = self.figures.iter().find(|figure| figure.of == LIMIT)?.number;
-        (figure.of != LIMIT && limit > 0.0).then_some(figure.number / limit)
+        let ratio = figure.number / limit;
+        (figure.of != LIMIT && ratio.is_finite()).then_some(ratio)
     }
 
     fn json(&self) -> Value {
@@ -128,6 +129,7 @@ impl Table {
 /// Three digits that count.
 fn short(number: f64) -> String {
     match number.abs() {
+        _ if number.is_nan() => "–".to_owned(),
         ..10.0 => format!("{number:.2}"),
         ..100.0 => format!("{number:.1}"),
         _ => format!("{number:.0}"),

@@ -100,14 +100,20 @@ impl<V: Verbs> Service<http::Request<Body>> for Door<V> {
                 PUBLISH => {
                     let serve = service_fn(move |request: Request<Value>| {
                         let verbs = Arc::clone(&verbs);
-                        async move { verbs.publish(request.into_inner().value).await.map(Response::new) }
+                        async move {
+                            let value = request.into_inner().value;
+                            verbs.publish(value).await.map(Response::new)
+                        }
                     });
                     Grpc::new(ProstCodec::default()).unary(serve, request).await
                 }
                 WRITE => {
                     let serve = service_fn(move |request: Request<Value>| {
                         let verbs = Arc::clone(&verbs);
-                        async move { verbs.write(request.into_inner().value).await.map(Response::new) }
+                        async move {
+                            let value = request.into_inner().value;
+                            verbs.write(value).await.map(Response::new)
+                        }
                     });
                     Grpc::new(ProstCodec::default()).unary(serve, request).await
                 }
