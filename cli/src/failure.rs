@@ -1,7 +1,6 @@
 //! Failures: one line each, that says what, which, why and how to fix it, and an exit code that
 //! scripts rely on.
 
-use crate::print::plain;
 use secretref_proto::ERROR_DOMAIN;
 use std::{fmt, io, process::ExitCode};
 use tonic::{Code, Status};
@@ -153,6 +152,18 @@ fn words(status: &Status) -> String {
         "" => format!("the broker answered {:?}", status.code()),
         message => message.to_owned(),
     }
+}
+
+/// Text on one line without anything that steers a terminal: what others wrote is shown, never
+/// obeyed. Line ends become spaces, other control and direction characters `\u{fffd}`.
+pub(crate) fn plain(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        other if other.is_control() => '\u{fffd}',
+        other => other,
+    };
+    text.trim_end().chars().map(shown).collect()
 }
 
 #[cfg(test)]

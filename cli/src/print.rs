@@ -4,6 +4,7 @@ pub(crate) mod json;
 pub(crate) mod status;
 pub(crate) mod time;
 
+pub(crate) use crate::failure::plain;
 use crate::{config::Config, failure::Failure};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -96,18 +97,6 @@ impl Printer {
     fn tell(&self, line: &str) {
         let _ = writeln!(io::stderr().lock(), "{line}");
     }
-}
-
-/// Text on one line without anything that steers a terminal: what others wrote is shown, never
-/// obeyed. Line ends become spaces, other control and direction characters `\u{fffd}`.
-pub(crate) fn plain(text: &str) -> String {
-    let shown = |character: char| match character {
-        '\n' | '\r' | '\t' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        other if other.is_control() => '\u{fffd}',
-        other => other,
-    };
-    text.trim_end().chars().map(shown).collect()
 }
 
 /// A version as people read it; `-` where there is none.

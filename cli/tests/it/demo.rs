@@ -4,6 +4,7 @@ use crate::run;
 use std::{
     fs,
     io::{BufRead, BufReader},
+    path::Path,
     process::{Command, Stdio, id},
     thread,
     time::{Duration, Instant},
@@ -11,9 +12,11 @@ use std::{
 
 #[test]
 fn missing_programs_are_named() {
-    let folder = tempfile::tempdir().unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_secretref"));
+    let folder = tempfile::tempdir_in(binary.parent().unwrap()).unwrap();
     let alone = folder.path().join("secretref");
-    fs::copy(env!("CARGO_BIN_EXE_secretref"), &alone).unwrap();
+    // A copy could not be started while another test's child still holds it open for writing.
+    fs::hard_link(binary, &alone).unwrap();
     let output = Command::new(alone).arg("demo").env_clear().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();

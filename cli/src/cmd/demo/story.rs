@@ -188,9 +188,7 @@ impl Teller<'_> {
     }
 
     async fn start_sidecar(&mut self, broker: &Broker, address: &str) -> Result<(), Failure> {
-        self.step(
-            "Its sidecar enrols with a join token, once, and gets a certificate for an hour",
-        )?;
+        self.step("Its sidecar trades a join token for a certificate of its own")?;
         let request = v1::CreateJoinTokenRequest {
             agent: AGENT.to_owned(),
             ..v1::CreateJoinTokenRequest::default()
@@ -306,7 +304,7 @@ impl Teller<'_> {
     }
 
     async fn show_audit(&mut self, broker: &Broker) -> Result<(), Failure> {
-        self.step("The audit trail: every change and every delivery, chained by hashes")?;
+        self.step("The audit trail: its newest entries, and every hash computed again")?;
         let trail = broker.trail().await?;
         let last = &trail[trail.len().saturating_sub(LAST_ENTRIES)..];
         for entry in last {

@@ -50,8 +50,8 @@ const HOUSES: [House; 3] = [
         floors: &[
             (6, &["cmd"]),
             (5, &["connect"]),
-            (4, &["profile", "failure"]),
-            (3, &["print"]),
+            (4, &["print", "profile"]),
+            (3, &["failure"]),
             (2, &["config"]),
         ],
     },
