@@ -26,7 +26,8 @@ demo: build ## the whole story in one terminal
 
 test: deps build ## everything that has to pass, on SQLite and on a throwaway Postgres
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(BIN)/with-postgres $(CARGO) nextest run --workspace --no-fail-fast; \
+		$(BIN)/with-postgres $(CARGO) nextest run --workspace --no-fail-fast \
+			--config-file crates/testkit/nextest.toml; \
 	else \
 		$(BIN)/with-postgres $(CARGO) test --workspace --lib --bins --tests --no-fail-fast; \
 	fi

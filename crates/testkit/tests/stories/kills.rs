@@ -38,8 +38,10 @@ async fn what_was_acknowledged_outlives_every_kill(engine: Engine) -> Result<()>
         broker.serve().with_context(|| format!("start after kill {kill}"))?;
         alive.send_replace(Some(broker.admin().await?));
     }
-    drop(alive);
     let admin = broker.admin().await?;
+    // Without the last one in the channel a writer would go on with it for ever.
+    alive.send_replace(None);
+    drop(alive);
     let mut acknowledged = 0;
     for (writer, task) in writers.into_iter().enumerate() {
         let journal = task.await??;
