@@ -55,6 +55,7 @@ fn result(
         evidence: evidence.into(),
         detail,
         apply_time: Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }),
+        deliveries: Vec::new(),
     }
 }
 

@@ -96,6 +96,7 @@ fn owed(
             detail: report.detail.clone(),
             report_time: Some(to_time(report.at)),
             connected: connected(report),
+            deliveries: Vec::new(),
         })
         .collect();
     v1::RefStatus {

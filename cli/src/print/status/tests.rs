@@ -14,6 +14,7 @@ fn said(version: i64, state: &str) -> v1::InstanceRefStatus {
         detail: "disk full".to_owned(),
         report_time: Some(at("2026-11-23T12:03:11Z")),
         connected: true,
+        deliveries: Vec::new(),
     }
 }
 
