@@ -9,7 +9,7 @@ TOOLS := $(TARGET)/tools
 # The version of buf that lints and compares the wire, where none is installed.
 BUF_VERSION := 1.75.0
 
-# One story, and how often: make soak ONLY=swap COUNT=20000
+# One story, and how often: make soak ONLY=race COUNT=1000
 ONLY ?=
 COUNT ?=
 # A part of the figures, in rounds of one's own: make bench ONLY=instances COUNT=50 SIDECARS=1000

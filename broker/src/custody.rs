@@ -33,6 +33,7 @@ pub use trail::{AuditFilter, AuditLine, AuditPage};
 use crate::{authority::Authority, feed::Feed, store::Store};
 use arc_swap::ArcSwap;
 use bodies::Bodies;
+use reports::Results;
 use secretref_domain::{
     audit::{Decision, Event},
     caller::Caller,
@@ -50,6 +51,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 use writer::{Writer, WriterHandle};
 
@@ -92,6 +94,7 @@ struct Shared {
     contact: AtomicI64,
     feed: Feed,
     bodies: Bodies,
+    results: Results,
     ledger: RwLock<Ledger>,
 }
 
@@ -124,6 +127,7 @@ impl Custody {
         let shared = Arc::new(Shared {
             feed: Feed::new(loaded.head.revision),
             bodies: Bodies::new(),
+            results: Results::new(),
             ledger: RwLock::new(loaded.ledger),
             epoch: loaded.head.epoch,
             store: parts.store,
@@ -221,8 +225,9 @@ impl Custody {
         Ok(())
     }
 
-    /// Closes the store; nothing can be done any more.
+    /// Saves what sidecars said last and closes the store; nothing can be done any more.
     pub async fn close(&self) {
+        drop(timeout(SETTLE_TIME_MAX, self.reports_settled()).await);
         self.shared.store.close().await;
     }
 
@@ -237,7 +242,7 @@ impl Custody {
         let mut event = event();
         event.decision = Decision::Denied;
         event.reason = denied.to_string();
-        self.writer.note(vec![event], Vec::new()).await?;
+        self.writer.note(vec![event]).await?;
         Err(denied.into())
     }
 
@@ -248,5 +253,9 @@ impl Custody {
 
 /// After so long without an answer of the store, what a broker says is stale.
 const STALE_MILLIS: i64 = 15_000;
+/// How long the store may take at the end to save what sidecars said.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(2);
+/// Recipients that one audit entry names.
+const RECIPIENTS_MAX: usize = 10_000;
 /// How long the answer of a request is kept for a retry, in seconds.
 const REQUEST_SECONDS_MAX: i64 = 24 * 3600;

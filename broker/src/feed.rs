@@ -8,7 +8,7 @@ use secretref_domain::{
     version::{Revision, Version},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -84,7 +84,7 @@ pub struct Publication {
     /// Instances that are no longer admitted.
     pub revoked_instances: Vec<(AgentId, InstanceId)>,
     /// Deliveries whose audit record was part of the commit.
-    pub recorded: Vec<(AgentId, InstanceId, SecretId, Version)>,
+    pub recorded: Vec<((AgentId, SecretId, Version), HashSet<InstanceId>)>,
 }
 
 impl Feed {
@@ -135,9 +135,9 @@ impl Feed {
     /// Wakes those that a commit concerns. To be called once it is durable and folded.
     pub fn publish(&self, revision: Revision, publication: &Publication) {
         let streams = lock(&self.0.streams);
-        for (agent, instance, secret, version) in &publication.recorded {
+        for ((agent, secret, version), instances) in &publication.recorded {
             for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
-                if stream.instance == *instance {
+                if instances.contains(&stream.instance) {
                     lock(&stream.pending).recorded.insert(*secret, *version);
                 }
             }

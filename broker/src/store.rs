@@ -132,6 +132,8 @@ pub struct ReportRow {
     pub evidence: i64,
     /// Why it failed.
     pub detail: String,
+    /// Each way by which it gets it: a JSON array.
+    pub deliveries: String,
     /// Process of the sidecar that said it.
     pub boot: Uuid,
     /// When it arrived, by the broker's clock.

@@ -42,6 +42,10 @@ impl Bodies {
         self.0.insert(key, body).await;
     }
 
+    pub(super) async fn get(&self, key: &(SecretId, Version)) -> Option<Arc<Body>> {
+        self.0.get(key).await
+    }
+
     /// The body, or what `load` makes it; many who ask at once wait for one load.
     pub(super) async fn or_load<F>(
         &self,

@@ -99,7 +99,7 @@ impl Custody {
         event.object_id = agent.0;
         event.decision = Decision::Denied;
         event.reason = format!("certificate {} is revoked, superseded or at its end", serial.0);
-        self.writer.note(vec![event], Vec::new()).await?;
+        self.writer.note(vec![event]).await?;
         Err(not_admitted(&admission))
     }
 
@@ -136,7 +136,7 @@ impl Custody {
         let fresh = now.iter().filter(|(key, _)| !noted.contains(*key));
         let events: Vec<_> = fresh.map(|(_, it)| self.denial(admission, it)).collect();
         if !events.is_empty() {
-            self.writer.note(events, Vec::new()).await?;
+            self.writer.note(events).await?;
         }
         *noted = now.into_keys().collect();
         Ok(())
@@ -175,16 +175,16 @@ impl Custody {
             event.object_id = admission.agent.0;
             event.reason = format!("ALARM: process {boot} while {rival} held a stream");
             tracing::warn!(agent = %name, instance = %admission.instance, "two live streams");
-            self.writer.note(vec![event], Vec::new()).await?;
+            self.writer.note(vec![event]).await?;
         }
         Ok(subscription)
     }
 
     /// Works out what to send: the whole set, with the values that are not in `sent`. Values leave
     /// only with their record durable: those in `recorded` have one, for the others one is written
-    /// here. Recording and loading take time, in which anything may change, so the set is worked
-    /// out again afterwards: what the agent may no longer have is left out, and what is newer by
-    /// then comes with the next frame.
+    /// here. Recording and loading take time, and where anything changed meanwhile the set is
+    /// worked out again: what the agent may no longer have is left out, and what is newer by then
+    /// comes with the next frame.
     ///
     /// # Errors
     /// [`CustodyError::NotAdmitted`] where the instance is no longer admitted; any other: nothing
@@ -195,31 +195,36 @@ impl Custody {
         sent: &Sent,
         recorded: &HashMap<SecretId, Version>,
     ) -> Result<Frame, CustodyError> {
-        let (_, before) = self.desired(admission)?;
+        let (at, before) = self.desired(admission)?;
         let lacking: Vec<_> = before
             .secrets
             .iter()
             .filter(|owed| sent.get(&owed.name) != Some(&(owed.version, owed.digest)))
+            .map(|owed| (owed.secret, owed.version, owed.digest))
             .collect();
         let unrecorded: Vec<_> = lacking
             .iter()
-            .filter(|owed| recorded.get(&owed.secret) != Some(&owed.version))
-            .map(|owed| (owed.secret, owed.version))
+            .filter(|(secret, version, _)| recorded.get(secret) != Some(version))
+            .map(|(secret, version, _)| (*secret, *version))
             .collect();
         if !unrecorded.is_empty() {
-            self.record(admission, &unrecorded).await?;
+            Box::pin(self.record(admission, &unrecorded)).await?;
         }
+        let broker = Caller::Broker { id: self.broker() };
         let mut loaded = HashMap::new();
-        for owed in lacking {
-            let body = match self.body(owed.secret, owed.version).await {
+        for (secret, version, digest) in lacking {
+            let body = match self.body(&broker, secret, version).await {
                 Ok(body) => Some(body),
                 // One bad row is no reason to keep the others back.
                 Err(CustodyError::RowRefused { .. }) => None,
                 Err(error) => return Err(error),
             };
-            loaded.insert(owed.secret, Loaded { version: owed.version, digest: owed.digest, body });
+            loaded.insert(secret, Loaded { version, digest, body });
         }
-        let (revision, now) = self.desired(admission)?;
+        let (revision, now) = match self.still_so(at, &before) {
+            true => (at, before),
+            false => self.desired(admission)?,
+        };
         Ok(self.assemble(admission, revision, now, sent, loaded))
     }
 
@@ -231,6 +236,14 @@ impl Custody {
             Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now))),
             None => Err(not_admitted(admission)),
         }
+    }
+
+    /// Whether what was worked out at a revision would come to the same now. Whether the instance
+    /// is still admitted is asked again at every send.
+    fn still_so(&self, at: Revision, desired: &Desired) -> bool {
+        let now = self.now();
+        let mut ends = desired.secrets.iter().filter_map(|owed| owed.expires_at);
+        self.shared.ledger().revision() == at && ends.all(|end| now < end)
     }
 
     async fn record(
@@ -250,15 +263,7 @@ impl Custody {
             };
             deliveries.iter().flat_map(event).collect()
         };
-        self.writer.note(events, Vec::new()).await
-    }
-
-    async fn body(&self, secret: SecretId, version: Version) -> Result<Arc<Body>, CustodyError> {
-        let broker = Caller::Broker { id: self.broker() };
-        let load =
-            async { Ok(Arc::new(Body::new(self.open_value(&broker, secret, version).await?))) };
-        // One load serves many.
-        self.shared.bodies.or_load((secret, version), load).await.map_err(|error| (*error).clone())
+        self.writer.note(events).await
     }
 
     fn assemble(

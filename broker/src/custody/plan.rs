@@ -1,7 +1,7 @@
 //! What a verb wants to happen, worked out against a ledger before anything happens.
 
 use super::CustodyError;
-use crate::store::{ReportRow, SealedRow};
+use crate::store::SealedRow;
 use secretref_domain::{
     audit::{Decision, Event},
     caller::Caller,
@@ -36,7 +36,6 @@ pub(super) struct Effects {
     pub(super) changes: Vec<Change>,
     pub(super) sealed: Vec<SealedRow>,
     pub(super) shredded: Vec<(SecretId, Version)>,
-    pub(super) reports: Vec<ReportRow>,
     pub(super) events: Vec<Event>,
     /// Values that a push is about to need.
     pub(super) bodies: Vec<((SecretId, Version), Arc<Body>)>,

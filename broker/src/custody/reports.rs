@@ -1,14 +1,18 @@
 //! What sidecars say became of what they were sent.
 
+mod results;
+
+use results::Said;
+pub(super) use results::{Results, Round};
+
 use super::{Admission, Custody, CustodyError, plan::event};
 use crate::store::ReportRow;
 use secretref_domain::{
-    audit::{Event, Recipient},
     caller::Caller,
     clock::Timestamp,
-    id::{AgentId, BrokerId, InstanceId, SecretId},
-    ledger::Ledger,
-    limit::DETAIL_BYTES_MAX,
+    delivery::{Delivery, Evidence},
+    id::{AgentId, InstanceId, SecretId},
+    limit::{DELIVERIES_MAX, DETAIL_BYTES_MAX},
     name::SecretName,
     policy::Action,
 };
@@ -60,10 +64,12 @@ pub struct Report {
     pub version: i64,
     /// What became of it.
     pub state: ReportState,
-    /// How the sidecar knows; a number as on the wire.
-    pub evidence: i64,
+    /// How the sidecar knows.
+    pub evidence: Evidence,
     /// Why it failed.
     pub detail: String,
+    /// Each way by which the agent gets it.
+    pub deliveries: Vec<Delivery>,
 }
 
 /// What an instance said last of a secret.
@@ -77,57 +83,50 @@ pub struct AgentReport {
     pub version: i64,
     /// What became of it.
     pub state: ReportState,
-    /// How the sidecar knows; a number as on the wire.
-    pub evidence: i64,
+    /// How the sidecar knows.
+    pub evidence: Evidence,
     /// Why it failed.
     pub detail: String,
+    /// Each way by which the agent gets it.
+    pub deliveries: Vec<Delivery>,
     /// When it was said, by the broker's clock.
     pub at: Timestamp,
 }
 
 impl Custody {
-    /// Records what an instance says. Reports of secrets that it is not bound to are dropped: a
-    /// sidecar speaks only of what it was sent.
-    ///
-    /// # Errors
-    /// [`CustodyError::Store`].
-    pub async fn report(
-        &self,
-        admission: &Admission,
-        boot: Uuid,
-        reports: Vec<Report>,
-    ) -> Result<(), CustodyError> {
+    /// Takes what an instance says; it is durable a moment later. Reports of secrets that it is not
+    /// bound to are dropped: a sidecar speaks only of what it was sent.
+    pub fn report(&self, admission: &Admission, boot: Uuid, reports: Vec<Report>) {
         let now = self.now();
-        let (mut rows, mut events) = (Vec::new(), Vec::new());
-        {
-            let ledger = self.shared.ledger();
-            for report in reports {
-                let named = ledger.secret_named(&admission.environment, &report.name);
-                let Some(secret) = named else { continue };
-                if !ledger.binds(admission.agent, &report.name)
-                    && report.state != ReportState::Wiped
-                {
-                    continue;
-                }
-                events.push(told(self.broker(), admission, &ledger, secret.id, &report));
-                rows.push(ReportRow {
-                    environment: admission.environment.clone(),
-                    agent: admission.agent,
-                    instance: admission.instance,
-                    secret: secret.id,
-                    version: report.version,
-                    state: report.state as i64,
-                    evidence: report.evidence,
-                    detail: cut(report.detail),
-                    boot,
-                    at: now,
-                });
-            }
-        }
-        if rows.is_empty() { Ok(()) } else { self.writer.note(events, rows).await }
+        let ledger = self.shared.ledger();
+        let said = reports.into_iter().filter_map(|report| {
+            let secret = ledger.secret_named(&admission.environment, &report.name)?;
+            let bound = ledger.binds(admission.agent, &report.name);
+            let row = || ReportRow {
+                environment: admission.environment.clone(),
+                agent: admission.agent,
+                instance: admission.instance,
+                secret: secret.id,
+                version: report.version,
+                state: report.state as i64,
+                evidence: report.evidence as i64,
+                detail: cut(report.detail),
+                deliveries: written(report.deliveries),
+                boot,
+                at: now,
+            };
+            let agent = admission.name.clone();
+            (bound || report.state == ReportState::Wiped).then(|| Said { agent, row: row() })
+        });
+        self.shared.results.add(said);
     }
 
-    /// What the instances of an agent said last.
+    /// Waits until everything that was said so far is durable, or could not be made so.
+    pub(super) async fn reports_settled(&self) {
+        self.shared.results.settled().await;
+    }
+
+    /// What the instances of an agent said last, up to this moment.
     ///
     /// # Errors
     /// A denial, or [`CustodyError::Store`].
@@ -137,6 +136,7 @@ impl Custody {
         agent: AgentId,
     ) -> Result<Vec<AgentReport>, CustodyError> {
         self.permit(caller, Action::MetadataRead, || event(caller, "agent.status")).await?;
+        self.reports_settled().await;
         let rows = self.shared.store.reports(agent).await?;
         let report = |row: ReportRow| {
             Some(AgentReport {
@@ -144,8 +144,10 @@ impl Custody {
                 secret: row.secret,
                 version: row.version,
                 state: ReportState::of(row.state)?,
-                evidence: row.evidence,
+                evidence: Evidence::of(row.evidence),
                 detail: row.detail,
+                // Informs and decides nothing: what cannot be read is not shown.
+                deliveries: serde_json::from_str(&row.deliveries).unwrap_or_default(),
                 at: row.at,
             })
         };
@@ -159,31 +161,6 @@ impl Custody {
     }
 }
 
-fn told(
-    broker: BrokerId,
-    admission: &Admission,
-    ledger: &Ledger,
-    secret: SecretId,
-    report: &Report,
-) -> Event {
-    let environment = ledger.secret(secret).map(|secret| secret.environment.to_string());
-    Event {
-        environment: environment.unwrap_or_default(),
-        object_kind: "secret",
-        object: report.name.to_string(),
-        object_id: secret.0,
-        version: report.version,
-        reason: cut(report.detail.clone()),
-        recipients: vec![Recipient {
-            agent: admission.agent,
-            name: admission.name.to_string(),
-            instance: admission.instance,
-        }],
-        // Written on behalf of the recipients, so that what many say alike is one entry.
-        ..event(&Caller::Broker { id: broker }, action(report.state))
-    }
-}
-
 fn action(state: ReportState) -> &'static str {
     match state {
         ReportState::Received => "secret.received",
@@ -192,6 +169,15 @@ fn action(state: ReportState) -> &'static str {
         ReportState::Deferred => "secret.deferred",
         ReportState::Wiped => "secret.wiped",
     }
+}
+
+/// As the store keeps them.
+fn written(mut deliveries: Vec<Delivery>) -> String {
+    deliveries.truncate(DELIVERIES_MAX);
+    for delivery in &mut deliveries {
+        delivery.place = cut(std::mem::take(&mut delivery.place));
+    }
+    serde_json::to_string(&deliveries).unwrap_or_else(|_| "[]".to_owned())
 }
 
 /// A detail is the sidecar's text: it is cut, and control characters are taken out.

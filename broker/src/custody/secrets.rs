@@ -5,7 +5,7 @@ mod write;
 
 pub use write::Put;
 
-use super::{Custody, CustodyError, plan::event};
+use super::{Body, Custody, CustodyError, plan::event};
 use secretref_domain::{
     audit::Event,
     caller::Caller,
@@ -14,11 +14,10 @@ use secretref_domain::{
     ledger::{Ledger, Secret},
     name::{EnvironmentName, SecretName},
     policy::Action,
-    value::SecretValue,
     version::Version,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A secret as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +79,7 @@ pub struct SecretRead {
     /// Its version.
     pub version: VersionView,
     /// The value.
-    pub value: SecretValue,
+    pub value: Arc<Body>,
 }
 
 impl SecretView {

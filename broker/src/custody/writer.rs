@@ -3,7 +3,7 @@
 //!
 //! While a commit is under way, the next commands gather; so the busier it is, the more commands
 //! share a commit. A batch with changes takes the head's lock, gets one revision, and extends the
-//! authority log and the audit lane under it. A batch of notes alone (deliveries, reports,
+//! authority log and the audit lane under it. A batch of notes alone (deliveries, results,
 //! denials) touches only this broker's lane, so that brokers do not wait for one another.
 //!
 //! Whoever asks may go away at any time: his command is carried out whole or not at all.
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     feed::Publication,
-    store::{Head, LaneHead, Locked, LogRow, ReportRow, StoreError},
+    store::{Head, LaneHead, Locked, LogRow, StoreError},
 };
 use batch::Draft;
 pub(super) use batch::delivery_events;
@@ -42,7 +42,6 @@ pub(super) struct Change {
 
 pub(super) struct Note {
     events: Vec<Event>,
-    reports: Vec<ReportRow>,
     reply: oneshot::Sender<Result<(), CustodyError>>,
 }
 
@@ -72,14 +71,10 @@ impl WriterHandle {
         answer.await.map_err(|_| CustodyError::Stopping)?
     }
 
-    /// Records events and reports, and waits until they are durable.
-    pub(super) async fn note(
-        &self,
-        events: Vec<Event>,
-        reports: Vec<ReportRow>,
-    ) -> Result<(), CustodyError> {
+    /// Records events, and waits until they are durable.
+    pub(super) async fn note(&self, events: Vec<Event>) -> Result<(), CustodyError> {
         let (reply, answer) = oneshot::channel();
-        let note = Note { events, reports, reply };
+        let note = Note { events, reply };
         self.0.send(Command::Note(note)).await.map_err(|_| CustodyError::Stopping)?;
         answer.await.map_err(|_| CustodyError::Stopping)?
     }
@@ -115,9 +110,13 @@ impl Writer {
         loop {
             let mut batch = std::mem::take(&mut held_back);
             if batch.is_empty() {
-                match self.commands.recv().await {
-                    Some(command) => batch.push(command),
-                    None => return,
+                tokio::select! {
+                    biased;
+                    command = self.commands.recv() => match command {
+                        Some(command) => batch.push(command),
+                        None => return,
+                    },
+                    () = self.shared.results.due() => {}
                 }
             }
             while batch.len() < BATCH_MAX
@@ -131,19 +130,20 @@ impl Writer {
     }
 
     async fn commit(&mut self, batch: Vec<Command>) {
-        let mut draft = Draft::new(batch, self.shared.clock.now());
+        let results = self.shared.results.take();
+        let mut draft = Draft::new(batch, results, self.shared.clock.now());
         match self.write(&mut draft).await {
             Ok(()) => {
                 self.shared.touch();
                 let publication = self.make_visible(&mut draft).await;
                 let revision = self.head.revision;
                 self.shared.feed.publish(revision, &publication);
-                draft.answer(revision);
+                draft.answer(&self.shared, revision);
             }
             Err(error) => {
                 tracing::warn!(%error, "a batch was not written");
                 self.astray = true;
-                draft.refuse(&error);
+                draft.refuse(&self.shared, &error);
             }
         }
     }

@@ -79,7 +79,7 @@ fn a_recorded_delivery_reaches_the_instance_that_it_names_only() {
     let secret = SecretId(Uuid::from_u128(9));
     let publication = Publication {
         agents: vec![agent(1)],
-        recorded: vec![(agent(1), instance(1), secret, Version::FIRST)],
+        recorded: vec![((agent(1), secret, Version::FIRST), HashSet::from([instance(1)]))],
         ..Publication::default()
     };
     feed.publish(Revision(1), &publication);

@@ -215,6 +215,7 @@ fn report(agent: u128, instance: u128, version: i64) -> ReportRow {
         state: 1,
         evidence: 2,
         detail: "reloaded – in 3 ms".to_owned(),
+        deliveries: "[]".to_owned(),
         boot: Uuid::from_u128(7),
         at: Timestamp::from_micros(version * 1000),
     }

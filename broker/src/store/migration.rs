@@ -8,12 +8,16 @@ use sqlx::{
 };
 
 /// The migrations of SQLite, by number.
-pub(super) const SQLITE: &[(i64, &str, &str)] =
-    &[(1, "store", include_str!("../../../migrations/sqlite/0001_store.sql"))];
+pub(super) const SQLITE: &[(i64, &str, &str)] = &[
+    (1, "store", include_str!("../../../migrations/sqlite/0001_store.sql")),
+    (2, "deliveries", include_str!("../../../migrations/sqlite/0002_deliveries.sql")),
+];
 
 /// The migrations of Postgres, by number.
-pub(super) const POSTGRES: &[(i64, &str, &str)] =
-    &[(1, "store", include_str!("../../../migrations/postgres/0001_store.sql"))];
+pub(super) const POSTGRES: &[(i64, &str, &str)] = &[
+    (1, "store", include_str!("../../../migrations/postgres/0001_store.sql")),
+    (2, "deliveries", include_str!("../../../migrations/postgres/0002_deliveries.sql")),
+];
 
 /// Applies migrations inside the caller's transaction, which holds the lock: sqlx's own would be a
 /// session's lock, which stays when the work fails half-way.

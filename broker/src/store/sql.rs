@@ -50,8 +50,8 @@ pub(super) const AUDIT_AFTER: &str = "\
 
 /// What the instances of an agent said last.
 pub(super) const REPORTS: &str = "\
-    SELECT instance, secret, environment, version, state, evidence, detail, boot, at \
-    FROM reports WHERE agent = $1 ORDER BY instance, secret";
+    SELECT instance, secret, environment, version, state, evidence, detail, boot, at, \
+    deliveries FROM reports WHERE agent = $1 ORDER BY instance, secret";
 
 /// Forgets old answers.
 pub(super) const FORGET_REQUESTS: &str = "DELETE FROM requests WHERE at < $1";

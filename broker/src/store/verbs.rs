@@ -273,6 +273,7 @@ fn report_of<E: Engine>(agent: AgentId, row: &E::Row) -> Result<ReportRow, Store
         detail: E::text(row, 6).map_err(fault::before_commit)?,
         boot: id_of::<E>(row, 7)?,
         at: time_of::<E>(row, 8)?,
+        deliveries: E::text(row, 9).map_err(fault::before_commit)?,
     })
 }
 

@@ -77,11 +77,11 @@ impl Rows {
         ensure!(of == ("a", self.a.0, 2), "{what}: {alarm:?}");
         let older =
             custody.access(&ada(), None, &name("a"), Some(Version::FIRST), "a test").await?;
-        ensure!(older.value.expose() == b"a-1", "{what}: the version before");
+        ensure!(older.value.expose() == b"a-1".as_slice(), "{what}: the version before");
         ensure!(read(custody, "b").await? == b"b-1", "{what}: another secret");
         let elsewhere = Some(environment("elsewhere"));
         let other = custody.access(&ada(), elsewhere, &name("a"), None, "a test").await?;
-        ensure!(other.value.expose() == b"x-1", "{what}: another environment");
+        ensure!(other.value.expose() == b"x-1".as_slice(), "{what}: another environment");
         // A new version heals it.
         custody.put(&ada(), put("a", b"a-3"), None).await?;
         ensure!(read(custody, "a").await? == b"a-3", "{what}: a new version");

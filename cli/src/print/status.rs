@@ -3,7 +3,7 @@
 
 use super::{json, plain, time, version};
 use prost_types::Timestamp;
-use secretref_proto::v1::{self, RefState};
+use secretref_proto::v1::{self, DeliveryWay, Evidence, RefState, RotationEffect};
 use serde::Serialize;
 
 /// An agent for `--json`.
@@ -40,6 +40,17 @@ struct Word {
     at: Option<String>,
     connected: bool,
     detail: Option<String>,
+    deliveries: Vec<Delivery>,
+}
+
+#[derive(Serialize)]
+struct Delivery {
+    way: &'static str,
+    place: String,
+    version: i64,
+    evidence: Option<String>,
+    since: Option<String>,
+    on_rotation: &'static str,
 }
 
 impl From<v1::AgentStatus> for Agent {
@@ -64,6 +75,7 @@ impl From<v1::RefStatus> for Ref {
             evidence: json::present(said.evidence),
             connected: said.connected,
             detail: json::present(said.detail),
+            deliveries: said.deliveries.into_iter().map(Delivery::from).collect(),
         };
         Self {
             state: state(status.state()),
@@ -77,6 +89,45 @@ impl From<v1::RefStatus> for Ref {
             reason: status.reason,
             instances: status.instances.into_iter().map(word).collect(),
         }
+    }
+}
+
+impl From<v1::Delivery> for Delivery {
+    fn from(delivery: v1::Delivery) -> Self {
+        Self {
+            way: way(&delivery),
+            version: delivery.version,
+            evidence: json::present(evidence(&delivery).to_owned()),
+            since: time::optional(delivery.since_time.as_ref()),
+            on_rotation: match delivery.effect() {
+                RotationEffect::Signal => "signal",
+                RotationEffect::Hook => "hook",
+                RotationEffect::Restart => "restart",
+                RotationEffect::HandOver => "hand-over",
+                RotationEffect::Nothing | RotationEffect::Unspecified => "nothing",
+            },
+            place: delivery.place,
+        }
+    }
+}
+
+fn way(delivery: &v1::Delivery) -> &'static str {
+    match delivery.way() {
+        DeliveryWay::File => "file",
+        DeliveryWay::Socket => "socket",
+        DeliveryWay::Environment => "environment",
+        DeliveryWay::Unspecified => "unknown way",
+    }
+}
+
+fn evidence(delivery: &v1::Delivery) -> &'static str {
+    match delivery.evidence() {
+        Evidence::Written => "written",
+        Evidence::Read => "read",
+        Evidence::Reloaded => "reloaded",
+        Evidence::Gated => "gated",
+        Evidence::Confirmed => "confirmed",
+        Evidence::Unspecified => "",
     }
 }
 
@@ -98,11 +149,14 @@ pub(crate) fn label(status: &v1::RefStatus) -> &str {
     if status.env_var.is_empty() { &status.file } else { &status.env_var }
 }
 
-/// A ref as people read it, and below it what each instance said last.
+/// A ref as people read it; below it what each instance said last, and which ways it has it.
 pub(crate) fn lines(status: &v1::RefStatus, now: &Timestamp) -> Vec<String> {
     let mut lines = vec![plain(&headline(status, now))];
-    let words = status.instances.iter().map(|said| word(said, now));
-    lines.extend(words.map(|word| format!("     {}", plain(&word))));
+    for said in &status.instances {
+        lines.push(format!("     {}", plain(&word(said, now))));
+        let rungs = said.deliveries.iter().map(|delivery| rung(delivery, now));
+        lines.extend(rungs.map(|rung| format!("       {}", plain(&rung))));
+    }
     lines
 }
 
@@ -164,7 +218,46 @@ fn injected(status: &v1::RefStatus, now: &Timestamp) -> String {
         "" => String::new(),
         source => format!(", {source}"),
     };
-    format!("✅ {}: injected ({until})   {applied}, file{source}", label(status))
+    format!("✅ {}: injected ({until})   {applied}, {}{source}", label(status), ways(status))
+}
+
+/// The ways by which instances have it, each named once: `env` where a process has it.
+fn ways(status: &v1::RefStatus) -> String {
+    let mut ways: Vec<_> = status
+        .instances
+        .iter()
+        .flat_map(|said| &said.deliveries)
+        .map(|delivery| match delivery.way() {
+            DeliveryWay::Environment => "env",
+            _ => way(delivery),
+        })
+        .collect();
+    ways.sort_unstable();
+    ways.dedup();
+    if ways.is_empty() { "file".to_owned() } else { ways.join(" and ") }
+}
+
+/// One way: what is really there, since when, how that is known, and what a rotation will do.
+fn rung(delivery: &v1::Delivery, now: &Timestamp) -> String {
+    let holds = match delivery.version {
+        0 => "nothing".to_owned(),
+        held => version(held),
+    };
+    let since = delivery.since_time.as_ref();
+    let since = since.map(|at| format!(" since {}", time::clock(at, now))).unwrap_or_default();
+    let known = match evidence(delivery) {
+        "" => "without evidence",
+        known => known,
+    };
+    let effect = match delivery.effect() {
+        RotationEffect::Signal => "a rotation signals the process",
+        RotationEffect::Hook => "a rotation calls its hook",
+        RotationEffect::Restart => "a rotation restarts the process",
+        RotationEffect::HandOver => "a rotation starts the next process, then stops this one",
+        RotationEffect::Nothing => "a rotation leaves the process alone",
+        RotationEffect::Unspecified => "what a rotation does is not known",
+    };
+    format!("{} {}: {holds}{since}, {known}; {effect}", way(delivery), delivery.place)
 }
 
 /// What one instance said last, in its own terms.

@@ -38,5 +38,7 @@ pub const TOKEN_REPEAT_SECONDS_MAX: i64 = 120;
 pub const PAGE_SIZE_MAX: usize = 1000;
 /// Page of a list where no size is named.
 pub const PAGE_SIZE_DEFAULT: usize = 100;
-/// Longest detail of a sidecar's result, in bytes.
+/// Longest detail of a sidecar's result, and longest place of a delivery, in bytes.
 pub const DETAIL_BYTES_MAX: usize = 256;
+/// Ways by which one agent gets one secret.
+pub const DELIVERIES_MAX: usize = 16;

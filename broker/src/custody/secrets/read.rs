@@ -3,7 +3,7 @@
 use super::{
     SecretRead, SecretView, VersionState, VersionView, event, find, find_live, secret_event,
 };
-use crate::custody::{Custody, CustodyError};
+use crate::custody::{Body, Custody, CustodyError};
 use secretref_domain::{
     audit::Decision,
     caller::Caller,
@@ -16,6 +16,7 @@ use secretref_domain::{
     version::Version,
 };
 use secretref_envelope::SealedVersion;
+use std::sync::Arc;
 
 impl Custody {
     /// Metadata of a secret.
@@ -102,18 +103,34 @@ impl Custody {
             let secret = find_live(&ledger, &environment, name)?;
             (secret.id, readable(secret, version.unwrap_or(secret.current))?)
         };
-        let value = self.open_value(caller, id, view.version).await?;
+        let value = self.body(caller, id, view.version).await?;
         let mut event = secret_event(caller, "secret.access", &environment, name);
         event.object_id = id.0;
         event.version = view.version.get();
         reason.clone_into(&mut event.reason);
-        self.writer.note(vec![event], Vec::new()).await?;
+        self.writer.note(vec![event]).await?;
         Ok(SecretRead { version: view, value })
+    }
+
+    /// The value of a version, from memory where it was opened a moment ago. One load serves all who
+    /// ask meanwhile.
+    pub(in crate::custody) async fn body(
+        &self,
+        caller: &Caller,
+        id: SecretId,
+        version: Version,
+    ) -> Result<Arc<Body>, CustodyError> {
+        if let Some(body) = self.shared.bodies.get(&(id, version)).await {
+            return Ok(body);
+        }
+        let load = async { Ok(Arc::new(Body::new(self.open_value(caller, id, version).await?))) };
+        let loaded = Box::pin(self.shared.bodies.or_load((id, version), load)).await;
+        loaded.map_err(|error| (*error).clone())
     }
 
     /// Opens a sealed version: only if the row is the one that the ledger names. A refusal is
     /// recorded, since somebody writes to the database who should not.
-    pub(in crate::custody) async fn open_value(
+    pub(super) async fn open_value(
         &self,
         caller: &Caller,
         id: SecretId,
@@ -127,7 +144,7 @@ impl Custody {
             }
             (record.object_id, record.version) = (id.0, version.get());
             (record.decision, record.reason) = (Decision::Denied, format!("ALARM: {error}"));
-            self.writer.note(vec![record], Vec::new()).await?;
+            self.writer.note(vec![record]).await?;
         }
         opened
     }

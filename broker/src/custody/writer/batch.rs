@@ -3,16 +3,18 @@
 use super::{Change, Command, Job, Note};
 use crate::{
     custody::{
-        CustodyError, Shared,
+        CustodyError, RECIPIENTS_MAX, Shared,
         bodies::Body,
         chain,
         plan::{Effects, Ground, RequestKey},
+        reports::Round,
     },
     feed::Publication,
     store::{Batch, Head, LaneHead, LogRow, RequestRow, StoreError},
 };
 use secretref_domain::{
     audit::{Decision, Event, Recipient},
+    caller::Caller,
     change::{Change as Fact, Record},
     clock::Timestamp,
     id::SecretId,
@@ -28,6 +30,8 @@ pub(super) struct Draft {
     at: Timestamp,
     waiting: Vec<Change>,
     notes: Vec<Note>,
+    /// What sidecars said, where it is time to save it.
+    results: Option<Round>,
     /// Verbs whose effects are in this batch.
     planned: Vec<(Option<RequestKey>, Box<dyn Job>)>,
     /// Verbs that were refused; told so when the batch is durable, since what they were judged by
@@ -41,7 +45,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(batch: Vec<Command>, at: Timestamp) -> Self {
+    pub(super) fn new(batch: Vec<Command>, results: Option<Round>, at: Timestamp) -> Self {
         let (mut waiting, mut notes) = (Vec::new(), Vec::new());
         for command in batch {
             match command {
@@ -53,6 +57,7 @@ impl Draft {
             at,
             waiting,
             notes,
+            results,
             planned: Vec::new(),
             refused: Vec::new(),
             effects: Effects::default(),
@@ -134,7 +139,6 @@ impl Draft {
         }
         self.effects.sealed.extend(effects.sealed);
         self.effects.shredded.extend(effects.shredded);
-        self.effects.reports.extend(effects.reports);
         self.effects.events.extend(effects.events);
         self.effects.bodies.extend(effects.bodies);
         Ok(())
@@ -158,11 +162,12 @@ impl Draft {
         for event in self.pushes(shared, ledger) {
             audit.push(chain::append(shared.broker, lane, self.at, head, event));
         }
-        let mut reports = mem::take(&mut self.effects.reports);
         let mut told = Vec::new();
         for note in &mut self.notes {
             note.events.drain(..).for_each(|event| merge(&mut told, event));
-            reports.append(&mut note.reports);
+        }
+        if let Some(results) = &self.results {
+            told.extend(results.events(&Caller::Broker { id: shared.broker }, ledger));
         }
         for event in told {
             audit.push(chain::append(shared.broker, lane, self.at, head, event));
@@ -173,7 +178,7 @@ impl Draft {
             sealed: mem::take(&mut self.effects.sealed),
             shredded: self.effects.shredded.clone(),
             requests: self.request_rows(head.revision),
-            reports,
+            reports: self.results.iter().flat_map(Round::rows).collect(),
             lane_before: (!audit.is_empty()).then_some((shared.broker, before)),
             audit,
         }
@@ -210,11 +215,13 @@ impl Draft {
                 if !ledger.owes(found, id, self.at) {
                     continue;
                 }
-                for instance in live {
-                    let name = found.name.to_string();
-                    recipients.push(Recipient { agent, name, instance });
-                    self.recorded.recorded.push((agent, instance, id, version));
-                }
+                let name = || found.name.to_string();
+                recipients.extend(live.iter().map(|&instance| Recipient {
+                    agent,
+                    name: name(),
+                    instance,
+                }));
+                self.recorded.recorded.push(((agent, id, version), live.into_iter().collect()));
             }
             if !recipients.is_empty() {
                 events.extend(delivery_events(shared, ledger, id, version, recipients));
@@ -242,7 +249,10 @@ impl Draft {
     }
 
     /// Tells everybody that it is durable.
-    pub(super) fn answer(self, revision: Revision) {
+    pub(super) fn answer(self, shared: &Shared, revision: Revision) {
+        if let Some(results) = self.results {
+            shared.results.end(results, true);
+        }
         for (_, job) in self.planned {
             job.finish(Ok((revision, self.at)));
         }
@@ -255,7 +265,10 @@ impl Draft {
     }
 
     /// Tells everybody that it is not.
-    pub(super) fn refuse(self, error: &StoreError) {
+    pub(super) fn refuse(self, shared: &Shared, error: &StoreError) {
+        if let Some(results) = self.results {
+            shared.results.end(results, false);
+        }
         let waiting = self.waiting.into_iter().map(|change| change.job);
         for job in waiting.chain(self.planned.into_iter().map(|(_, job)| job)) {
             job.finish(Err(CustodyError::Store(error.clone())));
@@ -321,6 +334,3 @@ pub(super) fn concern(publication: &mut Publication, touched: Touched) {
     publication.revoked.extend(touched.revoked);
     publication.revoked_instances.extend(touched.revoked_instances);
 }
-
-/// Recipients that one audit entry names.
-const RECIPIENTS_MAX: usize = 10_000;

@@ -2,6 +2,7 @@
 
 use crate::custody::{AgentReport, Custody, ReportState};
 use secretref_domain::{
+    delivery::Delivery,
     id::SecretId,
     ledger::{Agent, Desired, DesiredSecret, DesiredTarget},
     version::Version,
@@ -92,11 +93,11 @@ fn owed(
             instance: report.instance.to_string(),
             version: report.version,
             state: report.state.as_str().to_owned(),
-            evidence: evidence(report.evidence).to_owned(),
+            evidence: report.evidence.as_str().to_owned(),
             detail: report.detail.clone(),
             report_time: Some(to_time(report.at)),
             connected: connected(report),
-            deliveries: Vec::new(),
+            deliveries: report.deliveries.iter().map(delivery).collect(),
         })
         .collect();
     v1::RefStatus {
@@ -135,13 +136,14 @@ fn judge(
     (v1::RefState::Pending, format!("{applied} of {live} instances have applied {current}"))
 }
 
-fn evidence(number: i64) -> &'static str {
-    match i32::try_from(number).ok().and_then(|number| v1::Evidence::try_from(number).ok()) {
-        Some(v1::Evidence::Written) => "written",
-        Some(v1::Evidence::Read) => "read",
-        Some(v1::Evidence::Reloaded) => "reloaded",
-        Some(v1::Evidence::Gated) => "gated",
-        Some(v1::Evidence::Confirmed) => "confirmed",
-        Some(v1::Evidence::Unspecified) | None => "",
+fn delivery(delivery: &Delivery) -> v1::Delivery {
+    // The domain's numbers are the wire's.
+    v1::Delivery {
+        way: delivery.way as i32,
+        place: delivery.place.clone(),
+        version: delivery.version,
+        evidence: delivery.evidence as i32,
+        since_time: Some(to_time(delivery.since)),
+        effect: delivery.effect as i32,
     }
 }

@@ -10,9 +10,13 @@ use crate::{
 use secretref_proto::v1;
 use session::Session;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt, adapters::Map, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
+
+/// A message on its way out. Boxed: a channel makes room for 32 of what it carries, and a stream
+/// has at most one under way.
+type Outgoing = Box<Result<v1::WatchResponse, Status>>;
 
 pub(crate) struct Watch {
     custody: Custody,
@@ -27,7 +31,8 @@ impl Watch {
 
 #[tonic::async_trait]
 impl v1::watch_service_server::WatchService for Watch {
-    type WatchStream = ReceiverStream<Result<v1::WatchResponse, Status>>;
+    type WatchStream =
+        Map<ReceiverStream<Outgoing>, fn(Outgoing) -> Result<v1::WatchResponse, Status>>;
 
     async fn watch(
         &self,
@@ -45,6 +50,6 @@ impl v1::watch_service_server::WatchService for Watch {
         let session =
             Session::new(self.custody.clone(), admission, not_after, outbound, self.stop.clone());
         tokio::spawn(session.run(request.into_inner(), kill));
-        Ok(Response::new(ReceiverStream::new(responses)))
+        Ok(Response::new(ReceiverStream::new(responses).map(|outgoing| *outgoing)))
     }
 }

@@ -100,6 +100,7 @@ fn bind_records(query: Bound, batch: &mut Batch) -> Bound {
         .bind(texts(reports, |row| &row.detail))
         .bind(ids(reports, |row| row.boot))
         .bind(numbers(reports, |row| row.at.as_micros()))
+        .bind(texts(reports, |row| &row.deliveries))
 }
 
 fn numbers<R>(rows: &[R], column: impl Fn(&R) -> i64) -> Vec<i64> {
@@ -157,12 +158,15 @@ WITH head_moved AS (
         unnest($25::BIGINT[], $26::BIGINT[], $27::BYTEA[], $28::BYTEA[]) AS rows
 ), wrote_reports AS (
     INSERT INTO reports
-        (agent, instance, secret, environment, version, state, evidence, detail, boot, at)
+        (agent, instance, secret, environment, version, state, evidence, detail, boot, at,
+            deliveries)
     SELECT rows.* FROM gate,
         unnest($29::BYTEA[], $30::BYTEA[], $31::BYTEA[], $32::TEXT[], $33::BIGINT[],
-            $34::BIGINT[], $35::BIGINT[], $36::TEXT[], $37::BYTEA[], $38::BIGINT[]) AS rows
+            $34::BIGINT[], $35::BIGINT[], $36::TEXT[], $37::BYTEA[], $38::BIGINT[],
+            $39::TEXT[]) AS rows
     ON CONFLICT (agent, instance, secret) DO UPDATE SET environment = excluded.environment,
         version = excluded.version, state = excluded.state, evidence = excluded.evidence,
-        detail = excluded.detail, boot = excluded.boot, at = excluded.at
+        detail = excluded.detail, boot = excluded.boot, at = excluded.at,
+        deliveries = excluded.deliveries
 )
 SELECT (SELECT count(*) FROM head_moved), (SELECT count(*) FROM lane_moved)";

@@ -56,7 +56,7 @@ pub(super) async fn write(
         row.push_bind(report.environment.as_str().to_owned());
         row.push_bind(report.version).push_bind(report.state).push_bind(report.evidence);
         row.push_bind(report.detail.clone()).push_bind(report.boot.as_bytes().to_vec());
-        row.push_bind(report.at.as_micros());
+        row.push_bind(report.at.as_micros()).push_bind(report.deliveries.clone());
     })
     .await
 }
@@ -140,9 +140,10 @@ const REQUESTS: Insert = ("INSERT INTO requests (id, fingerprint, answer, at) ",
 const AUDIT: Insert = ("INSERT INTO audit (lane, seq, at, entry, hash) ", "", 5);
 const REPORTS: Insert = (
     "INSERT INTO reports (agent, instance, secret, environment, version, state, evidence, detail, \
-     boot, at) ",
+     boot, at, deliveries) ",
     " ON CONFLICT (agent, instance, secret) DO UPDATE SET environment = excluded.environment, \
      version = excluded.version, state = excluded.state, evidence = excluded.evidence, \
-     detail = excluded.detail, boot = excluded.boot, at = excluded.at",
-    10,
+     detail = excluded.detail, boot = excluded.boot, at = excluded.at, \
+     deliveries = excluded.deliveries",
+    11,
 );

@@ -6,23 +6,23 @@
 mod inbound;
 mod outbound;
 
+use super::Outgoing;
 use crate::{
-    custody::{Admission, Custody, CustodyError, Report, Sent},
+    custody::{Admission, Custody, CustodyError, Sent},
     feed::{Cut, Subscription},
     grpc::status,
 };
 use inbound::Opening;
 use outbound::Outbound;
-use secretref_domain::{clock::Timestamp, id::SecretId, name::SecretName, version::Version};
+use secretref_domain::{clock::Timestamp, id::SecretId, version::Version};
 use secretref_proto::v1;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     sync::mpsc,
-    task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -59,8 +59,6 @@ pub(super) struct Session {
     look_at: Option<Instant>,
     heartbeat_at: Instant,
     heard_at: Instant,
-    unsaved: BTreeMap<SecretName, Report>,
-    saving: Option<JoinHandle<Result<(), CustodyError>>>,
     /// Its place in the feed: whoever revokes waits until it is given up.
     subscription: Option<Arc<Subscription>>,
 }
@@ -84,7 +82,7 @@ impl Session {
         custody: Custody,
         admission: Admission,
         not_after: i64,
-        outbound: mpsc::Sender<Result<v1::WatchResponse, Status>>,
+        outbound: mpsc::Sender<Outgoing>,
         stop: CancellationToken,
     ) -> Self {
         let now = Instant::now();
@@ -108,8 +106,6 @@ impl Session {
             look_at: None,
             heartbeat_at: now + jittered(HEARTBEAT_EVERY),
             heard_at: now,
-            unsaved: BTreeMap::new(),
-            saving: None,
             subscription: None,
         }
     }
@@ -135,13 +131,6 @@ impl Session {
             Err(End::Said(status)) => self.out.fail(*status).await,
             Err(End::Gone) | Ok(()) => {}
         }
-        if let Some(saving) = self.saving.take() {
-            drop(saving.await);
-        }
-        if !self.unsaved.is_empty() {
-            let reports = std::mem::take(&mut self.unsaved).into_values().collect();
-            drop(self.custody.report(&self.admission, self.boot, reports).await);
-        }
     }
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
@@ -156,15 +145,12 @@ impl Session {
         self.out.send(&self.custody, self.welcome()).await?;
         loop {
             if self.due && self.unanswered.is_none() {
-                // Boxed, so that a stream that waits does not keep room for it.
-                Box::pin(self.push(&subscription, inbound)).await?;
+                self.push(&subscription, inbound).await?;
             }
-            self.save();
             let wake_at = self.wake_at();
             tokio::select! {
                 () = subscription.woken() => self.woken(&subscription, inbound).await?,
                 message = inbound.message() => self.heard(message, inbound).await?,
-                saved = saved(&mut self.saving) => self.saved(saved),
                 () = sleep_until(wake_at) => self.tick(inbound).await?,
                 () = self.stop.cancelled() => self.go_away(v1::GoAwayReason::Drain).await?,
             }
@@ -195,13 +181,14 @@ impl Session {
         self.due = true;
         match woken.cut {
             None => Ok(()),
-            Some(Cut::Revoked) => self.revoke(inbound).await,
+            Some(Cut::Revoked) => Box::pin(self.revoke(inbound)).await,
             Some(Cut::Superseded) => self.go_away(v1::GoAwayReason::Superseded).await,
             Some(Cut::Drain) => self.go_away(v1::GoAwayReason::Drain).await,
         }
     }
 
-    /// Sends what the sidecar is owed and lacks.
+    /// Sends what the sidecar is owed and lacks. What hardly ever happens is boxed here and below,
+    /// so that a stream that waits does not keep room for it.
     async fn push(
         &mut self,
         subscription: &Subscription,
@@ -211,7 +198,7 @@ impl Session {
         let recorded = std::mem::take(&mut self.recorded);
         let frame = match self.custody.frame(&self.admission, &self.sent, &recorded).await {
             Ok(frame) => frame,
-            Err(CustodyError::NotAdmitted { .. }) => return self.shut_out(inbound).await,
+            Err(CustodyError::NotAdmitted { .. }) => return Box::pin(self.shut_out(inbound)).await,
             Err(error) => {
                 // What cannot be recorded does not leave. The sidecar keeps what it has.
                 tracing::warn!(%error, agent = %self.admission.name, "nothing was sent");
@@ -219,7 +206,7 @@ impl Session {
                 self.recorded = recorded;
                 self.unanswered = None;
                 self.look_at = Some(Instant::now() + RETRY_AFTER);
-                return self.pause(inbound).await;
+                return Box::pin(self.pause(inbound)).await;
             }
         };
         self.look_at = frame.next_expiry.map(|end| self.instant(end));
@@ -240,12 +227,12 @@ impl Session {
         for manifest in parts.manifests {
             // A part may wait long for a slow reader, and a revocation waits for none.
             if !self.custody.admitted(&self.admission) {
-                return self.shut_out(inbound).await;
+                return Box::pin(self.shut_out(inbound)).await;
             }
             let part = v1::watch_response::Message::Manifest(manifest);
             tokio::select! {
                 biased;
-                () = subscription.revoked() => return self.revoke(inbound).await,
+                () = subscription.revoked() => return Box::pin(self.revoke(inbound)).await,
                 sent = self.out.send(&self.custody, part) => sent?,
             }
         }
@@ -270,7 +257,7 @@ impl Session {
             return Err(Status::deadline_exceeded("nothing was heard of the sidecar").into());
         }
         if !self.custody.admitted(&self.admission) {
-            return self.shut_out(inbound).await;
+            return Box::pin(self.shut_out(inbound)).await;
         }
         if self.look_at.is_some_and(|at| now >= at) {
             (self.look_at, self.due) = (None, true);
@@ -361,34 +348,6 @@ impl Session {
             _ => Status::failed_precondition(message),
         }
         .into())
-    }
-
-    /// Saves results one batch at a time: a sidecar that floods the stream replaces its own.
-    fn save(&mut self) {
-        if self.saving.is_some() || self.unsaved.is_empty() {
-            return;
-        }
-        let reports = std::mem::take(&mut self.unsaved).into_values().collect();
-        let (custody, admission, boot) = (self.custody.clone(), self.admission.clone(), self.boot);
-        let saving = async move { custody.report(&admission, boot, reports).await };
-        self.saving = Some(tokio::spawn(saving));
-    }
-
-    fn saved(&mut self, saved: Result<(), CustodyError>) {
-        self.saving = None;
-        if let Err(error) = saved {
-            tracing::warn!(%error, agent = %self.admission.name, "results were not saved");
-        }
-    }
-}
-
-/// Waits for what is being saved; for ever where nothing is.
-async fn saved(
-    saving: &mut Option<JoinHandle<Result<(), CustodyError>>>,
-) -> Result<(), CustodyError> {
-    match saving {
-        Some(saving) => saving.await.unwrap_or(Err(CustodyError::Stopping)),
-        None => std::future::pending().await,
     }
 }
 

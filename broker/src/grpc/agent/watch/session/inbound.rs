@@ -5,8 +5,14 @@ use crate::{
     custody::{Custody, Report, ReportState, Sent},
     grpc::status,
 };
-use secretref_domain::{id::Digest, limit::BINDINGS_MAX, name::SecretName, version::Version};
-use secretref_proto::{PROTOCOL_VERSION, v1};
+use secretref_domain::{
+    delivery::{Delivery, Effect, Evidence, Way},
+    id::Digest,
+    limit::BINDINGS_MAX,
+    name::SecretName,
+    version::Version,
+};
+use secretref_proto::{PROTOCOL_VERSION, convert::field, v1};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -97,7 +103,10 @@ impl Session {
             None => {}
         }
         // A sidecar that only ever talks must not keep a revocation from being seen.
-        if self.custody.admitted(&self.admission) { Ok(()) } else { self.shut_out(inbound).await }
+        if self.custody.admitted(&self.admission) {
+            return Ok(());
+        }
+        Box::pin(self.shut_out(inbound)).await
     }
 
     /// An answer frees the stream for the next manifest, if it is the answer to the last one; what
@@ -112,20 +121,21 @@ impl Session {
     }
 
     pub(super) fn results(&mut self, results: Vec<v1::SecretResult>) {
-        for result in results.into_iter().take(BINDINGS_MAX) {
-            let Ok(name) = SecretName::parse(&result.name) else { continue };
-            let state = ReportState::of(i64::from(result.state));
-            let Some(state) = state.filter(|state| *state != ReportState::Received) else {
-                continue;
-            };
-            self.refused |= state == ReportState::Failed;
-            let (version, evidence) = (result.version, i64::from(result.evidence));
-            let report =
-                Report { name: name.clone(), version, state, evidence, detail: result.detail };
-            if self.unsaved.len() < BINDINGS_MAX || self.unsaved.contains_key(&name) {
-                self.unsaved.insert(name, report);
-            }
-        }
+        let report = |result: v1::SecretResult| {
+            let state = ReportState::of(i64::from(result.state))
+                .filter(|state| *state != ReportState::Received)?;
+            Some(Report {
+                name: SecretName::parse(&result.name).ok()?,
+                version: result.version,
+                state,
+                evidence: Evidence::of(i64::from(result.evidence)),
+                detail: result.detail,
+                deliveries: result.deliveries.into_iter().filter_map(delivery).collect(),
+            })
+        };
+        let reports: Vec<_> = results.into_iter().take(BINDINGS_MAX).filter_map(report).collect();
+        self.refused |= reports.iter().any(|report| report.state == ReportState::Failed);
+        self.custody.report(&self.admission, self.boot, reports);
     }
 
     /// Everything again: the sidecar says that it does not hold what it should.
@@ -142,6 +152,17 @@ impl Session {
             self.start_over();
         }
     }
+}
+
+fn delivery(delivery: v1::Delivery) -> Option<Delivery> {
+    Some(Delivery {
+        way: Way::of(i64::from(delivery.way))?,
+        version: delivery.version,
+        evidence: Evidence::of(i64::from(delivery.evidence)),
+        since: field::time("since_time", delivery.since_time.as_ref()).ok().flatten()?,
+        effect: Effect::of(i64::from(delivery.effect)),
+        place: delivery.place,
+    })
 }
 
 /// How long the first message may take.

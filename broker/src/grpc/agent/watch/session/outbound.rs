@@ -1,7 +1,7 @@
 //! The way out of a session.
 
 use super::End;
-use crate::custody::Custody;
+use crate::{custody::Custody, grpc::agent::watch::Outgoing};
 use secretref_proto::{convert::field::to_time, v1};
 use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
@@ -10,16 +10,13 @@ use uuid::Uuid;
 
 /// The way out: every message is stamped, and one that is not taken in time ends the stream.
 pub(super) struct Outbound {
-    responses: mpsc::Sender<Result<v1::WatchResponse, Status>>,
+    responses: mpsc::Sender<Outgoing>,
     epoch: String,
     message_bytes_max: usize,
 }
 
 impl Outbound {
-    pub(super) fn new(
-        responses: mpsc::Sender<Result<v1::WatchResponse, Status>>,
-        epoch: Uuid,
-    ) -> Self {
+    pub(super) fn new(responses: mpsc::Sender<Outgoing>, epoch: Uuid) -> Self {
         Self { responses, epoch: epoch.to_string(), message_bytes_max: MESSAGE_BYTES_MAX }
     }
 
@@ -45,14 +42,14 @@ impl Outbound {
             message: Some(message),
         };
         // A stalled connection is cut; the sidecar comes again and gets what it lacks.
-        match timeout(SEND_TIME_MAX, self.responses.send(Ok(response))).await {
+        match timeout(SEND_TIME_MAX, self.responses.send(Box::new(Ok(response)))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
         }
     }
 
     pub(super) async fn fail(&self, status: Status) {
-        drop(timeout(SEND_TIME_MAX, self.responses.send(Err(status))).await);
+        drop(timeout(SEND_TIME_MAX, self.responses.send(Box::new(Err(status)))).await);
     }
 }
 
