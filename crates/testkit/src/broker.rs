@@ -7,7 +7,10 @@ use crate::{
     wait::DEADLINE,
 };
 use anyhow::{Context, Result, bail, ensure};
-use secretref_broker::{app, config::Config};
+use secretref_broker::{
+    app,
+    config::{BROKER_FILE, BrokerFile, Config, Limits},
+};
 use secretref_domain::clock::Clock;
 use std::{
     fs,
@@ -36,6 +39,7 @@ pub struct Broker {
     listening: Listening,
     database_url: Option<String>,
     options: Vec<String>,
+    log_level: &'static str,
     folder: TempDir,
 }
 
@@ -76,6 +80,19 @@ impl Broker {
         Ok(broker)
     }
 
+    /// As [`Broker::start_with`], with `[limits]` of its own; its log is at `info`, since whoever
+    /// looks at a limit has more to say to the broker than a log should hold.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn start_within(engine: Engine, limits: Limits) -> Result<Self> {
+        let mut broker = Self::initialised(engine).await?;
+        broker.limit(limits)?;
+        broker.log_level = "info";
+        broker.serve()?;
+        Ok(broker)
+    }
+
     /// Initialises a new broker and runs it in this process, by another clock than the system's.
     ///
     /// # Errors
@@ -112,12 +129,24 @@ impl Broker {
             listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
             database_url: engine.database_url().await?,
             options: Vec::new(),
+            log_level: "trace",
             folder,
         };
         let done = broker.init()?;
         let said = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success(), "init failed with {}: {said}", done.status);
+        // A story that stops a broker waits for nobody, unless it is about that.
+        broker.limit(Limits { drain_seconds: 0, ..Limits::default() })?;
         Ok(broker)
+    }
+
+    /// Gives it other limits, from its next start on.
+    fn limit(&self, limits: Limits) -> Result<()> {
+        let path = self.data().join(BROKER_FILE);
+        let mut file: BrokerFile = toml::from_str(&fs::read_to_string(&path)?)?;
+        file.limits = limits;
+        fs::write(&path, toml::to_string_pretty(&file)?)?;
+        Ok(())
     }
 
     /// Runs `init` and returns what came of it.
@@ -163,7 +192,7 @@ impl Broker {
         command.args(["--agent-listen", &agents.to_string()]);
         command.args(["--admin-listen", &admin.to_string()]);
         command.args(["--health-listen", &health.to_string()]);
-        command.args(["--log-level", "trace"]).args(&self.options);
+        command.args(["--log-level", self.log_level]).args(&self.options);
         // Each start has its own log, so that no line of an earlier one is taken for its own.
         let starts = fs::read_dir(self.logs())?.count();
         Process::start(&format!("broker-{starts}"), &mut command, &self.logs())

@@ -10,6 +10,8 @@ pub mod canary;
 pub mod clock;
 pub mod engine;
 pub mod fleet;
+pub mod frames;
+pub mod memory;
 pub mod peer;
 pub mod postgres;
 pub mod process;
