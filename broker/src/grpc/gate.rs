@@ -9,13 +9,14 @@ use crate::config::Limits;
 use http::{Request, Response};
 use secretref_identity::subject::Subject;
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 use tokio::time::{Instant, timeout};
+use tonic::codegen::Body;
 use tower::{Layer, Service};
 
 /// The gate of a port. Strangers pass: what they can reach is bound where it is.
@@ -67,6 +68,7 @@ impl<S, B, R> Service<Request<B>> for Gated<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
+    B: Body + Unpin + Send + 'static,
     R: Default,
 {
     type Response = Response<R>;
@@ -80,7 +82,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if let Err(wait) = self.gate.admit(&request) {
             let refusal = status::overloaded("too many requests of one identity", wait);
-            return Box::pin(async move { Ok(refusal.into_http()) });
+            let mut body = request.into_body();
+            return Box::pin(async move {
+                // What came along is taken first. HTTP/2 would count it as an error of the client's
+                // where it came after the answer, and cut who only asked too often.
+                let first = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+                drop(timeout(REFUSAL_TIME_MAX, first).await);
+                Ok(refusal.into_http())
+            });
         }
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -94,6 +103,8 @@ where
 
 /// How long a request may take, whatever its client says; a stream, to be opened.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a refusal waits for what its request brings.
+const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use crate::{
     wait::DEADLINE,
 };
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
 use secretref_broker::{
     app,
     config::{BROKER_FILE, BrokerFile, Config, Limits},
@@ -18,9 +19,16 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output},
     sync::Arc,
+    time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Trust domain of every broker under test.
@@ -214,6 +222,22 @@ impl Broker {
         self.process.take().context("the broker does not run")?.terminate(DEADLINE)
     }
 
+    /// Asks it to drain with SIGTERM, and does not wait.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn begin_stop(&self) -> Result<()> {
+        self.process.as_ref().context("the broker does not run")?.signal(Signal::TERM)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Where it does not run or does not end in time.
+    pub fn wait(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        self.process.take().context("the broker does not run")?.wait(deadline)
+    }
+
     /// A client with the first administrator's certificate.
     ///
     /// # Errors
@@ -267,6 +291,18 @@ impl Broker {
             .env("RUST_BACKTRACE", "1");
         Ok(command)
     }
+}
+
+/// Whether a broker says at its health port that it is ready; one that does not answer is not.
+pub async fn ready(health: SocketAddr) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(health).await?;
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    asked.await.is_ok_and(|answer| answer.get(9..12) == Some(b"200"))
 }
 
 fn address(process: &Process, what: &str) -> Result<SocketAddr> {

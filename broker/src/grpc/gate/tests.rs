@@ -1,13 +1,17 @@
-use super::*;
-use secretref_identity::peer::{Peer, Serial, Standing};
-use std::{convert::Infallible, future::pending, net::SocketAddr};
+use super::{Connection, Gate, Limits};
+use http::{Request, Response};
+use secretref_identity::{
+    peer::{Peer, Serial, Standing},
+    subject::Subject,
+};
+use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
+use tonic::{Code, Status, body::Body};
 use tonic_types::StatusExt;
-use tower::{ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 use uuid::Uuid;
 
-fn from(instance: Option<u128>) -> Request<()> {
+fn from(instance: Option<u128>) -> Request<Body> {
     let peer = instance.map(|instance| {
         let subject = Subject::Agent { agent: Uuid::nil(), instance: Uuid::from_u128(instance) };
         Arc::new(Peer {
@@ -20,7 +24,7 @@ fn from(instance: Option<u128>) -> Request<()> {
         })
     });
     let address = SocketAddr::from(([192, 0, 2, 1], 1));
-    let mut request = Request::new(());
+    let mut request = Request::new(Body::empty());
     let kill = CancellationToken::new();
     request.extensions_mut().insert(Connection { address, peer, kill });
     request
@@ -38,7 +42,7 @@ fn told(response: &Response<()>) -> Option<Status> {
 
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_come_again() {
-    let answer = |_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) };
+    let answer = |_: Request<Body>| async { Ok::<_, Infallible>(Response::new(())) };
     let service = gate().layer(service_fn(answer));
     let ask = async |instance| service.clone().oneshot(from(instance)).await.unwrap();
     for _ in 0..3 {
@@ -59,7 +63,7 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_takes_too_long_is_ended() {
-    let answer = |_: Request<()>| pending::<Result<Response<()>, Infallible>>();
+    let answer = |_: Request<Body>| pending::<Result<Response<()>, Infallible>>();
     let response = gate().layer(service_fn(answer)).oneshot(from(Some(1))).await.unwrap();
     let ended = told(&response).unwrap();
     assert_eq!(ended.code(), Code::DeadlineExceeded);
