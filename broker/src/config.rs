@@ -2,7 +2,7 @@
 
 mod limits;
 
-pub use limits::Limits;
+pub use limits::{LimitError, Limits};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -286,7 +286,8 @@ impl BrokerFile {
         if !(1..=7_776_000).contains(&self.lease_seconds) {
             bail!("lease_seconds is {}; it lies in 1 to 7776000", self.lease_seconds);
         }
-        self.limits.check()
+        self.limits.check()?;
+        Ok(())
     }
 }
 

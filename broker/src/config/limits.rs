@@ -1,6 +1,5 @@
 //! `[limits]` of `broker.toml`: how much of the broker anyone gets. `docs/limits.md` explains each.
 
-use anyhow::bail;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -47,6 +46,16 @@ pub struct Limits {
     pub drain_seconds: u32,
 }
 
+/// A limit out of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("limits.{name} is {given}; it lies in {least} to {most}")]
+pub struct LimitError {
+    name: &'static str,
+    given: u32,
+    least: u32,
+    most: u32,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -89,7 +98,7 @@ impl Limits {
     ///
     /// # Errors
     /// Which does not, and what it may be.
-    pub fn check(&self) -> anyhow::Result<()> {
+    pub fn check(&self) -> Result<(), LimitError> {
         for (name, given, (least, most)) in [
             ("connections_max", self.connections_max, (16, 100_000)),
             ("handshakes_max", self.handshakes_max, (8, 10_000)),
@@ -111,7 +120,7 @@ impl Limits {
             ("drain_seconds", self.drain_seconds, (0, 300)),
         ] {
             if !(least..=most).contains(&given) {
-                bail!("limits.{name} is {given}; it lies in {least} to {most}");
+                return Err(LimitError { name, given, least, most });
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ pub mod engine;
 pub mod fleet;
 pub mod frames;
 pub mod memory;
+pub mod parsers;
 pub mod peer;
 pub mod postgres;
 pub mod process;

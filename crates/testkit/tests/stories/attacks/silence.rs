@@ -1,6 +1,6 @@
 //! B2: streams that are opened and never read, while their secret is rotated.
 
-use super::{BAIT, Siege, identified};
+use super::{BAIT, Siege, files_return, identified};
 use crate::{attacks::frames, soak};
 use anyhow::Result;
 use secretref_broker::config::Limits;
@@ -18,6 +18,7 @@ async fn streams_that_are_never_read() -> Result<()> {
     siege.admin.put(BAIT, &vec![b'x'; VALUE_BYTES_MAX]).await?;
     let credentials = enrolled(&siege, streams).await?;
     let before = siege.measure().await?;
+    let files = memory::files(siege.pid()?)?;
     let mut deaf = Vec::with_capacity(streams);
     for one in &credentials {
         let mut wire = Wire::deaf(&siege.address(), &identified(one)?).await?;
@@ -37,12 +38,15 @@ async fn streams_that_are_never_read() -> Result<()> {
     let (waits, ()) = siege.victim.while_attacked(rotate).await?;
     let held = memory::of(siege.pid()?)?.resident_bytes.saturating_sub(before.resident_bytes);
     let each = held / u64::try_from(streams)? / 1024;
-    let what = format!("{streams} streams, {rotations} rotations of 64 KiB, {each} KiB a stream");
+    // Nobody waits for them for ever: none answers a ping, and each is cut while it is still there.
+    files_return(siege.pid()?, files).await?;
+    drop(deaf);
+    let what = format!(
+        "{streams} streams, {rotations} rotations of 64 KiB, {each} KiB a stream, all cut at last"
+    );
     // A set that is not read lies once in the stream's buffers, and never a second time.
     let bound = 32 + u64::try_from(streams)? / 2;
-    siege.lifted("B2 streams that are never read", &before, &waits, &what, bound).await?;
-    drop(deaf);
-    Ok(())
+    siege.lifted("B2 streams that are never read", &before, &waits, &what, bound).await
 }
 
 async fn enrolled(siege: &Siege, count: usize) -> Result<Vec<Credentials>> {
