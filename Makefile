@@ -6,6 +6,9 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BIN := $(TARGET)/debug
 TOOLS := $(TARGET)/tools
+FUZZ := $(abspath $(TARGET))/fuzz
+FUZZED := $(patsubst crates/testkit/fuzz/fuzz_targets/%.rs,%,\
+	$(wildcard crates/testkit/fuzz/fuzz_targets/*.rs))
 # The version of buf that lints and compares the wire, where none is installed.
 BUF_VERSION := 1.75.0
 
@@ -16,7 +19,7 @@ COUNT ?=
 SIDECARS ?=
 JSON ?=
 
-.PHONY: help demo test soak lint bench clean build deps wire fmt-check clippy deny buf tidy
+.PHONY: help demo test soak fuzz lint bench clean build deps wire fmt-check clippy deny buf tidy
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -37,6 +40,24 @@ test: deps build ## everything that has to pass, on SQLite and on a throwaway Po
 soak: deps build ## the published figures: ONLY=story COUNT=n
 	@SECRETREF_SOAK=1 SECRETREF_SOAK_COUNT='$(COUNT)' $(BIN)/with-postgres \
 		$(CARGO) test -p secretref-testkit --test stories -- --nocapture --test-threads 1 $(ONLY)
+
+# Each parser of foreign bytes, for COUNT seconds. The sanitizers look for what safe code cannot do;
+# without them a target does several times as many. What is found becomes a file of the corpus.
+fuzz: ## the parsers of foreign bytes: ONLY=target COUNT=seconds
+	@if ! $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
+		echo "fuzz: needs a nightly compiler and cargo-fuzz: rustup toolchain install nightly" \
+			"&& cargo install --locked cargo-fuzz" >&2; exit 1; \
+	fi
+	@cd crates/testkit && for target in $(or $(ONLY),$(FUZZED)); do \
+		mkdir -p $(FUZZ)/corpus/$$target && \
+		$(CARGO) +nightly fuzz run --sanitizer none --target-dir $(FUZZ) $$target \
+			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(or $(COUNT),60) -print_final_stats=1 -verbosity=0 \
+			2>&1 | tee $(FUZZ)/$$target.log | grep -E 'stat::number_of_executed|panicked|SUMMARY' \
+			| sed "s/^/fuzz $$target: /"; \
+		grep -q 'stat::number_of_executed' $(FUZZ)/$$target.log && \
+			! grep -q 'SUMMARY' $(FUZZ)/$$target.log || { tail -20 $(FUZZ)/$$target.log; exit 1; }; \
+	done
 
 lint: fmt-check clippy deny buf tidy ## formatting, lints, licences, the wire, the law
 	@echo "lint: clean"

@@ -6,7 +6,7 @@ use crate::{
     authority::Authority,
     config::Config,
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
-    grpc::{Listener, ListenerLimits, serve_admins, serve_agents},
+    grpc::{Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
     store::{Store, StoreError},
     telemetry::announce,
@@ -173,20 +173,20 @@ async fn run(
 ) -> anyhow::Result<()> {
     custody.renew_intermediates().await?;
     let keeper = Keeper::new(&custody, &config.file)?;
-    let limits = ListenerLimits::default();
-    let agents = Listener::bind(config.file.agent_listen, keeper.agents(), limits)
+    let (file, limits) = (&config.file, config.file.limits);
+    let agents = Listener::bind(file.agent_listen, keeper.agents(), Port::Agents, limits)
         .await
-        .with_context(|| format!("agents' port {}", config.file.agent_listen))?;
-    let admins = Listener::bind(config.file.admin_listen, keeper.admins(), limits)
+        .with_context(|| format!("agents' port {}", file.agent_listen))?;
+    let admins = Listener::bind(file.admin_listen, keeper.admins(), Port::Admins, limits)
         .await
-        .with_context(|| format!("administrators' port {}", config.file.admin_listen))?;
+        .with_context(|| format!("administrators' port {}", file.admin_listen))?;
     say(&format!("listening agents {}", agents.address()?));
     say(&format!("listening admin {}", admins.address()?));
     let mut tasks = JoinSet::new();
     let incoming = agents.run(stop.clone());
-    tasks.spawn(serve_agents(custody.clone(), incoming, stop.clone()));
+    tasks.spawn(serve_agents(custody.clone(), limits, incoming, stop.clone()));
     let incoming = admins.run(stop.clone());
-    tasks.spawn(serve_admins(custody.clone(), incoming, stop.clone()));
+    tasks.spawn(serve_admins(custody.clone(), limits, incoming, stop.clone()));
     health.send_replace(Health::Serving);
     say("ready");
     tokio::select! {
@@ -194,10 +194,15 @@ async fn run(
         () = upkeep(&custody, &keeper, health) => {}
         ended = tasks.join_next() => if let Some(ended) = ended { ended?? },
     }
+    // Nobody is sent here any more; then whatever is here is asked to go. Where one port failed,
+    // the other is not left to serve alone.
     health.send_replace(Health::Waiting("stopping".to_owned()));
+    stop.cancel();
     // tonic waits for live streams for ever: they end themselves, and this ends the wait.
-    custody.feed().drain();
-    drop(timeout(STOP_TIME_MAX, async { while tasks.join_next().await.is_some() {} }).await);
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    if timeout(limits.drain() + STOP_TIME_MAX, ended).await.is_err() {
+        tracing::warn!("streams or requests did not end in time: they are cut");
+    }
     custody.close().await;
     Ok(())
 }
@@ -229,7 +234,7 @@ async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Healt
     }
 }
 
-/// How long streams and requests have to end.
+/// How long streams and requests have to end after the time that they are given.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 const UPKEEP_EVERY: Duration = Duration::from_secs(2);
 /// Housekeeping every 4 s.

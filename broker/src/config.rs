@@ -1,5 +1,9 @@
 //! The command line and `broker.toml`, read in one place.
 
+mod limits;
+
+pub use limits::{LimitError, Limits};
+
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -162,6 +166,10 @@ pub struct BrokerFile {
     /// How long a sidecar keeps what it has without a sign of the broker, in seconds.
     #[serde(default = "lease_seconds")]
     pub lease_seconds: u64,
+    /// How much of the broker anyone gets. Written only where it is not the default, so that a
+    /// newer broker's defaults hold for whoever changed none.
+    #[serde(default, skip_serializing_if = "Limits::are_default")]
+    pub limits: Limits,
 }
 
 /// One hour.
@@ -278,6 +286,7 @@ impl BrokerFile {
         if !(1..=7_776_000).contains(&self.lease_seconds) {
             bail!("lease_seconds is {}; it lies in 1 to 7776000", self.lease_seconds);
         }
+        self.limits.check()?;
         Ok(())
     }
 }

@@ -25,8 +25,6 @@ pub enum Cut {
     Revoked,
     /// A newer stream of the same instance took its place.
     Superseded,
-    /// The broker is stopping.
-    Drain,
 }
 
 /// All connected streams.
@@ -100,8 +98,9 @@ impl Feed {
     }
 
     /// Adds a stream. To be done before its first set is worked out, so that no commit falls
-    /// between the two. An older stream of the same instance is superseded; `boot` names the
-    /// process that the stream comes from.
+    /// between the two. `boot` names the process that the stream comes from: an older stream of the
+    /// same instance is superseded at once where it is another process's, and by
+    /// [`Subscription::supersede`] where it is its own, so that a sidecar is never without one.
     #[must_use]
     pub fn subscribe(&self, agent: AgentId, instance: InstanceId, boot: Uuid) -> Subscription {
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
@@ -112,8 +111,9 @@ impl Feed {
         let mut streams = lock(&self.0.streams);
         let of_agent = streams.entry(agent).or_default();
         let mut rival = None;
-        for older in of_agent.values().filter(|older| older.instance == instance) {
-            rival = rival.or((older.boot != boot).then_some(older.boot));
+        let others = of_agent.values().filter(|it| it.instance == instance && it.boot != boot);
+        for older in others {
+            rival = rival.or(Some(older.boot));
             older.cut(Cut::Superseded);
         }
         of_agent.insert(key, Arc::clone(&stream));
@@ -169,15 +169,6 @@ impl Feed {
         });
     }
 
-    /// Tells every stream to end.
-    pub fn drain(&self) {
-        for of_agent in lock(&self.0.streams).values() {
-            for stream in of_agent.values() {
-                stream.cut(Cut::Drain);
-            }
-        }
-    }
-
     /// The revision that the feed has reached.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -212,6 +203,16 @@ impl Subscription {
     #[must_use]
     pub fn rival(&self) -> Option<Uuid> {
         self.rival
+    }
+
+    /// Ends the older streams of the same instance. To be called once the sidecar has shown that it
+    /// is at home on this one.
+    pub fn supersede(&self) {
+        let streams = lock(&self.feed.0.streams);
+        let of_agent = streams.get(&self.agent).into_iter().flat_map(|all| all.range(..self.key));
+        for (_, older) in of_agent.filter(|(_, older)| older.instance == self.stream.instance) {
+            older.cut(Cut::Superseded);
+        }
     }
 
     /// Waits until there is something to look at. Cancel-safe: a wake-up is kept until `take`.

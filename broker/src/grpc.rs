@@ -5,13 +5,16 @@
 mod admin;
 mod agent;
 mod caller;
+mod gate;
 mod listener;
+mod rate;
 mod status;
 
-pub use listener::{Conn, Doors, Listener, ListenerLimits};
+pub use listener::{Conn, Doors, Listener, Port};
 
-use crate::custody::Custody;
+use crate::{config::Limits, custody::Custody};
 use futures_util::Stream;
+use gate::Gate;
 use secretref_proto::{DESCRIPTORS, v1};
 use std::{io, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -30,15 +33,17 @@ use v1::{
 /// What tonic says of the transport.
 pub async fn serve_agents(
     custody: Custody,
+    limits: Limits,
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let enrolment = EnrolmentServiceServer::new(agent::Enrolment::new(custody.clone()))
+    let enrolment = EnrolmentServiceServer::new(agent::Enrolment::new(custody.clone(), &limits))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX);
-    let watch = WatchServiceServer::new(agent::Watch::new(custody, stop.clone()))
+    let watch = WatchServiceServer::new(agent::Watch::new(custody, limits, stop.clone()))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX);
     bounded(Server::builder())
+        .layer(Gate::for_agents(&limits))
         .add_service(enrolment)
         .add_service(watch)
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
@@ -51,6 +56,7 @@ pub async fn serve_agents(
 /// What tonic says of the transport.
 pub async fn serve_admins(
     custody: Custody,
+    limits: Limits,
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
@@ -66,6 +72,7 @@ pub async fn serve_admins(
         ADMIN_SERVICES.into_iter().fold(builder, Builder::with_service_name)
     };
     let server = bounded(Server::builder())
+        .layer(Gate::for_admins(&limits))
         .add_service(
             SecretsServiceServer::new(admin::Secrets::new(custody.clone()))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
@@ -74,7 +81,10 @@ pub async fn serve_admins(
             AgentsServiceServer::new(admin::Agents::new(custody.clone()))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
-        .add_service(AuditServiceServer::new(admin::Audit::new(custody)))
+        .add_service(
+            AuditServiceServer::new(admin::Audit::new(custody))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
         .add_service(health_service);
     // Both versions: older clients, real grpcurl among them, know only v1alpha.
     let (v1, v1alpha) = (builder().build_v1(), builder().build_v1alpha());
@@ -91,10 +101,9 @@ async fn report_serving(health: &HealthReporter) {
     health.set_serving::<AuditServiceServer<admin::Audit>>().await;
 }
 
-/// tonic's own defaults have no limit on streams, headers or time.
+/// tonic's own defaults have no limit on streams or headers.
 fn bounded(server: Server) -> Server {
     server
-        .timeout(REQUEST_TIME_MAX)
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(PING_EVERY))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
@@ -119,8 +128,6 @@ const AGENT_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// One message from an administrator, in bytes: a manifest has up to 1 MiB.
 const ADMIN_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// How long a request may take; streams are not bound by it.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
 /// Requests at once on one connection.
 const STREAMS_MAX: u32 = 32;
 const PING_EVERY: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use crate::{
     authority::Authority,
     config::{
-        BROKER_FILE, BrokerFile, Config, InitArguments, MigrateArguments, ROOT_KEY_FILE,
+        BROKER_FILE, BrokerFile, Config, InitArguments, Limits, MigrateArguments, ROOT_KEY_FILE,
         certificate_seconds, lease_seconds, profile_file, read_passphrase,
     },
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
@@ -73,6 +73,7 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         advertise: arguments.advertise.clone(),
         certificate_seconds: certificate_seconds(),
         lease_seconds: lease_seconds(),
+        limits: Limits::default(),
     };
     let custody = found(&store, root, domain, &file).await?;
     first_admin(&custody, &data_dir).await?;

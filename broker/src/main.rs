@@ -6,7 +6,7 @@ use secretref_broker::{
     config::{Arguments, Command},
     health, init, telemetry,
 };
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -16,7 +16,12 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(arguments.command)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(arguments.command));
+            // Whatever still runs does not keep the process from ending.
+            runtime.shutdown_timeout(SHUTDOWN_TIME_MAX);
+            outcome
+        }
         Err(error) => Err(anyhow::anyhow!("the runtime did not start: {error}")),
     };
     match outcome {
@@ -47,3 +52,5 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         _ => 2,
     }
 }
+
+const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(2);

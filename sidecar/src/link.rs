@@ -225,7 +225,7 @@ impl Link {
 
 fn tell(end: &End, wait: Duration) {
     match end {
-        End::Farewell | End::Resync | End::CertificateExpired => {
+        End::Farewell | End::Stopping(_) | End::Resync | End::CertificateExpired => {
             tracing::info!(reason = %end, ?wait, "the stream ended; coming again");
         }
         End::Revoked(_) | End::Hopeless(_) | End::Superseded | End::Refused(_) => {

@@ -48,7 +48,8 @@ fn revocation_is_not_taken_back() {
     let stream = feed.subscribe(agent(1), instance(1), boot(1));
     let publication = Publication { revoked: vec![agent(1)], ..Publication::default() };
     feed.publish(Revision(1), &publication);
-    feed.drain();
+    let newer = feed.subscribe(agent(1), instance(1), boot(2));
+    newer.supersede();
     assert_eq!(stream.take().and_then(|woken| woken.cut), Some(Cut::Revoked));
 }
 
@@ -58,11 +59,15 @@ fn a_newer_stream_of_an_instance_supersedes_the_older() {
     let older = feed.subscribe(agent(1), instance(1), boot(1));
     let newer = feed.subscribe(agent(1), instance(1), boot(1));
     let other = feed.subscribe(agent(1), instance(2), boot(1));
-    assert_eq!(older.take().and_then(|woken| woken.cut), Some(Cut::Superseded));
-    assert_eq!(newer.take().and_then(|woken| woken.cut), None);
-    assert_eq!(other.take().and_then(|woken| woken.cut), None);
+    let cut = |stream: &Subscription| stream.take().and_then(|woken| woken.cut);
+    // Its own next stream takes over when it says so, and not before.
+    assert_eq!([&older, &newer, &other].map(cut), [None, None, None]);
+    newer.supersede();
+    assert_eq!([&older, &newer, &other].map(cut), [Some(Cut::Superseded), None, None]);
     assert_eq!((newer.rival(), other.rival()), (None, None));
+    // A stranger's takes over at once.
     let stranger = feed.subscribe(agent(1), instance(1), boot(2));
+    assert_eq!([&newer, &other].map(cut), [Some(Cut::Superseded), None]);
     assert_eq!(stranger.rival(), Some(boot(1)));
     assert_eq!(feed.live(agent(1)), [instance(1), instance(2)]);
     drop((older, newer, stranger));

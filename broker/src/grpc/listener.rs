@@ -4,38 +4,36 @@
 //! sessions, which would skip the verifier.
 
 mod conn;
+mod handshakes;
+mod pace;
 mod quota;
 
 pub use conn::Conn;
 pub(super) use conn::Connection;
+pub(super) use quota::network;
 
+use crate::config::Limits;
 use arc_swap::ArcSwap;
+use handshakes::Handshakes;
+use pace::Pace;
 use quota::Quota;
+use rustix::process::{Resource, getrlimit};
 use secretref_identity::server::{ServerConfig, accept};
-use std::{collections::VecDeque, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::AbortHandle,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-/// How much one port takes.
-#[derive(Debug, Clone, Copy)]
-pub struct ListenerLimits {
-    /// Connections in all.
-    pub connections_max: usize,
-    /// Handshakes under way at once; one more ends the oldest.
-    pub handshakes_max: usize,
-    /// Connections of one identity.
-    pub per_identity_max: usize,
-}
-
-impl Default for ListenerLimits {
-    fn default() -> Self {
-        Self { connections_max: 10_000, handshakes_max: 256, per_identity_max: 4 }
-    }
+/// Whom a port is for: what a connection may cost is another for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// For sidecars, of whom there are many, each with little to say.
+    Agents,
+    /// For administrators, of whom there are few, whose requests are large.
+    Admins,
 }
 
 /// The TLS configuration of a port; swapped whole, and taken by the next connection.
@@ -45,7 +43,8 @@ pub type Doors = Arc<ArcSwap<ServerConfig>>;
 pub struct Listener {
     tcp: TcpListener,
     doors: Doors,
-    limits: ListenerLimits,
+    port: Port,
+    limits: Limits,
 }
 
 impl Listener {
@@ -56,9 +55,10 @@ impl Listener {
     pub async fn bind(
         address: SocketAddr,
         doors: Doors,
-        limits: ListenerLimits,
+        port: Port,
+        limits: Limits,
     ) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, doors, limits })
+        Ok(Self { tcp: TcpListener::bind(address).await?, doors, port, limits })
     }
 
     /// The address that it is bound to.
@@ -83,9 +83,10 @@ impl Listener {
     }
 
     async fn accept_all(self, accepted: mpsc::Sender<io::Result<Conn>>) {
-        let connections = Arc::new(Semaphore::new(self.limits.connections_max));
-        let mut handshakes = VecDeque::with_capacity(self.limits.handshakes_max);
-        let quota = Quota::new(self.limits.per_identity_max);
+        let connections_max = self.port.connections_max(&self.limits);
+        let connections = Arc::new(Semaphore::new(connections_max));
+        let mut handshakes = Handshakes::new(self.limits.handshakes_max);
+        let quota = Quota::new(&self.limits);
         loop {
             let (tcp, address) = match self.tcp.accept().await {
                 Ok(accepted) => accepted,
@@ -97,15 +98,15 @@ impl Listener {
                 }
             };
             let Ok(connection) = Arc::clone(&connections).try_acquire_owned() else {
-                let limit = self.limits.connections_max;
-                tracing::warn!(%address, limit, "too many connections");
+                tracing::warn!(%address, limit = connections_max, "too many connections");
                 continue;
             };
-            make_room(&mut handshakes, self.limits.handshakes_max);
+            handshakes.make_room();
             let arrival = Arrival {
                 tcp,
                 address,
                 connection,
+                port: self.port,
                 quota: quota.clone(),
                 doors: self.doors.load_full(),
             };
@@ -116,20 +117,34 @@ impl Listener {
                     tokio::spawn(async move { drop(accepted.send(Ok(conn)).await) });
                 }
             });
-            handshakes.push_back(handshake.abort_handle());
+            handshakes.begin(address.ip(), handshake.abort_handle());
         }
     }
 }
 
-/// Ends the oldest handshake where there is no room for another. Those who are slow on purpose are
-/// the oldest; who waited for them to time out would let them keep everybody else out.
-fn make_room(handshakes: &mut VecDeque<AbortHandle>, max: usize) {
-    handshakes.retain(|handshake| !handshake.is_finished());
-    while handshakes.len() >= max
-        && let Some(oldest) = handshakes.pop_front()
-    {
-        tracing::warn!(limit = max, "too many handshakes: the oldest is ended");
-        oldest.abort();
+impl Port {
+    /// Connections in all: never so many that no descriptor is left for the store, the log and the
+    /// other port.
+    fn connections_max(self, limits: &Limits) -> usize {
+        let configured = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let files = usize::try_from(files).unwrap_or(usize::MAX);
+        let room = match self {
+            Self::Agents => files.saturating_sub(DESCRIPTORS_KEPT + ADMIN_CONNECTIONS_MAX),
+            Self::Admins => ADMIN_CONNECTIONS_MAX,
+        };
+        if self == Self::Agents && room < configured {
+            tracing::warn!(configured, room, "the limit of open files is below connections_max");
+        }
+        configured.min(room)
+    }
+
+    /// How fast one connection is read.
+    fn pace(self) -> Pace {
+        match self {
+            Self::Agents => Pace::new(AGENT_BYTES_PER_SECOND, AGENT_BYTES_BURST),
+            Self::Admins => Pace::new(ADMIN_BYTES_PER_SECOND, ADMIN_BYTES_BURST),
+        }
     }
 }
 
@@ -138,13 +153,14 @@ struct Arrival {
     tcp: TcpStream,
     address: SocketAddr,
     connection: OwnedSemaphorePermit,
+    port: Port,
     quota: Quota,
     doors: Arc<ServerConfig>,
 }
 
 impl Arrival {
     async fn greet(self) -> Option<Conn> {
-        let Self { tcp, address, connection, quota, doors } = self;
+        let Self { tcp, address, connection, port, quota, doors } = self;
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%address, %error, "a connection was gone at once");
             return None;
@@ -157,12 +173,15 @@ impl Arrival {
                 return None;
             }
         };
-        let Some(place) = quota.enter(peer.as_ref()) else {
-            tracing::warn!(%address, "too many connections of one identity");
-            return None;
+        let place = match quota.enter(peer.as_ref(), address.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                tracing::warn!(%address, %full, "a connection was refused");
+                return None;
+            }
         };
         let info = Connection { address, peer: peer.map(Arc::new), kill: CancellationToken::new() };
-        Some(Conn::new(stream, info, connection, place))
+        Some(Conn::new(stream, info, port.pace(), (connection, place)))
     }
 }
 
@@ -170,3 +189,14 @@ impl Arrival {
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long to wait when no connection can be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Descriptors that connections never take.
+const DESCRIPTORS_KEPT: usize = 256;
+/// Connections of the administrators' port in all.
+const ADMIN_CONNECTIONS_MAX: usize = 1024;
+/// An agent's connection. A flood of small frames costs the most for each byte, and this is what
+/// bounds it: 256 KiB are 15,000 pings.
+const AGENT_BYTES_PER_SECOND: u32 = 256 * 1024;
+/// As many bytes at once: four messages of the largest size.
+const AGENT_BYTES_BURST: u32 = 1024 * 1024;
+const ADMIN_BYTES_PER_SECOND: u32 = 16 * 1024 * 1024;
+const ADMIN_BYTES_BURST: u32 = 32 * 1024 * 1024;

@@ -3,7 +3,7 @@
 
 use crate::{custody::CustodyError, store::StoreError};
 use secretref_proto::{ERROR_DOMAIN, convert::field::FieldError};
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -67,6 +67,23 @@ pub(super) fn invalid(field: String, problem: String) -> Status {
 
 pub(super) fn unauthenticated(why: &str) -> Status {
     status(Code::Unauthenticated, "CERTIFICATE_REQUIRED", why.to_owned(), [])
+}
+
+/// Too much is asked; `wait` says for how long it will be.
+pub(super) fn overloaded(what: &str, wait: Duration) -> Status {
+    // No sooner than a millisecond: a client that is told "now" comes at once.
+    let wait = wait.max(Duration::from_millis(1));
+    let mut details = ErrorDetails::with_error_info("RATE_LIMITED", ERROR_DOMAIN, HashMap::new());
+    details.set_retry_info(Some(wait));
+    let message = format!("{what}: come again in {} ms", wait.as_millis());
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+/// The request took too long, and whether it was done is not known.
+pub(super) fn late(limit: Duration) -> Status {
+    let message =
+        format!("the request took longer than {limit:?}; whether it was done is not known");
+    status(Code::DeadlineExceeded, "REQUEST_TIME_MAX", message, [])
 }
 
 pub(super) fn status<const N: usize>(

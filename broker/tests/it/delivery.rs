@@ -257,6 +257,8 @@ async fn two_processes_of_one_instance_are_an_alarm(engine: Engine) -> Result<()
         Ok::<_, anyhow::Error>(trail.iter().filter(alarm).count())
     };
     ensure!(alarms().await? == 0, "a process that came again is no alarm");
+    ensure!(first.take().and_then(|it| it.cut).is_none(), "the old one goes before it may");
+    again.supersede();
     ensure!(first.take().and_then(|it| it.cut) == Some(Cut::Superseded), "the old stream stays");
     let rival = custody.subscribe(&admission, other).await?;
     ensure!(alarms().await? == 1, "two processes are no alarm");

@@ -13,6 +13,8 @@ mod enrolment;
 mod fields;
 mod hello;
 mod hostile;
+mod leaving;
+mod limits;
 mod lost_answer;
 mod methods;
 mod pages;

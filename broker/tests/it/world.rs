@@ -2,7 +2,11 @@
 
 use crate::place::{Place, manifest, root};
 use anyhow::{Context, Result};
-use secretref_broker::{app, config::BrokerFile, config::Config, unseal::write_slot};
+use secretref_broker::{
+    app,
+    config::{BrokerFile, Config, Limits},
+    unseal::write_slot,
+};
 use secretref_domain::policy::{Role, Roles};
 use secretref_envelope::write_file_slot;
 use secretref_identity::{
@@ -37,6 +41,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn serving(engine: Engine) -> Result<Self> {
+        Self::serving_within(engine, Limits { drain_seconds: 0, ..Limits::default() }).await
+    }
+
+    /// One with limits of its own.
+    pub(crate) async fn serving_within(engine: Engine, limits: Limits) -> Result<Self> {
         let place = Place::found(engine).await?;
         let credentials = first_admin(&place).await?;
         let data_dir = place.folder().to_owned();
@@ -52,6 +61,7 @@ impl World {
             advertise: Vec::new(),
             certificate_seconds: 3600,
             lease_seconds: 3600,
+            limits,
         };
         let config = Config { data_dir, file, passphrase_file: None };
         let (said, mut lines) = mpsc::unbounded_channel();
@@ -85,6 +95,11 @@ impl World {
         }
         world.admin.apply(&manifest("worker", secrets)).await?;
         Ok(world)
+    }
+
+    /// Stops the broker, as SIGTERM does.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 
     /// A new instance of an agent.

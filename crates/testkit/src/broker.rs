@@ -7,7 +7,11 @@ use crate::{
     wait::DEADLINE,
 };
 use anyhow::{Context, Result, bail, ensure};
-use secretref_broker::{app, config::Config};
+use rustix::process::Signal;
+use secretref_broker::{
+    app,
+    config::{BROKER_FILE, BrokerFile, Config, Limits},
+};
 use secretref_domain::clock::Clock;
 use std::{
     fs,
@@ -15,9 +19,16 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output},
     sync::Arc,
+    time::Duration,
 };
 use tempfile::TempDir;
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Trust domain of every broker under test.
@@ -36,6 +47,7 @@ pub struct Broker {
     listening: Listening,
     database_url: Option<String>,
     options: Vec<String>,
+    log_level: &'static str,
     folder: TempDir,
 }
 
@@ -76,6 +88,19 @@ impl Broker {
         Ok(broker)
     }
 
+    /// As [`Broker::start_with`], with `[limits]` of its own; its log is at `info`, since whoever
+    /// looks at a limit has more to say to the broker than a log should hold.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn start_within(engine: Engine, limits: Limits) -> Result<Self> {
+        let mut broker = Self::initialised(engine).await?;
+        broker.limit(limits)?;
+        broker.log_level = "info";
+        broker.serve()?;
+        Ok(broker)
+    }
+
     /// Initialises a new broker and runs it in this process, by another clock than the system's.
     ///
     /// # Errors
@@ -112,12 +137,24 @@ impl Broker {
             listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
             database_url: engine.database_url().await?,
             options: Vec::new(),
+            log_level: "trace",
             folder,
         };
         let done = broker.init()?;
         let said = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success(), "init failed with {}: {said}", done.status);
+        // A story that stops a broker waits for nobody, unless it is about that.
+        broker.limit(Limits { drain_seconds: 0, ..Limits::default() })?;
         Ok(broker)
+    }
+
+    /// Gives it other limits, from its next start on.
+    fn limit(&self, limits: Limits) -> Result<()> {
+        let path = self.data().join(BROKER_FILE);
+        let mut file: BrokerFile = toml::from_str(&fs::read_to_string(&path)?)?;
+        file.limits = limits;
+        fs::write(&path, toml::to_string_pretty(&file)?)?;
+        Ok(())
     }
 
     /// Runs `init` and returns what came of it.
@@ -163,7 +200,7 @@ impl Broker {
         command.args(["--agent-listen", &agents.to_string()]);
         command.args(["--admin-listen", &admin.to_string()]);
         command.args(["--health-listen", &health.to_string()]);
-        command.args(["--log-level", "trace"]).args(&self.options);
+        command.args(["--log-level", self.log_level]).args(&self.options);
         // Each start has its own log, so that no line of an earlier one is taken for its own.
         let starts = fs::read_dir(self.logs())?.count();
         Process::start(&format!("broker-{starts}"), &mut command, &self.logs())
@@ -183,6 +220,22 @@ impl Broker {
     /// Where it does not run or does not end.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         self.process.take().context("the broker does not run")?.terminate(DEADLINE)
+    }
+
+    /// Asks it to drain with SIGTERM, and does not wait.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn begin_stop(&self) -> Result<()> {
+        self.process.as_ref().context("the broker does not run")?.signal(Signal::TERM)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Where it does not run or does not end in time.
+    pub fn wait(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        self.process.take().context("the broker does not run")?.wait(deadline)
     }
 
     /// A client with the first administrator's certificate.
@@ -238,6 +291,18 @@ impl Broker {
             .env("RUST_BACKTRACE", "1");
         Ok(command)
     }
+}
+
+/// Whether a broker says at its health port that it is ready; one that does not answer is not.
+pub async fn ready(health: SocketAddr) -> bool {
+    let asked = async {
+        let mut stream = TcpStream::connect(health).await?;
+        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    asked.await.is_ok_and(|answer| answer.get(9..12) == Some(b"200"))
 }
 
 fn address(process: &Process, what: &str) -> Result<SocketAddr> {

@@ -137,8 +137,12 @@ impl Member {
     }
 }
 
-/// Each member holds a handful of descriptors: the usual soft limit of 1,024 is too low for many.
-fn raise_descriptor_limit() -> Result<()> {
+/// Raises the limit of open files: each member holds a handful of descriptors, and the usual soft
+/// limit of 1,024 is too low for many.
+///
+/// # Errors
+/// Where the system allows fewer than 4,096.
+pub fn raise_descriptor_limit() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
     let current = getrlimit(Resource::Nofile).current;

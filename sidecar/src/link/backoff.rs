@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub enum Cause {
     /// The broker said goodbye, or ended the stream in order.
     Farewell,
+    /// The broker said that it stops, and when to come back: a moment of its own for each.
+    Announced(Duration),
     /// Nobody listens on the broker's port.
     PortClosed,
     /// Anything else that may pass by itself.
@@ -56,6 +58,11 @@ impl Backoff {
         let restarting = now.duration_since(began) < RESTART_WINDOW;
         match cause {
             Cause::Farewell => BASE.mul_f64(chance),
+            Cause::Announced(after) => {
+                // From then on, a closed port is a broker that is not up again yet.
+                self.outage_began = Some(now + after);
+                after
+            }
             Cause::PortClosed if restarting => {
                 self.port_closed = self.port_closed.saturating_add(1);
                 doubled(self.port_closed - 1).min(RESTART_CAP).mul_f64(chance)

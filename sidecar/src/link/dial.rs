@@ -53,12 +53,23 @@ pub struct Session {
     pub(super) asked: bool,
     /// Whether the broker said goodbye.
     pub(super) farewell: bool,
+    /// When this stream is over and when to come back, where the broker said that it stops.
+    pub(super) stopping: Option<Stopping>,
     /// Digest of a manifest that was refused for good: the broker believes it to be held.
     pub(super) refused: Option<[u8; 32]>,
     pub(super) unanswered: Option<Unanswered>,
     pub(super) late: Vec<oneshot::Receiver<Vec<SecretResult>>>,
     /// Closes the connection when it is dropped.
     pub(super) channel: Channel,
+}
+
+/// What a broker said that stops.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stopping {
+    /// When its stream is left, in case that it does not end it.
+    pub(super) leave_at: Instant,
+    /// When to come back.
+    pub(super) back_at: Instant,
 }
 
 /// A manifest that was taken and not answered yet.
@@ -127,6 +138,7 @@ async fn open(plan: Plan) -> Result<Session, End> {
         begun: false,
         asked: false,
         farewell: false,
+        stopping: None,
         refused: None,
         unanswered: None,
         late: Vec::new(),

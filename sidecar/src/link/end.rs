@@ -19,6 +19,9 @@ pub enum End {
     /// The broker ended it in order.
     #[error("the broker ended the stream")]
     Farewell,
+    /// The broker stops; it said when to come back.
+    #[error("the broker stops; it asks to come back in {0:?}")]
+    Stopping(Duration),
     /// It broke.
     #[error("the stream broke: {0}")]
     Lost(String),
@@ -67,6 +70,7 @@ impl End {
             Self::Unreachable(_) | Self::Lost(_) | Self::CertificateExpired | Self::Refused(_) => {
                 Cause::Trouble
             }
+            Self::Stopping(after) => Cause::Announced(*after),
             Self::Overloaded(after) => Cause::Overloaded(*after),
             Self::Protocol(_) | Self::Superseded => Cause::Conflict,
             Self::Revoked(_) | Self::Hopeless(_) => Cause::Hopeless,
@@ -165,3 +169,6 @@ fn retry_after(status: &Status) -> Duration {
 }
 
 const SAID_CHARS_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests;

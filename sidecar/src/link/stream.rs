@@ -2,7 +2,7 @@
 
 use super::{
     Link, after,
-    dial::{Session, Unanswered},
+    dial::{Session, Stopping, Unanswered},
     end::End,
     report::{ack, failed, report},
     successor::{Beside, News, due},
@@ -25,12 +25,13 @@ use tonic::Status;
 /// What can happen on an open stream.
 enum Event {
     Stop,
-    Frame(Result<Option<WatchResponse>, Status>),
+    Frame(Box<Result<Option<WatchResponse>, Status>>),
     Settled(Vec<SecretResult>),
     Late(Vec<SecretResult>),
     Slow,
     News(Option<Vec<SecretResult>>),
     Silence,
+    Leave,
     Look,
     Beside(News),
 }
@@ -45,7 +46,7 @@ impl Link {
             let event = self.event(&mut session, &mut beside).await;
             let went = match event {
                 Event::Stop => return self.goodbye(session).await,
-                Event::Frame(frame) => self.frame(&mut session, &mut beside, frame).await,
+                Event::Frame(frame) => self.frame(&mut session, &mut beside, *frame).await,
                 Event::Settled(results) => settle(&mut session, results),
                 Event::Slow => free(&mut session),
                 Event::Late(results) | Event::News(Some(results)) => tell(&session, results),
@@ -54,6 +55,7 @@ impl Link {
                     "nothing was heard of the broker for {:?}",
                     session.silence_max
                 ))),
+                Event::Leave => Err(End::Lost("the broker did not end its stream".to_owned())),
                 Event::Look => {
                     // A clock may have been set, or only the minute be over.
                     if self.seconds_now() >= self.renew_due {
@@ -81,6 +83,9 @@ impl Link {
     /// this one because of it, that is what to wait for.
     async fn ended(&mut self, session: &Session, mut beside: Beside, end: End) -> End {
         let gone = matches!(end, End::Lost(_) | End::Farewell);
+        if let Some(stopping) = session.stopping.filter(|_| gone) {
+            return End::Stopping(stopping.back_at.saturating_duration_since(Instant::now()));
+        }
         if gone && beside.is_dialling() {
             self.status.send_modify(|status| status.connected = false);
             return tokio::select! {
@@ -94,14 +99,16 @@ impl Link {
     async fn event(&mut self, session: &mut Session, beside: &mut Beside) -> Event {
         let slow = session.unanswered.as_ref().map(|unanswered| unanswered.due);
         let silence = session.heard + session.silence_max;
+        let leave = session.stopping.map(|stopping| stopping.leave_at);
         let (renewing, renew_in) = (beside.is_renewing(), self.renew_in());
         tokio::select! {
             biased;
             () = self.shutdown.cancelled() => Event::Stop,
             results = settled(&mut session.unanswered) => Event::Settled(results),
             results = late(&mut session.late) => Event::Late(results),
-            frame = session.incoming.message() => Event::Frame(frame),
+            frame = session.incoming.message() => Event::Frame(Box::new(frame)),
             () = due(slow) => Event::Slow,
+            () = due(leave) => Event::Leave,
             news = self.orders.news.recv() => Event::News(news),
             news = beside.next() => Event::Beside(news),
             () = tokio::time::sleep(renew_in), if !renewing => Event::Look,
@@ -224,9 +231,14 @@ impl Link {
         }
         tracing::info!(reason = reason.as_str_name(), "the broker asks to come again");
         session.farewell = true;
-        if !beside.is_dialling() {
-            let (from, to) = (go_away.retry_after_min_ms, go_away.retry_after_max_ms);
-            beside.dial(self.plan(), within(from, to));
+        let return_in = within(go_away.retry_after_min_ms, go_away.retry_after_max_ms);
+        if reason == GoAwayReason::Drain {
+            // There is no other broker to open the next stream at, so this one is used to its end.
+            let deadline = within(go_away.deadline_ms, go_away.deadline_ms);
+            let (leave_at, back_at) = (after(deadline + LEAVE_MARGIN), after(return_in));
+            session.stopping = Some(Stopping { leave_at, back_at });
+        } else if !beside.is_dialling() {
+            beside.dial(self.plan(), return_in);
         }
         Ok(())
     }
@@ -401,6 +413,9 @@ const RESULTS_MAX: usize = 256;
 /// How long the end of the sidecar waits for the broker.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 const FINISH_MAX: Duration = Duration::from_millis(500);
-const WINDOW_MAX_MS: i64 = 60_000;
+/// How long after its deadline a stopping broker has to end a stream itself.
+const LEAVE_MARGIN: Duration = Duration::from_secs(1);
+/// Longest time that a broker may name.
+const WINDOW_MAX_MS: i64 = 600_000;
 const HOPELESS_SECONDS: i64 = 300;
 const REASON_CHARS_MAX: usize = 512;

@@ -1,6 +1,6 @@
 //! A connection that passed its handshake.
 
-use super::quota::Place;
+use super::{pace::Pace, quota::Place};
 use secretref_identity::peer::Peer;
 use std::{
     future::Future,
@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -32,15 +32,18 @@ pub struct Connection {
     pub kill: CancellationToken,
 }
 
-/// A connection. It ends when it is killed, and when HTTP/2 is not begun in the first seconds: a
-/// client that shakes hands and then says nothing, or half of it, would hold its place for ever.
+/// A connection. It ends when it is killed, when HTTP/2 is not begun in the first seconds, and,
+/// where no certificate was shown, after the time that an enrolment takes: a client that shakes
+/// hands and then says nothing, or only half of it, would hold its place for ever.
 pub struct Conn {
     stream: TlsStream<TcpStream>,
     info: Connection,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
-    silent: Option<Pin<Box<Sleep>>>,
-    /// Bytes that came in the first seconds.
+    ends: Option<(Pin<Box<Sleep>>, &'static str)>,
+    begun: bool,
+    /// Bytes that came before HTTP/2 was begun.
     heard: usize,
+    pace: Pace,
     /// Held for as long as the connection is open.
     _places: (OwnedSemaphorePermit, Place),
 }
@@ -49,24 +52,51 @@ impl Conn {
     pub(super) fn new(
         stream: TlsStream<TcpStream>,
         info: Connection,
-        connection: OwnedSemaphorePermit,
-        place: Place,
+        pace: Pace,
+        places: (OwnedSemaphorePermit, Place),
     ) -> Self {
         let killed = Box::pin(info.kill.clone().cancelled_owned());
-        let silent = Some(Box::pin(tokio::time::sleep(SILENCE_TIME_MAX)));
-        Self { stream, info, killed, silent, heard: 0, _places: (connection, place) }
+        let silent = Box::pin(tokio::time::sleep(SILENCE_TIME_MAX));
+        let ends = Some((silent, "the client did not begin HTTP/2"));
+        Self { stream, info, killed, ends, begun: false, heard: 0, pace, _places: places }
     }
 
     fn poll_end(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if self.killed.as_mut().poll(context).is_ready() {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut by the broker"));
+            return Err(self.cut());
         }
-        if let Some(silent) = &mut self.silent
-            && silent.as_mut().poll(context).is_ready()
+        if let Some((ends, why)) = &mut self.ends
+            && ends.as_mut().poll(context).is_ready()
         {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the client did not begin HTTP/2"));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, *why));
         }
         Ok(())
+    }
+
+    /// Ends the connection hard: what the system still holds for the peer is thrown away and not
+    /// sent. What has left the machine cannot be called back.
+    fn cut(&self) -> io::Error {
+        if let Err(error) = self.stream.get_ref().0.set_zero_linger() {
+            tracing::debug!(%error, "a connection is closed in order rather than cut");
+        }
+        io::Error::new(io::ErrorKind::ConnectionAborted, "cut by the broker")
+    }
+
+    /// Counts what was heard. From the preface on, HTTP/2's own pings find out who is gone; only
+    /// strangers have no longer than they need.
+    fn hear(&mut self, bytes: usize) {
+        self.pace.read(bytes);
+        if self.begun {
+            return;
+        }
+        self.heard += bytes;
+        if self.heard >= PREFACE_BYTES {
+            self.begun = true;
+            self.ends = self.info.peer.is_none().then(|| {
+                let visit = Box::pin(tokio::time::sleep(STRANGER_TIME_MAX));
+                (visit, "the time of a connection without a certificate is over")
+            });
+        }
     }
 }
 
@@ -84,14 +114,12 @@ impl AsyncRead for Conn {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.poll_end(context)?;
+        ready!(self.pace.poll_ready(context));
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.silent.is_some() {
-            self.heard += buffer.filled().len() - before;
-            // From the preface on, HTTP/2's own pings find out who is gone.
-            if self.heard >= PREFACE_BYTES {
-                self.silent = None;
-            }
+        let heard = buffer.filled().len() - before;
+        if heard > 0 {
+            self.hear(heard);
         }
         polled
     }
@@ -104,8 +132,7 @@ impl AsyncWrite for Conn {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.info.kill.is_cancelled() {
-            let error = io::Error::new(io::ErrorKind::ConnectionAborted, "cut by the broker");
-            return Poll::Ready(Err(error));
+            return Poll::Ready(Err(self.cut()));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -123,3 +150,5 @@ impl AsyncWrite for Conn {
 const PREFACE_BYTES: usize = 24;
 /// How long a connection may say nothing after its handshake.
 const SILENCE_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a connection without a certificate may last: an enrolment takes less than a second.
+const STRANGER_TIME_MAX: Duration = Duration::from_secs(30);

@@ -1,8 +1,10 @@
 //! The stories: what SecretRef promises, told with its real binaries, on both engines.
 
+mod attacks;
 mod canaries;
 mod cancelled;
 mod denied;
+mod drain;
 mod enrolment;
 mod expired;
 mod kills;

@@ -46,6 +46,18 @@ fn a_restarted_broker_has_its_fleet_back_at_once() {
 }
 
 #[test]
+fn a_broker_that_said_when_to_come_back_is_taken_at_its_word() {
+    let (mut backoff, now) = (Backoff::new(), Instant::now());
+    let minute = Duration::from_mins(1);
+    backoff.stream_ended(Duration::ZERO, now);
+    assert_eq!(backoff.wait(Cause::Announced(minute), now, 1.0), minute);
+    // Then it may take a moment longer than it thought.
+    let back = now + minute;
+    assert!(backoff.wait(Cause::PortClosed, back, 1.0) <= RESTART_CAP);
+    assert!(backoff.wait(Cause::PortClosed, back + RESTART_WINDOW / 2, 1.0) <= RESTART_CAP);
+}
+
+#[test]
 fn a_first_start_waits_for_a_broker_that_starts_beside_it() {
     let (mut backoff, now) = (Backoff::new(), Instant::now());
     assert!(backoff.wait(Cause::PortClosed, now, 1.0) <= BASE);

@@ -4,15 +4,18 @@
 //! that does not answer costs a flag, and one that answers late gets the last state at once.
 
 mod inbound;
+mod leave;
 mod outbound;
 
 use super::Outgoing;
 use crate::{
+    config::Limits,
     custody::{Admission, Custody, CustodyError, Sent},
     feed::{Cut, Subscription},
-    grpc::status,
+    grpc::{gate::agent_rate, rate::Bucket, rate::Rate, status},
 };
 use inbound::Opening;
+use leave::Notice;
 use outbound::Outbound;
 use secretref_domain::{clock::Timestamp, id::SecretId, version::Version};
 use secretref_proto::v1;
@@ -29,14 +32,33 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, Streaming};
 use uuid::Uuid;
 
+/// What a stream is served under.
+pub(super) struct Terms {
+    /// When the certificate of the connection ends, in seconds since the epoch.
+    pub(super) not_after: i64,
+    pub(super) limits: Limits,
+    /// Cancelled when the broker stops.
+    pub(super) stop: CancellationToken,
+}
+
 /// A stream's session.
 pub(super) struct Session {
     custody: Custody,
     admission: Admission,
     /// When the certificate of the connection ends.
     not_after: Timestamp,
+    /// When the stream is old, by the broker's clock.
+    old_at: Timestamp,
     out: Outbound,
     stop: CancellationToken,
+    drain: Duration,
+    streams_per_second: u32,
+    /// Whether the sidecar is to leave, and when.
+    notice: Option<Notice>,
+    /// How often the sidecar may speak unasked; it is not listened to before `listens_at`.
+    rate: Rate,
+    spoken: Bucket,
+    listens_at: Instant,
     boot: Uuid,
     /// What the sidecar holds, or will once it has answered.
     sent: Sent,
@@ -67,6 +89,8 @@ pub(super) struct Session {
 pub(super) enum End {
     /// The sidecar went, or the connection broke.
     Gone,
+    /// The sidecar does not take what it is sent.
+    Stalled,
     /// With this, after which the stream is closed.
     Said(Box<Status>),
 }
@@ -81,17 +105,24 @@ impl Session {
     pub(super) fn new(
         custody: Custody,
         admission: Admission,
-        not_after: i64,
+        terms: Terms,
         outbound: mpsc::Sender<Outgoing>,
-        stop: CancellationToken,
     ) -> Self {
         let now = Instant::now();
+        let Terms { not_after, limits, stop } = terms;
         Self {
             out: Outbound::new(outbound, custody.epoch()),
+            old_at: custody.now().plus_seconds(leave::age(limits.stream_age_seconds)),
             custody,
             admission,
             not_after: Timestamp::from_micros(not_after.saturating_mul(1_000_000)),
             stop,
+            drain: limits.drain(),
+            streams_per_second: limits.streams_per_second,
+            notice: None,
+            rate: agent_rate(&limits),
+            spoken: Bucket::default(),
+            listens_at: now,
             boot: Uuid::nil(),
             sent: Sent::new(),
             digest: [0; 32],
@@ -110,15 +141,18 @@ impl Session {
         }
     }
 
-    /// Runs until the stream ends, and says why it did. A revoked instance's connection is cut:
-    /// what was said last is given a moment to leave, and then nothing can any more.
+    /// Runs until the stream ends, and says why it did. The connection of a revoked instance, and
+    /// of one that says nothing any more, is cut: what was said last is given a moment to leave,
+    /// and then nothing can any more. One that takes nothing is cut at once.
     pub(super) async fn run(
         mut self,
         mut inbound: Streaming<v1::WatchRequest>,
         kill: CancellationToken,
     ) {
         match self.serve(&mut inbound).await {
-            Err(End::Said(status)) if status.code() == Code::PermissionDenied => {
+            Err(End::Said(status))
+                if matches!(status.code(), Code::PermissionDenied | Code::DeadlineExceeded) =>
+            {
                 drop(timeout(LINGER, self.out.fail(*status)).await);
                 let subscription = self.subscription.take();
                 tokio::spawn(async move {
@@ -129,6 +163,10 @@ impl Session {
                 });
             }
             Err(End::Said(status)) => self.out.fail(*status).await,
+            Err(End::Stalled) => {
+                tracing::info!(agent = %self.admission.name, "a sidecar that reads nothing is cut");
+                kill.cancel();
+            }
             Err(End::Gone) | Ok(()) => {}
         }
     }
@@ -147,12 +185,14 @@ impl Session {
             if self.due && self.unanswered.is_none() {
                 self.push(&subscription, inbound).await?;
             }
-            let wake_at = self.wake_at();
+            self.leave().await?;
+            let (wake_at, draining) = (self.wake_at(), self.is_draining());
+            let listens = Instant::now() >= self.listens_at;
             tokio::select! {
                 () = subscription.woken() => self.woken(&subscription, inbound).await?,
-                message = inbound.message() => self.heard(message, inbound).await?,
+                message = inbound.message(), if listens => self.heard(message, inbound).await?,
                 () = sleep_until(wake_at) => self.tick(inbound).await?,
-                () = self.stop.cancelled() => self.go_away(v1::GoAwayReason::Drain).await?,
+                () = self.stop.cancelled(), if !draining => self.begin_drain(),
             }
         }
     }
@@ -166,7 +206,11 @@ impl Session {
             broker_id: self.custody.broker().to_string(),
             heartbeat_ms: millis(HEARTBEAT_EVERY),
             lease_ms: millis(self.custody.lease()),
-            stream_age_max_ms: self.not_after.millis_since(self.custody.now()).max(0),
+            stream_age_max_ms: self
+                .not_after
+                .min(self.old_at)
+                .millis_since(self.custody.now())
+                .max(0),
             client_version_min: CLIENT_VERSION_MIN.to_owned(),
         })
     }
@@ -182,8 +226,7 @@ impl Session {
         match woken.cut {
             None => Ok(()),
             Some(Cut::Revoked) => Box::pin(self.revoke(inbound)).await,
-            Some(Cut::Superseded) => self.go_away(v1::GoAwayReason::Superseded).await,
-            Some(Cut::Drain) => self.go_away(v1::GoAwayReason::Drain).await,
+            Some(Cut::Superseded) => self.superseded().await,
         }
     }
 
@@ -247,7 +290,7 @@ impl Session {
         tokio::select! {
             () = sleep_until(until) => Ok(()),
             message = inbound.message() => self.heard(message, inbound).await,
-            () = self.stop.cancelled() => self.go_away(v1::GoAwayReason::Drain).await,
+            () = self.stop.cancelled(), if !self.is_draining() => Ok(()),
         }
     }
 
@@ -276,9 +319,15 @@ impl Session {
     }
 
     fn wake_at(&self) -> Instant {
-        let end = self.instant(self.not_after);
+        let end = self.instant(self.not_after.min(self.old_at));
         let silence = self.heard_at + SILENCE_MAX;
-        let next = self.heartbeat_at.min(end).min(silence);
+        let mut next = self.heartbeat_at.min(end).min(silence);
+        if self.listens_at > Instant::now() {
+            next = next.min(self.listens_at);
+        }
+        if let Some(notice) = &self.notice {
+            next = next.min(notice.next());
+        }
         self.look_at.map_or(next, |at| at.min(next))
     }
 
@@ -328,17 +377,6 @@ impl Session {
         }
     }
 
-    async fn go_away(&mut self, reason: v1::GoAwayReason) -> Result<(), End> {
-        let go_away = v1::GoAway {
-            reason: reason.into(),
-            deadline_ms: 0,
-            retry_after_min_ms: 0,
-            retry_after_max_ms: RETRY_WINDOW_MS,
-        };
-        self.out.send(&self.custody, v1::watch_response::Message::GoAway(go_away)).await?;
-        Err(Status::unavailable(reason.as_str_name()).into())
-    }
-
     async fn end(&mut self, code: v1::StreamErrorCode, message: &str) -> Result<(), End> {
         let error = v1::StreamError { code: code.into(), message: message.to_owned() };
         self.out.send(&self.custody, v1::watch_response::Message::Error(error)).await?;
@@ -363,8 +401,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a revoked sidecar has to say that it has wiped.
 const REVOKE_TIME_MAX: Duration = Duration::from_millis(500);
-/// Window in which the sidecars of a stopping broker come again.
-const RETRY_WINDOW_MS: i64 = 1000;
 /// How long what a session said last is given to leave.
 const LINGER: Duration = Duration::from_millis(200);
 const CLIENT_VERSION_MIN: &str = "0.1.0";

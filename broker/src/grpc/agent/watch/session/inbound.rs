@@ -90,6 +90,13 @@ impl Session {
         // What cannot be read, being too big say, is answered; if nobody is there, nobody hears it.
         let Some(message) = message? else { return Err(End::Gone) };
         self.heard_at = Instant::now();
+        // The answer to a manifest was asked for, and there is one for each. What comes unasked
+        // comes no faster than requests do: nobody is cut for it, he is only not read.
+        let asked = matches!(&message.message,
+            Some(v1::watch_request::Message::Ack(ack)) if self.unanswered == Some(ack.nonce));
+        if !asked {
+            self.listens_at = self.heard_at + self.spoken.spend(self.rate, self.heard_at);
+        }
         match message.message {
             Some(v1::watch_request::Message::Ack(ack)) => self.acknowledged(ack),
             Some(v1::watch_request::Message::Report(report)) => self.results(report.results),
@@ -116,6 +123,10 @@ impl Session {
             self.unanswered = None;
             self.settled_at = self.custody.now().as_micros();
             self.refused = false;
+            // It is at home on this stream now: an older one of its own has done its work.
+            if let Some(subscription) = &self.subscription {
+                subscription.supersede();
+            }
         }
         self.results(ack.results);
     }

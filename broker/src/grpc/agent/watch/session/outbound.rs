@@ -44,7 +44,8 @@ impl Outbound {
         // A stalled connection is cut; the sidecar comes again and gets what it lacks.
         match timeout(SEND_TIME_MAX, self.responses.send(Box::new(Ok(response)))).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Stalled),
         }
     }
 

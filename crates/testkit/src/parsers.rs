@@ -1,0 +1,187 @@
+//! Every parser of foreign bytes, as a function of bytes that panics only where something is wrong.
+//!
+//! The fuzzer calls them with what it invents (`make fuzz`), and a plain test with every file of
+//! the corpora, so that a case that was found once is tried in every `make test`. This file is part
+//! of both crates, and so it knows only the leaf crates.
+
+use prost::Message;
+use rustls_pki_types::CertificateDer;
+use secretref_domain::{
+    audit::DecodedEntry,
+    manifest,
+    name::{AgentName, EnvironmentName, FileName, SecretName},
+};
+use secretref_envelope::{Context, DataKey, KekId, RootKey, Sealed, Slot, WrappedKey};
+use secretref_identity::{
+    join_token::JoinToken, peer::Peer, request::parse_request, subject::TrustDomain,
+};
+use secretref_proto::{
+    convert::{field, manifest_digest},
+    v1,
+};
+use std::fmt::Debug;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// A parser under its name, which is that of its corpus and of its fuzz target.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 6] = [
+    ("audit", audit),
+    ("certificate", certificate),
+    ("envelope", envelope),
+    ("join_token", join_token),
+    ("manifest", manifest),
+    ("wire", wire),
+];
+
+/// An entry of the audit trail, as it comes from a database that nobody trusts.
+pub fn audit(bytes: &[u8]) {
+    if let Ok(entry) = DecodedEntry::decode(bytes) {
+        assert_eq!(DecodedEntry::decode(bytes).ok().as_ref(), Some(&entry), "decoded otherwise");
+    }
+}
+
+/// A certification request, and a certificate of a peer.
+pub fn certificate(bytes: &[u8]) {
+    if let Ok(key) = parse_request(bytes) {
+        assert!(!key.spki_der().is_empty(), "a key without bytes");
+        assert!(bytes.windows(key.spki_der().len()).any(|it| it == key.spki_der()), "another key");
+    }
+    if let Ok(domain) = TrustDomain::parse("fuzz.test") {
+        let leaf = CertificateDer::from(bytes);
+        if let Ok(peer) = Peer::from_certificate(&leaf, &domain, 0) {
+            assert_eq!(Peer::from_certificate(&leaf, &domain, 0).as_ref(), Ok(&peer));
+        }
+    }
+}
+
+/// A sealed value, a wrapped key, and the slot of a root key.
+pub fn envelope(bytes: &[u8]) {
+    let root = RootKey::from_bytes(KekId(Uuid::from_u128(1)), Zeroizing::new([7; 32]));
+    let context = Context::blob("fuzz");
+    if let Ok(wrapped) = WrappedKey::from_bytes(bytes) {
+        assert_eq!(wrapped.to_bytes(), bytes, "a wrapped key has one form");
+        drop(root.unwrap_key(&wrapped, &context));
+    }
+    if let Ok(sealed) = Sealed::from_bytes(bytes) {
+        assert_eq!(sealed.to_bytes(), bytes, "a sealed value has one form");
+        // No key that was just made opens what was there before.
+        if let Ok(key) = DataKey::generate() {
+            assert!(key.open(&sealed, &context).is_err(), "opened without its key");
+        }
+    }
+    // Unlocking takes a passphrase's time on purpose, and is not tried.
+    if let Ok(slot) = Slot::parse(bytes) {
+        let _ = (slot.kek_id(), slot.needs_passphrase());
+    }
+}
+
+/// A join token, as an operator pastes it.
+pub fn join_token(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    if let Ok(token) = JoinToken::parse(text) {
+        assert_eq!(token.expose().as_str(), text, "a token has one spelling");
+    }
+}
+
+/// Manifest files: one, or several that are merged.
+pub fn manifest(bytes: &[u8]) {
+    let files: Vec<(&str, &[u8])> =
+        bytes.split(|byte| *byte == 0).map(|file| ("m.json", file)).collect();
+    match manifest::parse(&files) {
+        Ok(parsed) => {
+            for environment in parsed.environments.keys() {
+                drop(parsed.references_in(environment));
+            }
+        }
+        Err(errors) => assert!(!errors.to_string().is_empty(), "refused without a reason"),
+    }
+}
+
+/// A message of the wire: its number, and its bytes. Then its text and times as fields.
+pub fn wire(bytes: &[u8]) {
+    let Some((number, body)) = bytes.split_first() else { return };
+    let number = usize::from(*number) % MESSAGES.len();
+    (MESSAGES[number].1)(body);
+    if let Ok(text) = str::from_utf8(body) {
+        fields(text);
+    }
+    if let Ok(time) = prost_types::Timestamp::decode(body)
+        && let Ok(Some(at)) = field::time("time", Some(&time))
+    {
+        let again = field::time("time", Some(&field::to_time(at)));
+        assert_eq!(again, Ok(Some(at)), "a time has one meaning");
+    }
+}
+
+/// Text in the place of each name: what is taken is taken as it stands.
+fn fields(text: &str) {
+    fn one<N: std::str::FromStr + ToString>(text: &str)
+    where
+        N::Err: ToString,
+    {
+        if let Ok(name) = field::name::<N>("name", text) {
+            assert_eq!(name.to_string(), text, "a name was changed");
+        }
+    }
+    one::<SecretName>(text);
+    one::<AgentName>(text);
+    one::<EnvironmentName>(text);
+    one::<FileName>(text);
+    one::<Uuid>(&text.to_ascii_lowercase());
+}
+
+/// Decoded, it can be printed, and encoded it is read as the same again.
+fn message<M: Message + Default + PartialEq + Debug>(bytes: &[u8]) {
+    if let Ok(message) = M::decode(bytes) {
+        let again = M::decode(message.encode_to_vec().as_slice());
+        assert!(again.is_ok_and(|again| again == message), "it is read otherwise: {message:?}");
+    }
+}
+
+/// What a sidecar makes of a broker's word.
+fn answer(bytes: &[u8]) {
+    message::<v1::WatchResponse>(bytes);
+    if let Ok(v1::WatchResponse {
+        message: Some(v1::watch_response::Message::Manifest(manifest)),
+        ..
+    }) = v1::WatchResponse::decode(bytes)
+    {
+        let digest = manifest_digest(&manifest.entries);
+        assert_eq!(digest, manifest_digest(&manifest.entries));
+    }
+}
+
+macro_rules! messages {
+    ($($name:ident),+ $(,)?) => {
+        [$((stringify!($name), message::<v1::$name> as fn(&[u8])),)+ ("WatchResponse", answer)]
+    };
+}
+
+/// Every request of the wire, and the one answer that a sidecar acts upon.
+pub const MESSAGES: [Target; 20] = messages![
+    AccessSecretVersionRequest,
+    ActivateSecretVersionRequest,
+    ApplyManifestRequest,
+    CreateJoinTokenRequest,
+    DeleteSecretRequest,
+    DestroySecretVersionRequest,
+    GetAgentRequest,
+    GetSecretRequest,
+    JoinRequest,
+    ListAgentStatusesRequest,
+    ListAgentsRequest,
+    ListAuditEntriesRequest,
+    ListSecretVersionsRequest,
+    ListSecretsRequest,
+    PutSecretRequest,
+    RenewRequest,
+    RevokeAgentRequest,
+    UndeleteSecretRequest,
+    WatchRequest,
+];
+
+#[cfg(test)]
+mod tests;
