@@ -1,11 +1,11 @@
 //! The manifest: agents, refs, environments and providers, as people write them.
 //!
 //! ```text
-//! bytes ── json ──▶ serde_json::Value ── walk, by tables of known keys ──▶ Draft ─┐
+//! bytes ── syntax ─▶ serde_json::Value ── walk, by tables of known keys ──▶ Draft ─┐
 //!                                                            one for each file    │
 //!                                      Manifest ◀── check ◀── merge ◀─────────────┘
 //! ```
-//! Only `json` knows how the bytes are written. Nothing is ignored: a key that is not in a table,
+//! Only `syntax` knows how the bytes are written. Nothing is ignored: a key that is not in a table,
 //! a type that is not the documented one and a name outside its grammar are errors, and all of
 //! them are reported, each with its path and what to do. No error repeats a text of the manifest
 //! other than a key, since a text may be a secret that stands where a ref belongs.

@@ -2,6 +2,7 @@
 //! no error repeats a secret.
 
 mod bytes;
+mod forms;
 mod keys;
 mod literals;
 mod merging;
