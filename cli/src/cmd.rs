@@ -5,6 +5,7 @@ mod agent;
 mod apply;
 mod audit;
 mod completion;
+mod confirm;
 mod delete;
 mod demo;
 mod destroy;
@@ -25,7 +26,7 @@ use crate::{
     failure::{Exit, Failure},
     print::Printer,
 };
-use secretref_domain::name::{AgentName, SecretName};
+use secretref_domain::name::{AgentName, GroupName, SecretName};
 
 /// What can be done.
 #[derive(clap::Subcommand)]
@@ -135,6 +136,14 @@ fn agent_name(given: &str) -> Result<String, Failure> {
     match AgentName::parse(given) {
         Ok(_) => Ok(given.to_owned()),
         Err(error) => Err(Failure::usage(error.to_string(), "see secretref agent list for names")),
+    }
+}
+
+/// The name of a group, or why it is none.
+fn group_name(given: &str) -> Result<String, Failure> {
+    match GroupName::parse(given) {
+        Ok(_) => Ok(given.to_owned()),
+        Err(error) => Err(Failure::usage(error.to_string(), "see secretref agent list for groups")),
     }
 }
 

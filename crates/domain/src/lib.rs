@@ -8,6 +8,7 @@ pub mod audit;
 pub mod caller;
 pub mod change;
 pub mod clock;
+pub mod group;
 pub mod id;
 pub mod ledger;
 pub mod limit;

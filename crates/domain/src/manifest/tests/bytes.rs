@@ -90,7 +90,14 @@ fn a_megabyte_of_one_key_makes_a_short_error() {
 
 /// Values of the shape of a manifest: its keys at any place, with anything in them.
 pub(super) fn soup() -> impl Strategy<Value = serde_json::Value> {
-    let tables = [tables::FILE, tables::AGENT, tables::CREDENTIAL, tables::OVERRIDE, tables::EXEC];
+    let tables = [
+        tables::FILE,
+        tables::AGENT,
+        tables::GROUP,
+        tables::CREDENTIAL,
+        tables::OVERRIDE,
+        tables::EXEC,
+    ];
     let keys: Vec<String> =
         tables.iter().flat_map(|table| table.keys.iter().map(|key| (*key).to_owned())).collect();
     let key = prop_oneof![prop::sample::select(keys), ".{0,6}"];
