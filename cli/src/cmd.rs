@@ -11,6 +11,7 @@ mod demo;
 mod destroy;
 mod explain;
 mod get;
+mod import;
 mod list;
 mod put;
 mod show;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Delete(delete::Delete),
     /// Take a deletion back
     Undelete(undelete::Undelete),
+    /// Put each variable of a .env file as a secret, and print the manifest that binds them
+    Import(import::Import),
     /// Apply manifests: agents, their tools and refs
     Apply(apply::Apply),
     /// Administer agents
@@ -100,6 +103,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
     let session = &session;
     match args.command {
         Command::Put(command) => command.run(session).await,
+        Command::Import(command) => command.run(session).await,
         Command::Get(command) => command.run(session).await,
         Command::List(command) => command.run(session).await,
         Command::Show(command) => command.run(session).await,

@@ -11,6 +11,7 @@ use crate::{
     failure::{Exit, Failure},
     print::plain,
 };
+use secretref_domain::manifest::schema;
 use secretref_proto::v1;
 use std::path::PathBuf;
 use tonic::Status;
@@ -21,13 +22,17 @@ use tonic_types::StatusExt;
 #[command(after_help = "Examples:\n  \
     secretref apply -f agents.yaml refs.json5 --dry-run\n  \
     secretref apply -f agents.json --environment production --strict\n  \
-    secretref apply -f all.yaml --prune\n\
+    secretref apply -f all.yaml --prune\n  \
+    secretref apply --schema > manifest.schema.json\n\
     All of it is applied or nothing. Refs without a value are listed, each with its fix; they are \
     refused only with --strict (exit 2). Files are JSON, JSON5 or YAML by the ending of their \
     name; standard input, by its content.")]
 pub(crate) struct Apply {
     /// Manifest files, merged in this order; `-` is standard input
-    #[arg(short = 'f', long = "file", value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(
+        short = 'f', long = "file", value_name = "FILE", num_args = 1..,
+        required_unless_present = "schema"
+    )]
     files: Vec<PathBuf>,
     /// Say what would change, key by key, and change nothing
     #[arg(long)]
@@ -42,11 +47,18 @@ pub(crate) struct Apply {
     /// Do not ask before something is removed
     #[arg(long)]
     yes: bool,
+    /// Print the JSON Schema of manifests, for editors, and do nothing else
+    #[arg(long, exclusive = true)]
+    schema: bool,
 }
 
 impl Apply {
     /// Sends the files, then says what changed and which refs have no value yet.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
+        if self.schema {
+            session.out.line(&format!("{:#}", schema::schema()))?;
+            return Ok(Exit::Done);
+        }
         let request = v1::ApplyManifestRequest {
             files: files::read_all(&self.files)?,
             environment: session.environment(),

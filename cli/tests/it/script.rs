@@ -181,6 +181,7 @@ fn agent(state: v1::AgentState) -> v1::Agent {
             file: "STRIPE_API_KEY".to_owned(),
             env_var: "STRIPE_API_KEY".to_owned(),
             required: true,
+            ..v1::Binding::default()
         }],
         ..v1::Agent::default()
     }

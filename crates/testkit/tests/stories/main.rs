@@ -8,6 +8,7 @@ mod expired;
 mod groups;
 mod kills;
 mod manifests;
+mod operator;
 mod race;
 mod restarts;
 mod revoked;

@@ -135,7 +135,8 @@ impl<'t> Reader<'t, '_, '_> {
         if anchor {
             let problem = format!("an anchor or an alias (`&` or `*`){place} is not taken");
             let fix = "write it out where it is used, or bind the tools in a group (`groups`) \
-                       and name it at each agent; a text that begins with `&` or `*` goes in quotes";
+                       and name it at each agent; a text that begins with `&` or `*` goes in \
+                       quotes";
             return Err(self.build.refuse(at, problem, fix));
         }
         if tag {
