@@ -19,7 +19,7 @@ COUNT ?=
 SIDECARS ?=
 JSON ?=
 
-.PHONY: help demo test soak fuzz lint bench clean build deps wire fmt-check clippy deny buf tidy
+.PHONY: help demo test soak fuzz lint bench clean build deps wire schema fmt-check clippy deny buf tidy
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -81,6 +81,9 @@ deps: ## the Postgres binaries that `make test` starts a cluster of its own from
 
 wire: ## commits to the wire as it is: proto/secretref.v1.binpb
 	@SECRETREF_WIRE_REFRESH=1 $(CARGO) test --quiet -p secretref-testkit --test wire
+
+schema: ## writes the JSON Schema of manifests as the keys are: docs/manifest.schema.json
+	@SECRETREF_SCHEMA_REFRESH=1 $(CARGO) test --quiet -p secretref-domain schema
 
 fmt-check:
 	@$(CARGO) fmt --all --check

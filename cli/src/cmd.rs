@@ -5,11 +5,13 @@ mod agent;
 mod apply;
 mod audit;
 mod completion;
+mod confirm;
 mod delete;
 mod demo;
 mod destroy;
 mod explain;
 mod get;
+mod import;
 mod list;
 mod put;
 mod show;
@@ -25,7 +27,7 @@ use crate::{
     failure::{Exit, Failure},
     print::Printer,
 };
-use secretref_domain::name::{AgentName, SecretName};
+use secretref_domain::name::{AgentName, GroupName, SecretName};
 
 /// What can be done.
 #[derive(clap::Subcommand)]
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Delete(delete::Delete),
     /// Take a deletion back
     Undelete(undelete::Undelete),
+    /// Put each variable of a .env file as a secret, and print the manifest that binds them
+    Import(import::Import),
     /// Apply manifests: agents, their tools and refs
     Apply(apply::Apply),
     /// Administer agents
@@ -99,6 +103,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
     let session = &session;
     match args.command {
         Command::Put(command) => command.run(session).await,
+        Command::Import(command) => command.run(session).await,
         Command::Get(command) => command.run(session).await,
         Command::List(command) => command.run(session).await,
         Command::Show(command) => command.run(session).await,
@@ -135,6 +140,14 @@ fn agent_name(given: &str) -> Result<String, Failure> {
     match AgentName::parse(given) {
         Ok(_) => Ok(given.to_owned()),
         Err(error) => Err(Failure::usage(error.to_string(), "see secretref agent list for names")),
+    }
+}
+
+/// The name of a group, or why it is none.
+fn group_name(given: &str) -> Result<String, Failure> {
+    match GroupName::parse(given) {
+        Ok(_) => Ok(given.to_owned()),
+        Err(error) => Err(Failure::usage(error.to_string(), "see secretref agent list for groups")),
     }
 }
 

@@ -188,13 +188,21 @@ pub(crate) async fn ask<T>(
 
 /// Asks, and once more where the way to the broker broke: only for what repeats safely, which is
 /// reading, and whatever carries a request id.
-pub(crate) async fn ask_twice<T, Call>(mut call: impl FnMut() -> Call) -> Result<T, Failure>
+pub(crate) async fn ask_twice<T, Call>(call: impl FnMut() -> Call) -> Result<T, Failure>
+where
+    Call: Future<Output = Result<Response<T>, Status>>,
+{
+    Ok(ask_twice_status(call).await?)
+}
+
+/// As [`ask_twice`], where the broker's refusal is looked at before it is told.
+pub(crate) async fn ask_twice_status<T, Call>(mut call: impl FnMut() -> Call) -> Result<T, Status>
 where
     Call: Future<Output = Result<Response<T>, Status>>,
 {
     match within(call()).await {
-        Err(status) if status.code() == Code::Unavailable => Ok(within(call()).await?),
-        other => Ok(other?),
+        Err(status) if status.code() == Code::Unavailable => within(call()).await,
+        other => other,
     }
 }
 

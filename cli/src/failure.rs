@@ -58,6 +58,12 @@ impl Failure {
         Self::new(Exit::Usage, what, fix)
     }
 
+    /// Several things that are wrong with the input, each with what fixes it.
+    pub(crate) fn usages(problems: impl IntoIterator<Item = (String, String)>) -> Self {
+        let problem = |(what, fix)| Problem { what, fix: Some(fix) };
+        Self { exit: Exit::Usage, problems: problems.into_iter().map(problem).collect() }
+    }
+
     /// The broker cannot be reached.
     pub(crate) fn unreachable(what: impl Into<String>) -> Self {
         let fix = "start it (secretref-broker serve --data-dir DIR), or repeat the command with \

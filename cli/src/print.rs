@@ -32,6 +32,12 @@ impl Printer {
         }
     }
 
+    /// As for a pipe: no colour, no JSON.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { json: false, terminal: false, color: false, color_errors: false }
+    }
+
     /// One line of data.
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
         Ok(writeln!(io::stdout().lock(), "{text}")?)
@@ -83,6 +89,25 @@ impl Printer {
     /// Text that stands out on a terminal.
     pub(crate) fn strong(&self, text: &str) -> String {
         if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Text of something that comes, green on a terminal.
+    pub(crate) fn added(&self, text: &str) -> String {
+        self.colored(text, "32")
+    }
+
+    /// Text of something that goes, red on a terminal.
+    pub(crate) fn removed(&self, text: &str) -> String {
+        self.colored(text, "31")
+    }
+
+    /// Text of something that becomes something else, yellow on a terminal.
+    pub(crate) fn changed(&self, text: &str) -> String {
+        self.colored(text, "33")
+    }
+
+    fn colored(&self, text: &str, color: &str) -> String {
+        if self.color { format!("\u{1b}[{color}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     fn label(&self, text: &str, color: &str) -> String {

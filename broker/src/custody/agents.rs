@@ -13,7 +13,7 @@ use secretref_domain::{
     id::{AgentId, Digest},
     ledger::{Agent, Desired, Ledger},
     limit::{REASON_BYTES_MAX, TOKEN_TTL_SECONDS_MAX},
-    name::{AgentName, EnvironmentName},
+    name::{AgentName, EnvironmentName, GroupName},
     policy::Action,
 };
 use secretref_identity::join_token::JoinToken;
@@ -59,14 +59,15 @@ impl Custody {
     }
 
     /// At most `limit` agents after a name, ordered by name, with what they are owed now, and
-    /// whether there are more.
+    /// whether there are more; where a group is named, only those that name it.
     ///
     /// # Errors
-    /// A denial.
+    /// [`CustodyError::NotFound`] where there is no such group, or a denial.
     pub async fn list_agents(
         &self,
         caller: &Caller,
         environment: Option<EnvironmentName>,
+        group: Option<&GroupName>,
         after: Option<&AgentName>,
         limit: usize,
     ) -> Result<(Vec<(Agent, Desired)>, bool), CustodyError> {
@@ -74,7 +75,17 @@ impl Custody {
         self.permit(caller, Action::MetadataRead, || event(caller, "agent.list")).await?;
         let now = self.now();
         let ledger = self.shared.ledger();
-        let mut found = ledger.agents_after(&environment, after);
+        if let Some(group) = group
+            && ledger.group(&environment, group).is_none()
+        {
+            return Err(CustodyError::NotFound {
+                kind: "group",
+                name: group.to_string(),
+                fix: format!("secretref agent list --environment {environment}, for each agent's"),
+            });
+        }
+        let member = |agent: &&Agent| group.is_none_or(|group| agent.spec.groups.contains(group));
+        let mut found = ledger.agents_after(&environment, after).filter(member);
         let page = found
             .by_ref()
             .take(limit)

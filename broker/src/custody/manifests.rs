@@ -1,22 +1,22 @@
 //! Applying manifests: all of it or nothing.
 
+mod draft;
+mod groups;
+
 use super::{
     Custody, CustodyError,
     plan::{Committed, Effects, Ground, Plan, Planned, RequestKey, event},
 };
+use draft::Draft;
 use secretref_domain::{
     audit::Event,
     caller::Caller,
-    change::{Change, Record},
-    id::AgentId,
-    ledger::{Desired, Ledger},
-    manifest::Manifest,
+    manifest::{Difference, Manifest},
     name::{AgentName, EnvironmentName, SecretName},
     policy::Action,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use uuid::Uuid;
+use std::collections::BTreeSet;
 
 /// What an apply wants.
 pub struct Apply {
@@ -52,8 +52,14 @@ pub struct AppliedChange {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// What was done: `created`, `updated`, `unchanged`, `removed`.
+    /// What was done: `created`, `updated`, `unchanged`, `removed`, `activated`.
     pub action: String,
+    /// What would change, key by key; only where nothing is changed.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+    /// Keys beyond those that `differences` lists.
+    #[serde(default)]
+    pub more_differences: usize,
 }
 
 /// A ref without a value.
@@ -100,40 +106,52 @@ fn plan(
     draft.environments();
     draft.providers();
     draft.references();
+    draft.groups();
     draft.agents();
     if apply.prune {
         draft.prune();
     }
     let after = draft.after()?;
+    groups::check(&after, &draft.touched())?;
     let unresolved = draft.unresolved(&after);
     if apply.strict
         && let Some(first) = unresolved.first()
     {
-        return Err(CustodyError::Precondition {
-            code: "UNRESOLVED_REFS",
-            message: format!(
-                "{} refs cannot be resolved, the first: {:?}: {}",
-                unresolved.len(),
-                first.reference.as_str(),
-                first.reason
-            ),
-            fix: first.fix.clone(),
-        });
+        return Err(refused(&unresolved, first));
     }
-    let answer = Applied {
-        environment: draft.environment,
-        changes: draft.applied,
-        unresolved,
-        warnings: apply.manifest.warnings.clone(),
-    };
-    let effects = if apply.validate_only || draft.changes.is_empty() {
+    let (changes, answer) = draft.finish(unresolved);
+    let effects = if apply.validate_only || changes.is_empty() {
         Effects::default()
     } else {
         let events = events(&answer, record);
-        Effects { changes: draft.changes, events, ..Effects::default() }
+        Effects { changes, events, ..Effects::default() }
     };
     Ok(Planned { effects, answer })
 }
+
+/// Names every ref that cannot be resolved, as far as a status can hold names; the reasons and
+/// fixes of all are what the same apply answers with `validate_only` and without `strict`.
+fn refused(unresolved: &[Unresolved], first: &Unresolved) -> CustodyError {
+    let names = unresolved.iter().take(REFUSED_NAMES_MAX);
+    let names: Vec<String> = names.map(|it| format!("{:?}", it.reference.as_str())).collect();
+    let more = match unresolved.len().saturating_sub(REFUSED_NAMES_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    CustodyError::Precondition {
+        code: "UNRESOLVED_REFS",
+        message: format!(
+            "{} refs cannot be resolved: {}{more}. Of the first: {}",
+            unresolved.len(),
+            names.join(", "),
+            first.reason
+        ),
+        fix: first.fix.clone(),
+    }
+}
+
+/// Refs that a refusal names: a status travels in headers, which are small.
+const REFUSED_NAMES_MAX: usize = 32;
 
 fn events(applied: &Applied, record: &Event) -> Vec<Event> {
     let changed = applied.changes.iter().filter(|change| change.action != "unchanged");
@@ -144,168 +162,11 @@ fn events(applied: &Applied, record: &Event) -> Vec<Event> {
             "agent" => "agent",
             "ref" => "ref",
             "provider" => "provider",
+            "group" => "group",
             _ => "environment",
         },
         reason: change.action.clone(),
         ..record.clone()
     };
     changed.map(event).collect()
-}
-
-/// An apply in the making.
-struct Draft<'a> {
-    ground: &'a Ground<'a>,
-    manifest: &'a Manifest,
-    environment: EnvironmentName,
-    changes: Vec<Change>,
-    applied: Vec<AppliedChange>,
-}
-
-impl<'a> Draft<'a> {
-    fn new(ground: &'a Ground<'a>, apply: &'a Apply) -> Self {
-        let named = apply.environment.as_ref().or(apply.manifest.environment.as_ref());
-        let environment = named.unwrap_or_else(|| ground.ledger.active_environment()).clone();
-        let manifest = &apply.manifest;
-        Self { ground, manifest, environment, changes: Vec::new(), applied: Vec::new() }
-    }
-
-    fn note(&mut self, kind: &str, name: impl ToString, before: Option<bool>, change: Change) {
-        let action = match before {
-            None => "created",
-            Some(false) => "updated",
-            Some(true) => "unchanged",
-        };
-        if before != Some(true) {
-            self.changes.push(change);
-        }
-        let (kind, name, action) = (kind.to_owned(), name.to_string(), action.to_owned());
-        self.applied.push(AppliedChange { kind, name, action });
-    }
-
-    fn environments(&mut self) {
-        let mut named: BTreeSet<_> = self.manifest.environments.keys().cloned().collect();
-        named.extend(self.manifest.active_provider.is_some().then(|| self.environment.clone()));
-        for environment in named {
-            let before = self.ground.ledger.environment(&environment);
-            let ours = environment == self.environment;
-            let active_provider = match &self.manifest.active_provider {
-                Some(provider) if ours => provider.clone(),
-                _ => self.ground.ledger.active_provider(&environment),
-            };
-            let same = before.map(|before| before.active_provider == active_provider);
-            let change =
-                Change::EnvironmentSet { environment: environment.clone(), active_provider };
-            self.note("environment", environment, same, change);
-        }
-        if let Some(environment) = &self.manifest.environment
-            && environment != self.ground.ledger.active_environment()
-        {
-            self.changes.push(Change::EnvironmentActivated { environment: environment.clone() });
-            let (kind, name) = ("environment".to_owned(), environment.to_string());
-            self.applied.push(AppliedChange { kind, name, action: "activated".into() });
-        }
-    }
-
-    fn providers(&mut self) {
-        for (alias, spec) in &self.manifest.providers {
-            let same = self.ground.ledger.provider(alias).map(|before| before == spec);
-            let change = Change::ProviderSet { alias: alias.clone(), spec: spec.clone() };
-            self.note("provider", alias, same, change);
-        }
-    }
-
-    fn references(&mut self) {
-        let others = self.manifest.environments.keys().cloned();
-        let environments: BTreeSet<_> = others.chain([self.environment.clone()]).collect();
-        for environment in environments {
-            for (name, reference) in self.manifest.references_in(&environment) {
-                let before = self.ground.ledger.reference(&environment, &name);
-                let same = before.map(|before| *before == reference);
-                let shown = if environment == self.environment {
-                    name.to_string()
-                } else {
-                    format!("{environment}:{name}")
-                };
-                let environment = environment.clone();
-                self.note(
-                    "ref",
-                    shown,
-                    same,
-                    Change::ReferenceSet { environment, name, reference },
-                );
-            }
-        }
-    }
-
-    fn agents(&mut self) {
-        for (name, spec) in &self.manifest.agents {
-            let before = self.ground.ledger.agent_named(&self.environment, name);
-            let agent = before.map_or_else(|| AgentId(Uuid::now_v7()), |before| before.id);
-            let same = before.map(|before| before.spec == *spec);
-            let change = Change::AgentSet {
-                environment: self.environment.clone(),
-                agent,
-                name: name.clone(),
-                spec: spec.clone(),
-            };
-            self.note("agent", name, same, change);
-        }
-    }
-
-    fn prune(&mut self) {
-        let ledger = self.ground.ledger;
-        let kept = self.manifest.references_in(&self.environment);
-        for agent in ledger.agents_after(&self.environment, None) {
-            if !self.manifest.agents.contains_key(&agent.name) {
-                self.changes.push(Change::AgentRemoved { agent: agent.id });
-                self.applied.push(removed("agent", &agent.name));
-            }
-        }
-        for (name, _) in ledger.references(&self.environment) {
-            if !kept.contains_key(name) {
-                let environment = self.environment.clone();
-                self.changes.push(Change::ReferenceRemoved { environment, name: name.clone() });
-                self.applied.push(removed("ref", name));
-            }
-        }
-    }
-
-    /// The ledger as it would be.
-    fn after(&self) -> Result<Ledger, CustodyError> {
-        let mut after = self.ground.ledger.clone();
-        let revision = after.revision().next();
-        for change in &self.changes {
-            let record = Record { at: self.ground.at, change: change.clone() };
-            after
-                .fold(revision, &record)
-                .map_err(|error| CustodyError::Internal(error.to_string()))?;
-        }
-        Ok(after)
-    }
-
-    fn unresolved(&self, after: &Ledger) -> Vec<Unresolved> {
-        let mut found: BTreeMap<SecretName, Unresolved> = BTreeMap::new();
-        for name in self.manifest.agents.keys() {
-            let agent = after.agent_named(&self.environment, name);
-            let Some(agent) = agent else { continue };
-            let Desired { missing, .. } = after.desired_when_active(agent, self.ground.at);
-            for missing in missing.into_iter().filter(|missing| !missing.denied) {
-                let reference = missing.target.reference.clone();
-                let entry = found.entry(reference.clone()).or_insert_with(|| Unresolved {
-                    reference,
-                    agents: BTreeSet::new(),
-                    reason: missing.reason,
-                    fix: missing.fix,
-                    required: false,
-                });
-                entry.agents.insert(name.clone());
-                entry.required |= missing.target.required;
-            }
-        }
-        found.into_values().collect()
-    }
-}
-
-fn removed(kind: &str, name: &impl ToString) -> AppliedChange {
-    AppliedChange { kind: kind.into(), name: name.to_string(), action: "removed".into() }
 }

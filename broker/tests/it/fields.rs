@@ -220,6 +220,16 @@ async fn versions_pages_and_reasons_are_checked() -> Result<()> {
         let request = ListAuditEntriesRequest { page_size, ..Default::default() };
         table.add("page_size", page_size, audit.list_audit_entries(request).await);
     }
+    for group in ["A", "..", "a b"] {
+        let group = group.to_owned();
+        let request = ListAgentsRequest { group: group.clone(), ..Default::default() };
+        table.add("group", &group, agents.list_agents(request).await);
+        let request = ListAgentStatusesRequest { group: group.clone(), ..Default::default() };
+        table.add("group", &group, agents.list_agent_statuses(request).await);
+    }
+    let (agent, group) = ("worker".to_owned(), "g".to_owned());
+    let request = ListAgentStatusesRequest { agent, group, ..Default::default() };
+    table.add("group", "beside an agent", agents.list_agent_statuses(request).await);
     for page_token in ["A", "..", "a b", "0.x.1"] {
         let page_token = page_token.to_owned();
         let request = ListSecretsRequest { page_token: page_token.clone(), ..Default::default() };

@@ -205,7 +205,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("undelete", custody.set_deleted(who, None, a(), false, None, None).await.err()),
             ("apply", custody.apply(who, to_apply(&manifest("x", &["a"])), None).await.err()),
             ("show agent", custody.show_agent(who, None, &agent()).await.err()),
-            ("list agents", custody.list_agents(who, None, None, 10).await.err()),
+            ("list agents", custody.list_agents(who, None, None, None, 10).await.err()),
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
             ("revoke", custody.revoke_agent(who, None, agent(), String::new(), None).await.err()),
             ("reports", custody.agent_reports(who, admission_of).await.err()),

@@ -65,7 +65,7 @@ impl Audit {
     }
 
     async fn diagnose(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let statuses = status::all(session, None).await?;
+        let statuses = status::all(session, None, None).await?;
         let secrets = list::all(session, false).await?;
         let all = findings(&statuses, &secrets, &time::now(), &session.environment_option());
         let is_shown = |finding: &&Finding| self.verbose || finding.severity != Severity::Well;

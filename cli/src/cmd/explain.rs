@@ -36,7 +36,7 @@ impl Explain {
             Err(failure) if failure.exit == Exit::NotFound => None,
             Err(failure) => return Err(failure),
         };
-        let mut agents = status::all(session, None).await?;
+        let mut agents = status::all(session, None, None).await?;
         agents.iter_mut().for_each(|agent| agent.refs.retain(|one| one.secret_ref == name));
         agents.retain(|agent| !agent.refs.is_empty());
         if stored.is_none() && agents.is_empty() {

@@ -13,7 +13,7 @@ use secretref_domain::{
     limit::VALUE_BYTES_MAX,
     value::{SecretValue, ValueError},
 };
-use secretref_proto::v1;
+use secretref_proto::v1::{self, secrets_service_client::SecretsServiceClient};
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -22,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
 /// Write a new version of a secret and make it current.
@@ -67,7 +68,7 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    /// Reads the value, then sends it; a repeat after a lost answer does not put twice.
+    /// Reads the value, then sends it.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
         if self.value.is_some() || !self.refused.is_empty() {
             return Err(Failure::usage(
@@ -93,14 +94,7 @@ impl Put {
             create_only: self.create_only,
             request_id: request_id(),
         };
-        let client = session.secrets().await?;
-        let answer = ask_twice(|| {
-            let mut client = client.clone();
-            let request =
-                v1::PutSecretRequest { value: value.expose().to_vec(), ..request.clone() };
-            async move { client.put_secret(request).await }
-        })
-        .await?;
+        let answer = send(&session.secrets().await?, request, &value).await?;
         let secret = answer.secret.ok_or_else(|| incomplete("secret"))?;
         let version = answer.version.ok_or_else(|| incomplete("version"))?;
         if session.out.json {
@@ -142,6 +136,20 @@ impl Put {
             Failure::usage(what, fix)
         })
     }
+}
+
+/// Puts a value; a repeat after a lost answer does not put twice.
+pub(super) async fn send(
+    client: &SecretsServiceClient<Channel>,
+    request: v1::PutSecretRequest,
+    value: &SecretValue,
+) -> Result<v1::PutSecretResponse, Failure> {
+    ask_twice(|| {
+        let mut client = client.clone();
+        let request = v1::PutSecretRequest { value: value.expose().to_vec(), ..request.clone() };
+        async move { client.put_secret(request).await }
+    })
+    .await
 }
 
 /// Reads at most one byte more than a value may have. The room is there from the start: a buffer

@@ -1,6 +1,6 @@
 //! `secretref status`.
 
-use super::agent_name;
+use super::{agent_name, group_name};
 use crate::{
     connect::{Session, ask, pages},
     failure::{Exit, Failure},
@@ -14,6 +14,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  \
     secretref status --agent payment-analyst --secrets\n  \
     secretref status --secrets --all --json\n  \
+    secretref status --group finance\n  \
     secretref status --watch\n\
     `written` means that the sidecar put the value in place; whether the agent uses it is not \
     said.")]
@@ -21,6 +22,9 @@ pub(crate) struct Status {
     /// Only this agent
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     agent: Option<String>,
+    /// Only agents that name this group
+    #[arg(long, value_name = "NAME", conflicts_with = "agent")]
+    group: Option<String>,
     /// Show each ref, and what each instance said of it last
     #[arg(long)]
     secrets: bool,
@@ -63,7 +67,8 @@ impl Status {
         session: &Session<'_>,
         agent: Option<&str>,
     ) -> Result<Vec<v1::AgentStatus>, Failure> {
-        let mut statuses = all(session, agent).await?;
+        let group = self.group.as_deref().map(group_name).transpose()?;
+        let mut statuses = all(session, agent, group.as_deref()).await?;
         if agent.is_none() && !self.all {
             statuses.retain(|status| status.state() != AgentState::Revoked);
         }
@@ -101,10 +106,11 @@ impl Status {
     }
 }
 
-/// The statuses of all agents of the environment, or of one.
+/// The statuses of all agents of the environment, or of one, or of one group's.
 pub(super) async fn all(
     session: &Session<'_>,
     agent: Option<&str>,
+    group: Option<&str>,
 ) -> Result<Vec<v1::AgentStatus>, Failure> {
     let client = session.agents().await?;
     pages(|page_token| {
@@ -114,6 +120,7 @@ pub(super) async fn all(
             agent: agent.unwrap_or_default().to_owned(),
             page_size: PAGE_SIZE,
             page_token,
+            group: group.unwrap_or_default().to_owned(),
         };
         async move {
             let answer = ask(client.list_agent_statuses(request)).await?;

@@ -98,6 +98,7 @@ pub(crate) struct Agent {
     name: String,
     description: String,
     runtime: String,
+    groups: Vec<String>,
     capabilities: Vec<String>,
     bindings: Vec<Binding>,
     instances: Vec<Instance>,
@@ -114,6 +115,7 @@ struct Binding {
     file: String,
     env: Option<String>,
     required: bool,
+    group: Option<String>,
 }
 
 /// One running copy of an agent.
@@ -145,6 +147,7 @@ impl From<v1::Agent> for Agent {
             file: binding.file,
             env: present(binding.env_var),
             required: binding.required,
+            group: present(binding.group),
         };
         Self {
             state: agent_state(agent.state()).to_owned(),
@@ -156,6 +159,7 @@ impl From<v1::Agent> for Agent {
             name: agent.display_name,
             description: agent.description,
             runtime: agent.runtime,
+            groups: agent.groups,
             capabilities: agent.capabilities,
             bindings: agent.bindings.into_iter().map(binding).collect(),
             instances: agent.instances.into_iter().map(Instance::from).collect(),

@@ -181,6 +181,7 @@ fn agent(state: v1::AgentState) -> v1::Agent {
             file: "STRIPE_API_KEY".to_owned(),
             env_var: "STRIPE_API_KEY".to_owned(),
             required: true,
+            ..v1::Binding::default()
         }],
         ..v1::Agent::default()
     }
@@ -238,14 +239,17 @@ impl AgentsService for Script {
             return Err(Status::with_error_details(Code::InvalidArgument, "2 errors", details));
         }
         if apply.strict {
-            let fix = "secretref put slack-bot-token";
-            return Err(refuse(Code::FailedPrecondition, "slack-bot-token has no value", fix));
+            let details =
+                ErrorDetails::with_error_info("UNRESOLVED_REFS", ERROR_DOMAIN, HashMap::new());
+            let message = "1 refs cannot be resolved";
+            return Err(Status::with_error_details(Code::FailedPrecondition, message, details));
         }
         Ok(Response::new(v1::ApplyManifestResponse {
             changes: vec![v1::ManifestChange {
                 kind: "agent".to_owned(),
                 name: apply.files[0].name.clone(),
                 action: "created".to_owned(),
+                ..v1::ManifestChange::default()
             }],
             unresolved: vec![v1::UnresolvedRef {
                 secret_ref: "slack-bot-token".to_owned(),

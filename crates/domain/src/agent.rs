@@ -1,8 +1,12 @@
 //! What an agent is and which credentials its tools are bound to.
 
+mod clash;
+
+pub use clash::{Clash, Slot};
+
 use crate::{
     clock::Timestamp,
-    name::{CredentialKey, EnvVar, FileName, SecretName, ToolName},
+    name::{CredentialKey, EnvVar, FileName, GroupName, SecretName, ToolName},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +20,9 @@ pub struct AgentSpec {
     pub description: String,
     /// Label of how it runs; 64 bytes at most.
     pub runtime: String,
+    /// Groups whose tools it has too, the later before the earlier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupName>,
     /// Tools that it may use; absent: exactly its bound tools.
     pub capabilities: Option<Vec<ToolName>>,
     /// What `run` starts when no command is given.
@@ -92,7 +99,7 @@ pub enum OnRotate {
     None,
 }
 
-const SIGNALS: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "WINCH"];
+pub(crate) const SIGNALS: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "WINCH"];
 
 impl TryFrom<String> for OnRotate {
     type Error = String;

@@ -8,8 +8,9 @@
 use crate::{
     agent::AgentSpec,
     clock::Timestamp,
+    group::GroupSpec,
     id::{AdminId, AgentId, Digest, InstanceId, SecretId},
-    name::{AgentName, EnvironmentName, ProviderAlias, SecretName},
+    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
     policy::Roles,
     reference::{ProviderSpec, Reference},
     version::Version,
@@ -99,6 +100,22 @@ pub enum Change {
         alias: ProviderAlias,
         /// Its settings.
         spec: ProviderSpec,
+    },
+    /// A group was set: its agents have at once what it binds.
+    GroupSet {
+        /// Environment of the group.
+        environment: EnvironmentName,
+        /// Name of the group.
+        name: GroupName,
+        /// What it is.
+        spec: GroupSpec,
+    },
+    /// A group was removed.
+    GroupRemoved {
+        /// Environment of the group.
+        environment: EnvironmentName,
+        /// Name of the group.
+        name: GroupName,
     },
     /// An agent was set.
     AgentSet {

@@ -6,6 +6,7 @@
 
 mod desired;
 mod fold;
+mod groups;
 
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing, Resolution};
 pub use fold::{FoldError, Touched};
@@ -14,9 +15,10 @@ use crate::{
     agent::AgentSpec,
     change::{CertificateSlot, SecretMetadata, Serial},
     clock::Timestamp,
+    group::{Effective, GroupSpec},
     id::{AdminId, AgentId, Digest, InstanceId, SecretId},
     limit::RECOVERY_SECONDS_MAX,
-    name::{AgentName, EnvironmentName, ProviderAlias, SecretName},
+    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
     policy::Roles,
     reference::{ProviderSpec, Reference},
     version::{Revision, Version},
@@ -33,6 +35,7 @@ pub struct Ledger {
     references: BTreeMap<(EnvironmentName, SecretName), Reference>,
     secrets: HashMap<SecretId, Secret>,
     secret_names: BTreeMap<(EnvironmentName, SecretName), SecretId>,
+    groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,
     agents: HashMap<AgentId, Agent>,
     agent_names: BTreeMap<(EnvironmentName, AgentName), AgentId>,
     /// Which agents are bound to a store secret; derived.
@@ -99,8 +102,10 @@ pub struct Agent {
     pub environment: EnvironmentName,
     /// Name.
     pub name: AgentName,
-    /// What it is.
+    /// What it is, without its groups: see [`Agent::effective`].
     pub spec: AgentSpec,
+    /// What it comes to with its groups; kept, as every push asks. None where it names no group.
+    grouped: Option<Box<Effective>>,
     /// Whether it may come in.
     pub active: bool,
     /// Its instances.
@@ -186,6 +191,7 @@ impl Default for Ledger {
             references: BTreeMap::new(),
             secrets: HashMap::new(),
             secret_names: BTreeMap::new(),
+            groups: BTreeMap::new(),
             agents: HashMap::new(),
             agent_names: BTreeMap::new(),
             subscribers: HashMap::new(),

@@ -8,6 +8,10 @@ pub const VERSIONS_MAX: usize = 100;
 pub const SECRETS_MAX: usize = 10_000;
 /// Bindings of one agent.
 pub const BINDINGS_MAX: usize = 256;
+/// Groups of one environment.
+pub const GROUPS_MAX: usize = 1_000;
+/// Groups that one agent names.
+pub const GROUPS_OF_AGENT_MAX: usize = 16;
 /// Instances of one agent that hold a certificate.
 pub const INSTANCES_MAX: usize = 10_000;
 /// Labels of one secret.

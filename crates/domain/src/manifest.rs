@@ -1,33 +1,39 @@
-//! The manifest: agents, refs, environments and providers, as people write them.
+//! The manifest: agents, groups, refs, environments and providers, as people write them.
 //!
 //! ```text
-//! bytes ── json ──▶ serde_json::Value ── walk, by tables of known keys ──▶ Draft ─┐
+//! bytes ── syntax ─▶ serde_json::Value ── walk, by tables of known keys ──▶ Draft ─┐
 //!                                                            one for each file    │
 //!                                      Manifest ◀── check ◀── merge ◀─────────────┘
 //! ```
-//! Only `json` knows how the bytes are written. Nothing is ignored: a key that is not in a table,
+//! Only `syntax` knows how the bytes are written. Nothing is ignored: a key that is not in a table,
 //! a type that is not the documented one and a name outside its grammar are errors, and all of
 //! them are reported, each with its path and what to do. No error repeats a text of the manifest
 //! other than a key, since a text may be a secret that stands where a ref belongs.
 
 mod agents;
 mod check;
+mod difference;
+mod groups;
 mod literal;
 mod merge;
 mod problems;
 mod providers;
 mod references;
+pub mod render;
 mod scalar;
+pub mod schema;
 mod syntax;
 mod tables;
 mod walk;
 
+pub use difference::{Difference, differences};
 pub use problems::{ManifestError, ManifestErrors};
 
 use crate::{
     agent::AgentSpec,
+    group::GroupSpec,
     limit::{MANIFEST_BYTES_MAX, MANIFEST_FILES_MAX},
-    name::{AgentName, EnvironmentName, ProviderAlias, SecretName},
+    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
     reference::{ProviderSpec, Reference},
 };
 use merge::Merge;
@@ -39,6 +45,8 @@ use std::collections::BTreeMap;
 pub struct Manifest {
     /// Agents.
     pub agents: BTreeMap<AgentName, AgentSpec>,
+    /// Groups, of the environment that the agents go to.
+    pub groups: BTreeMap<GroupName, GroupSpec>,
     /// Refs of every environment.
     pub references: BTreeMap<SecretName, Reference>,
     /// What environments say otherwise; see [`Manifest::references_in`].
@@ -79,6 +87,7 @@ pub enum ChannelKind {
 #[derive(Debug, Default)]
 struct Draft {
     agents: BTreeMap<AgentName, AgentSpec>,
+    groups: BTreeMap<GroupName, GroupSpec>,
     references: BTreeMap<SecretName, Reference>,
     environments: BTreeMap<EnvironmentName, BTreeMap<SecretName, Reference>>,
     providers: BTreeMap<ProviderAlias, ProviderSpec>,
@@ -92,7 +101,7 @@ struct Draft {
 }
 
 /// Reads the files of one apply, each with the name that errors call it by. A later file replaces
-/// what an earlier one says of the same agent, ref, environment, provider or channel.
+/// what an earlier one says of the same agent, group, ref, environment, provider or channel.
 ///
 /// # Errors
 /// [`ManifestErrors`] with every problem that was found, of which the first 32 are kept.

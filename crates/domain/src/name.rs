@@ -55,6 +55,9 @@ macro_rules! name {
         pub struct $type(Arc<str>);
 
         impl $type {
+            /// The grammar: a regular expression, perhaps with words after it.
+            pub const GRAMMAR: &'static str = $grammar;
+
             /// Takes a name that is in the grammar.
             ///
             /// # Errors
@@ -66,7 +69,7 @@ macro_rules! name {
                         kind: $kind,
                         given: given.chars().take(128).collect(),
                         why,
-                        grammar: $grammar,
+                        grammar: Self::GRAMMAR,
                     }),
                 }
             }
@@ -132,6 +135,17 @@ name!(
     /// Name of an agent.
     AgentName,
     "agent name",
+    "[a-z0-9][a-z0-9._-]{0,63}",
+    Grammar {
+        bytes_max: 64,
+        first: lower_or_digit,
+        rest: |byte| lower_or_digit(byte) || b"._-".contains(&byte)
+    }
+);
+name!(
+    /// Name of a group of agents.
+    GroupName,
+    "group name",
     "[a-z0-9][a-z0-9._-]{0,63}",
     Grammar {
         bytes_max: 64,

@@ -1,15 +1,17 @@
 //! `AgentsService`.
 
+mod applied;
+
 use super::{refuse, request_key, status};
 use crate::{
-    custody::{Applied, Apply, Custody},
+    custody::{Apply, Custody},
     grpc::caller,
 };
 use secretref_domain::{
     ledger::{Agent, Desired},
     limit::TOKEN_TTL_SECONDS_DEFAULT,
     manifest,
-    name::AgentName,
+    name::{AgentName, GroupName},
 };
 use secretref_proto::{
     convert::field::{self, to_time},
@@ -50,8 +52,9 @@ impl v1::agents_service_server::AgentsService for Agents {
             strict: request.strict,
             prune: request.prune,
         };
+        let validate_only = request.validate_only;
         let done = self.custody.apply(&caller, apply, key).await.map_err(refuse::of)?;
-        Ok(Response::new(to_applied(done.answer, done.revision.0)))
+        Ok(Response::new(applied::of(done.answer, validate_only, done.revision.0)))
     }
 
     async fn get_agent(
@@ -78,7 +81,10 @@ impl v1::agents_service_server::AgentsService for Agents {
         let after: Option<AgentName> =
             field::optional("page_token", &request.page_token).map_err(refuse::field)?;
         let limit = field::page_size(request.page_size).map_err(refuse::field)?;
-        let found = self.custody.list_agents(&caller, environment, after.as_ref(), limit).await;
+        let group: Option<GroupName> =
+            field::optional("group", &request.group).map_err(refuse::field)?;
+        let (group, after) = (group.as_ref(), after.as_ref());
+        let found = self.custody.list_agents(&caller, environment, group, after, limit).await;
         let (found, more) = found.map_err(refuse::of)?;
         let next_page_token = next_token(&found, more);
         let agents = found.iter().map(|(agent, desired)| self.to_agent(agent, desired)).collect();
@@ -96,15 +102,21 @@ impl v1::agents_service_server::AgentsService for Agents {
             field::optional("page_token", &request.page_token).map_err(refuse::field)?;
         let only: Option<AgentName> =
             field::optional("agent", &request.agent).map_err(refuse::field)?;
+        let group: Option<GroupName> =
+            field::optional("group", &request.group).map_err(refuse::field)?;
         let limit = field::page_size(request.page_size).map_err(refuse::field)?;
         let (found, more) = match only {
+            Some(_) if group.is_some() => {
+                let problem = "it stands beside `agent`; name one of the two";
+                return Err(refuse::invalid("group".into(), problem.into()));
+            }
             Some(name) => {
                 let found = self.custody.show_agent(&caller, environment, &name).await;
                 (vec![found.map_err(refuse::of)?], false)
             }
             None => self
                 .custody
-                .list_agents(&caller, environment, after.as_ref(), limit)
+                .list_agents(&caller, environment, group.as_ref(), after.as_ref(), limit)
                 .await
                 .map_err(refuse::of)?,
         };
@@ -173,10 +185,11 @@ impl Agents {
                 file: target.file.to_string(),
                 env_var: target.env_var.as_ref().map(ToString::to_string).unwrap_or_default(),
                 required: target.required,
+                group: agent.group_of(&target.tool).map(ToString::to_string).unwrap_or_default(),
             })
             .collect();
         bindings.sort_by(|one, other| (&one.tool, &one.key).cmp(&(&other.tool, &other.key)));
-        let capabilities = agent.spec.capabilities.iter().flatten();
+        let capabilities = agent.effective().capabilities.iter().flatten();
         v1::Agent {
             name: agent.name.to_string(),
             environment: agent.environment.to_string(),
@@ -190,6 +203,7 @@ impl Agents {
             create_time: Some(to_time(agent.created_at)),
             update_time: Some(to_time(agent.updated_at)),
             instances: status::instances(&self.custody, agent),
+            groups: agent.spec.groups.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -197,26 +211,4 @@ impl Agents {
 fn next_token(found: &[(Agent, Desired)], more: bool) -> String {
     let last = found.last().filter(|_| more).map(|(agent, _)| agent.name.to_string());
     last.unwrap_or_default()
-}
-
-fn to_applied(applied: Applied, revision: i64) -> v1::ApplyManifestResponse {
-    let changes = applied.changes.into_iter().map(|change| v1::ManifestChange {
-        kind: change.kind,
-        name: change.name,
-        action: change.action,
-    });
-    let unresolved = applied.unresolved.into_iter().map(|ref_| v1::UnresolvedRef {
-        secret_ref: ref_.reference.to_string(),
-        agents: ref_.agents.iter().map(ToString::to_string).collect(),
-        reason: ref_.reason,
-        fix: ref_.fix,
-        required: ref_.required,
-    });
-    v1::ApplyManifestResponse {
-        changes: changes.collect(),
-        unresolved: unresolved.collect(),
-        warnings: applied.warnings,
-        environment: applied.environment.to_string(),
-        revision,
-    }
 }

@@ -41,6 +41,7 @@ fn lines(agent: &v1::Agent) -> Vec<String> {
         ("name", agent.display_name.clone()),
         ("description", agent.description.clone()),
         ("runtime", agent.runtime.clone()),
+        ("groups", agent.groups.join(", ")),
         ("capabilities", agent.capabilities.join(", ")),
         ("created", time::moment(agent.create_time.as_ref())),
         ("updated", time::moment(agent.update_time.as_ref())),
@@ -49,11 +50,12 @@ fn lines(agent: &v1::Agent) -> Vec<String> {
     let shown = fields.iter().filter(|(_, value)| !value.is_empty());
     let mut lines: Vec<String> = shown.map(|(key, value)| format!("{key:<16} {value}")).collect();
     for binding in &agent.bindings {
-        let v1::Binding { tool, key, secret_ref, file, env_var, required } = binding;
+        let v1::Binding { tool, key, secret_ref, file, env_var, required, group } = binding;
         let env = if env_var.is_empty() { String::new() } else { format!(", env {env_var}") };
         let need = if *required { "required" } else { "optional" };
+        let from = if group.is_empty() { String::new() } else { format!(", group {group}") };
         lines.push(format!(
-            "{:<16} {tool}.{key} <- {secret_ref} (file {file}{env}, {need})",
+            "{:<16} {tool}.{key} <- {secret_ref} (file {file}{env}, {need}{from})",
             "binding"
         ));
     }

@@ -136,9 +136,9 @@ impl Ledger {
         };
         agent.active
             && agent.environment == secret.environment
-            && agent.spec.credentials().any(|(tool, _, credential)| {
+            && agent.effective().credentials().any(|(tool, _, credential)| {
                 let reference = &credential.secret_ref;
-                agent.spec.may_use(tool)
+                agent.effective().may_use(tool)
                     && self.store_target(&agent.environment, reference).as_ref()
                         == Some(&secret.name)
                     && self.expiry(agent, reference, version).is_none_or(|end| now < end)
@@ -209,9 +209,8 @@ impl Ledger {
     }
 
     fn targets(&self, agent: &Agent) -> Vec<(DesiredTarget, Option<i64>)> {
-        agent
-            .spec
-            .credentials()
+        let spec = agent.effective();
+        spec.credentials()
             .map(|(tool, key, credential)| {
                 let reference = self.reference(&agent.environment, &credential.secret_ref);
                 let said = reference.and_then(|reference| reference.required);
@@ -225,7 +224,7 @@ impl Ledger {
                     owner: credential.owner.clone(),
                     template: credential.template.clone(),
                     on_rotate: credential.on_rotate.clone(),
-                    required: agent.spec.requires(tool, said),
+                    required: spec.requires(tool, said),
                 };
                 (target, credential.stale_max_ms)
             })
@@ -239,7 +238,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Live<'_>, (String, String, bool)> {
         let tool = &target.tool;
-        if !agent.spec.may_use(tool) {
+        if !agent.effective().may_use(tool) {
             return Err((
                 format!("capability {tool:?} missing"),
                 format!(

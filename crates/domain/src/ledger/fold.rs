@@ -56,6 +56,9 @@ impl Ledger {
             | Change::ReferenceSet { .. }
             | Change::ReferenceRemoved { .. }
             | Change::ProviderSet { .. } => self.fold_reference(&record.change),
+            Change::GroupSet { .. } | Change::GroupRemoved { .. } => {
+                self.fold_group(&record.change)
+            }
             Change::AgentSet { .. }
             | Change::AgentRemoved { .. }
             | Change::AgentRevoked { .. }
@@ -185,6 +188,7 @@ impl Ledger {
                     environment: environment.clone(),
                     name: name.clone(),
                     spec: spec.clone(),
+                    grouped: None,
                     active: true,
                     instances: BTreeMap::new(),
                     created_at: at,
@@ -195,6 +199,7 @@ impl Ledger {
                 found.name = name.clone();
                 found.spec = spec.clone();
                 found.updated_at = at;
+                self.regroup(*agent);
                 self.index(*agent);
                 touched.agents.insert(*agent);
             }
@@ -283,7 +288,7 @@ impl Ledger {
         let bound = |agent: &&Agent| {
             agent.environment == *environment
                 && bound_to.is_none_or(|name| {
-                    agent.spec.credentials().any(|(_, _, it)| it.secret_ref == *name)
+                    agent.effective().credentials().any(|(_, _, it)| it.secret_ref == *name)
                 })
         };
         self.agents.values().filter(bound).map(|agent| agent.id).collect()
@@ -298,12 +303,12 @@ impl Ledger {
         }
     }
 
-    fn index(&mut self, agent: AgentId) {
+    pub(super) fn index(&mut self, agent: AgentId) {
         self.unindex(agent);
         let Some(found) = self.agents.get(&agent) else { return };
         let environment = found.environment.clone();
         let names: BTreeSet<(EnvironmentName, SecretName)> = found
-            .spec
+            .effective()
             .credentials()
             .filter_map(|(_, _, it)| self.store_target(&environment, &it.secret_ref))
             .map(|name| (environment.clone(), name))

@@ -1,6 +1,7 @@
 //! The ledger's tests: the log is written record by record, and what it folds to is asked for.
 
 mod desired;
+mod groups;
 mod identity;
 mod secrets;
 

@@ -1,28 +1,28 @@
 //! Agents: capabilities, auth-profiles, and tool bindings with their credentials.
 
 use super::{
-    Draft, literal,
+    Draft, groups, literal,
     problems::{At, Problems},
     scalar, tables,
     walk::{Fields, Node},
 };
 use crate::{
-    agent::{AgentSpec, AuthProfile, Credential, OnFailure, OnRotate, ToolBinding},
+    agent::{AgentSpec, AuthProfile, Credential, OnFailure, OnRotate, Slot, ToolBinding},
     limit::BINDINGS_MAX,
-    name::{AgentName, CredentialKey, EnvVar, FileName, ToolName},
+    name::{AgentName, CredentialKey, EnvVar, FileName, NameError, ToolName},
 };
 use std::collections::BTreeMap;
 
-const DISPLAY_NAME_BYTES_MAX: usize = 256;
-const DESCRIPTION_BYTES_MAX: usize = 4096;
-const RUNTIME_BYTES_MAX: usize = 64;
-const TOOLS_MAX: usize = 256;
-const ARGUMENTS_MAX: usize = 256;
-const ARGUMENT_BYTES_MAX: usize = 4096;
-const OWNER_BYTES_MAX: usize = 65;
-const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
+pub(super) const DISPLAY_NAME_BYTES_MAX: usize = 256;
+pub(super) const DESCRIPTION_BYTES_MAX: usize = 4096;
+pub(super) const RUNTIME_BYTES_MAX: usize = 64;
+pub(super) const TOOLS_MAX: usize = 256;
+pub(super) const ARGUMENTS_MAX: usize = 256;
+pub(super) const ARGUMENT_BYTES_MAX: usize = 4096;
+pub(super) const OWNER_BYTES_MAX: usize = 65;
+pub(super) const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 const ON_ROTATE_BYTES_MAX: usize = 1024;
-const ON_FAILURE: [(&str, OnFailure); 2] =
+pub(super) const ON_FAILURE: [(&str, OnFailure); 2] =
     [("deny-and-log", OnFailure::DenyAndLog), ("deny-and-alert", OnFailure::DenyAndAlert)];
 
 /// Reads `agents` and the single form `agent`.
@@ -53,51 +53,82 @@ pub(super) fn all(fields: &Fields<'_>, draft: &mut Draft, problems: &mut Problem
 }
 
 fn agent(fields: &Fields<'_>, problems: &mut Problems) -> AgentSpec {
-    let prose = |key, bytes_max, problems: &mut Problems| {
-        fields
-            .at(key)
-            .and_then(|node| scalar::prose(&node, bytes_max, problems))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let mut spec = AgentSpec {
-        display_name: prose("name", DISPLAY_NAME_BYTES_MAX, problems),
-        description: prose("description", DESCRIPTION_BYTES_MAX, problems),
-        runtime: prose("runtime", RUNTIME_BYTES_MAX, problems),
-        capabilities: fields.at("capabilities").and_then(|node| capabilities(&node, problems)),
+    let display_name = prose(fields, "name", DISPLAY_NAME_BYTES_MAX, problems);
+    let runtime = prose(fields, "runtime", RUNTIME_BYTES_MAX, problems);
+    let (profiles, tools) = tools(fields, problems);
+    AgentSpec {
+        display_name,
+        description: description(fields, problems),
+        runtime,
+        groups: groups::named(fields, problems),
+        capabilities: capabilities(fields, problems),
         command: fields.at("command").map(|node| command(&node, problems)).unwrap_or_default(),
-        ..AgentSpec::default()
-    };
+        profiles,
+        tools,
+    }
+}
+
+/// The description of an agent or a group.
+pub(super) fn description(fields: &Fields<'_>, problems: &mut Problems) -> String {
+    prose(fields, "description", DESCRIPTION_BYTES_MAX, problems)
+}
+
+fn prose(fields: &Fields<'_>, key: &str, bytes_max: usize, problems: &mut Problems) -> String {
+    let text = fields.at(key).and_then(|node| scalar::prose(&node, bytes_max, problems));
+    text.unwrap_or_default().to_owned()
+}
+
+/// The auth-profiles and tool bindings of an agent or a group.
+pub(super) fn tools(
+    fields: &Fields<'_>,
+    problems: &mut Problems,
+) -> (BTreeMap<ToolName, AuthProfile>, BTreeMap<ToolName, ToolBinding>) {
+    let (mut profiles, mut tools) = (BTreeMap::new(), BTreeMap::new());
     if let Some(node) = fields.at("auth-profiles") {
         for (tool, node) in node.entries("auth-profiles by tool", ToolName::parse, problems) {
             if let Some(profile) = profile(&node, problems) {
-                spec.profiles.insert(tool, profile);
+                profiles.insert(tool, profile);
             }
         }
     }
     if let Some(node) = fields.at("tool-bindings") {
         for (tool, node) in node.entries("tool bindings by tool", ToolName::parse, problems) {
             if let Some(binding) = binding(&tool, &node, problems) {
-                spec.tools.insert(tool, binding);
+                tools.insert(tool, binding);
             }
         }
+        let spec = AgentSpec { tools, ..AgentSpec::default() };
         whole(&spec, &node.at, problems);
+        tools = spec.tools;
     }
-    spec
+    (profiles, tools)
 }
 
-fn capabilities(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<ToolName>> {
-    let mut tools = Vec::new();
-    for item in node.items("names of tools", TOOLS_MAX, problems)? {
-        let Some(tool) = scalar::name(&item, ToolName::parse, problems) else {
+/// The tools that an agent or the agents of a group may use.
+pub(super) fn capabilities(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<ToolName>> {
+    let node = fields.at("capabilities")?;
+    named_once(&node, "names of tools", TOOLS_MAX, ToolName::parse, problems)
+}
+
+/// A list of names, none of them twice.
+pub(super) fn named_once<N: PartialEq>(
+    node: &Node<'_>,
+    of: &str,
+    count_max: usize,
+    parse: fn(&str) -> Result<N, NameError>,
+    problems: &mut Problems,
+) -> Option<Vec<N>> {
+    let mut names = Vec::new();
+    for item in node.items(of, count_max, problems)? {
+        let Some(name) = scalar::name(&item, parse, problems) else {
             continue;
         };
-        if tools.contains(&tool) {
-            problems.add(&item.at, "the tool is named twice", "keep one of the two");
+        if names.contains(&name) {
+            problems.add(&item.at, "the name stands twice", "keep one of the two");
         }
-        tools.push(tool);
+        names.push(name);
     }
-    Some(tools)
+    Some(names)
 }
 
 fn command(node: &Node<'_>, problems: &mut Problems) -> Vec<String> {
@@ -235,64 +266,17 @@ fn on_rotate(node: &Node<'_>, problems: &mut Problems) -> Option<OnRotate> {
     parsed.ok()
 }
 
-/// What concerns all bindings of an agent: how many there are, and that no file and no variable
-/// is to hold two things.
+/// What concerns all bindings of an agent or a group: how many there are, and that no file and no
+/// variable is to hold two things.
 fn whole(spec: &AgentSpec, at: &At, problems: &mut Problems) {
     let count = spec.credentials().count();
     if count > BINDINGS_MAX {
-        let problem = format!("{count} credentials are too many: an agent has {BINDINGS_MAX}");
+        let problem = format!("{count} credentials are too many: there may be {BINDINGS_MAX}");
         problems.add(at, problem, "give some of its tools to another agent");
     }
-    let mut files: BTreeMap<FileName, (String, &Credential)> = BTreeMap::new();
-    let mut variables: BTreeMap<&EnvVar, (String, &Credential)> = BTreeMap::new();
-    for (tool, key, credential) in spec.credentials() {
-        let place = at.key(tool.as_str()).key("credentials").key(key.as_str());
-        let name = credential.file_name(key);
-        let what = format!("the file {:?}", name.as_str());
-        match files.get(&name) {
-            Some((other, held)) => clash(&place, &what, other, (credential, held), problems),
-            None => {
-                files.insert(name, (place.path().to_owned(), credential));
-            }
-        }
-        let Some(variable) = &credential.env_var else {
-            continue;
-        };
-        let what = format!("the variable {:?}", variable.as_str());
-        match variables.get(variable) {
-            // One file name that comes from one variable was reported as a file.
-            Some((_, held)) if credential.file.is_none() && held.file.is_none() => {}
-            Some((other, held)) if credential.secret_ref != held.secret_ref => {
-                clash(&place, &what, other, (credential, held), problems);
-            }
-            Some(_) => {}
-            None => {
-                variables.insert(variable, (place.path().to_owned(), credential));
-            }
-        }
-    }
-}
-
-fn clash(
-    at: &At,
-    what: &str,
-    other: &str,
-    (one, held): (&Credential, &Credential),
-    problems: &mut Problems,
-) {
-    let form = |it: &Credential| (it.mode, it.owner.clone(), it.template.clone());
-    if one.secret_ref != held.secret_ref {
-        problems.add(
-            at,
-            format!(
-                "{what} is to hold ref {:?}, and ref {:?} of {other} too",
-                one.secret_ref.as_str(),
-                held.secret_ref.as_str()
-            ),
-            "give one of the two another `file` and `envVar`",
-        );
-    } else if form(one) != form(held) {
-        let problem = format!("{what} has another mode, owner or template at {other}");
-        problems.add(at, problem, "write the same at both, or give one another `file`");
+    let place = |(tool, key): Slot<'_>| at.key(tool.as_str()).key("credentials").key(key.as_str());
+    for clash in spec.clashes() {
+        let (problem, fix) = clash.told(place(clash.other).path());
+        problems.add(&place(clash.at), problem, fix);
     }
 }

@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     agent::AgentSpec,
+    group::Effective,
     name::{EnvVar, ProviderAlias, SecretName},
     reference::ProviderKind,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A place where a ref comes from.
 #[derive(Debug)]
@@ -30,10 +31,14 @@ pub(super) fn finish(merge: Merge, problems: &mut Problems) -> Manifest {
     }
     let mut warnings = Vec::new();
     for (name, spec) in &manifest.agents {
-        oddities(name.as_str(), spec, &mut warnings);
+        // What a group that another file defines adds is checked where it is applied.
+        let Effective { spec, .. } = Effective::of(spec, |name| manifest.groups.get(name));
+        oddities(name.as_str(), &spec, &mut warnings);
     }
-    let bound = manifest.agents.values().flat_map(AgentSpec::credentials);
-    let bound = bound.map(|(_, _, credential)| &credential.secret_ref);
+    let own = manifest.agents.values().map(|spec| &spec.tools);
+    let bindings = own.chain(manifest.groups.values().map(|group| &group.tools));
+    let credentials = bindings.flat_map(BTreeMap::values).flat_map(|it| it.credentials.values());
+    let bound = credentials.map(|credential| &credential.secret_ref);
     let used: BTreeSet<&SecretName> = used.iter().chain(bound).collect();
     let unused = manifest.references.keys().filter(|name| !used.contains(name));
     warnings.extend(unused.map(|name| format!("unused-ref: {name}")));

@@ -18,6 +18,7 @@ impl Merge {
     pub(super) fn add(&mut self, file: &str, draft: Draft) {
         let Manifest {
             agents,
+            groups,
             references,
             environments,
             providers,
@@ -27,6 +28,7 @@ impl Merge {
             warnings,
         } = &mut self.manifest;
         replace("agent", file, agents, draft.agents, warnings);
+        replace("group", file, groups, draft.groups, warnings);
         replace("ref", file, references, draft.references, warnings);
         replace("environment", file, environments, draft.environments, warnings);
         replace("provider", file, providers, draft.providers, warnings);

@@ -82,6 +82,11 @@ impl At {
         Self { file: self.file.clone(), path: format!("{}[{index}]", self.path) }
     }
 
+    /// Name of the file, as it was given.
+    pub(super) fn file_name(&self) -> &str {
+        &self.file
+    }
+
     /// The place inside the file.
     pub(super) fn path(&self) -> &str {
         &self.path

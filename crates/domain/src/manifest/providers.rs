@@ -13,11 +13,11 @@ use crate::{
     reference::{ProviderKind, ProviderSpec},
 };
 
-const SETTING_BYTES_MAX: usize = 1024;
-const ITEMS_MAX: usize = 64;
-const TIMEOUT_MS_MAX: u64 = 120_000;
-const OUTPUT_BYTES_MAX: u64 = 20 * 1024 * 1024;
-const CHANNEL_BYTES_MAX: usize = 80;
+pub(super) const SETTING_BYTES_MAX: usize = 1024;
+pub(super) const ITEMS_MAX: usize = 64;
+pub(super) const TIMEOUT_MS_MAX: u64 = 120_000;
+pub(super) const OUTPUT_BYTES_MAX: u64 = 20 * 1024 * 1024;
+pub(super) const CHANNEL_BYTES_MAX: usize = 80;
 const CHANNELS: [(&str, ChannelKind); 3] =
     [("slack", ChannelKind::Slack), ("webhook", ChannelKind::Webhook), ("log", ChannelKind::Log)];
 const AUTH_METHODS: [(&str, AuthMethod); 2] =
@@ -58,7 +58,8 @@ pub(super) fn all(node: &Node<'_>, draft: &mut Draft, problems: &mut Problems) {
     }
 }
 
-fn table(kind: ProviderKind) -> &'static Table {
+/// The keys of a type of provider.
+pub(super) fn table(kind: ProviderKind) -> &'static Table {
     match kind {
         ProviderKind::Store => &tables::STORE,
         ProviderKind::File => &tables::FILES,

@@ -15,8 +15,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const TARGET_BYTES_MAX: usize = 1024;
-const FALLBACKS_MAX: usize = 8;
+pub(super) const TARGET_BYTES_MAX: usize = 1024;
+pub(super) const FALLBACKS_MAX: usize = 8;
 
 /// Reads `refMap`, which may stand at two places of one file.
 pub(super) fn ref_map(node: &Node<'_>, draft: &mut Draft, problems: &mut Problems) {

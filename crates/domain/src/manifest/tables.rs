@@ -11,7 +11,7 @@ pub(super) struct Table {
 
 pub(super) const FILE: Table = Table {
     of: "a manifest",
-    keys: &["agents", "agent", "refMap", "environments", "openclaw", "secrets", "alerts"],
+    keys: &["agents", "agent", "groups", "refMap", "environments", "openclaw", "secrets", "alerts"],
 };
 pub(super) const AGENT: Table = Table {
     of: "an agent",
@@ -19,6 +19,7 @@ pub(super) const AGENT: Table = Table {
         "name",
         "description",
         "runtime",
+        "groups",
         "capabilities",
         "command",
         "auth-profiles",
@@ -33,11 +34,16 @@ pub(super) const SINGLE_AGENT: Table = Table {
         "name",
         "description",
         "runtime",
+        "groups",
         "capabilities",
         "command",
         "auth-profiles",
         "tool-bindings",
     ],
+};
+pub(super) const GROUP: Table = Table {
+    of: "a group",
+    keys: &["description", "capabilities", "auth-profiles", "tool-bindings"],
 };
 pub(super) const PROFILE: Table =
     Table { of: "an auth-profile", keys: &["required", "on-failure"] };
@@ -134,9 +140,10 @@ pub(super) const PROVIDER_SECRET: Table =
     Table { of: "a provider's own secret", keys: &["secretRef", "file"] };
 
 /// Every table but those of the providers' settings, to say where a misplaced key belongs.
-const PLACES: [&Table; 12] = [
+const PLACES: [&Table; 13] = [
     &FILE,
     &AGENT,
+    &GROUP,
     &PROFILE,
     &BINDING,
     &CREDENTIAL,

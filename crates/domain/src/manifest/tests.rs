@@ -2,11 +2,13 @@
 //! no error repeats a secret.
 
 mod bytes;
+mod forms;
 mod keys;
 mod literals;
 mod merging;
 mod mutations;
 mod refusals;
+mod rendering;
 mod seeds;
 
 use super::*;
@@ -22,8 +24,31 @@ const RECORDS: &str = include_str!("testdata/2.1-secrets.json");
 /// Every key of every object at least once, with values that are allowed.
 const EVERY_KEY: &str = include_str!("testdata/every-key.json");
 
+/// Reads one file in JSON. The schema takes whatever the reader takes.
 fn one(text: &str) -> Result<Manifest, ManifestErrors> {
-    parse(&[("m.json", text.as_bytes())])
+    let read = parse(&[("m.json", text.as_bytes())]);
+    if read.is_ok() {
+        let value = serde_json::from_str(text).unwrap();
+        schema_takes(&value).unwrap_or_else(|why| panic!("the schema refuses {text}:\n{why}"));
+    }
+    read
+}
+
+thread_local! {
+    static SCHEMA: (boon::Schemas, boon::SchemaIndex) = {
+        const PLACE: &str = "https://secretref.example/manifest.schema.json";
+        let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+        compiler.add_resource(PLACE, schema::schema()).unwrap();
+        let index = compiler.compile(PLACE, &mut schemas).unwrap();
+        (schemas, index)
+    };
+}
+
+/// Whether a document is in the schema, or why it is not.
+fn schema_takes(document: &serde_json::Value) -> Result<(), String> {
+    SCHEMA.with(|(schemas, index)| {
+        schemas.validate(document, *index).map_err(|error| format!("{error:#}"))
+    })
 }
 
 fn good(text: &str) -> Manifest {

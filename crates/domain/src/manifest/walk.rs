@@ -1,7 +1,7 @@
 //! The walk over a file's value: objects against their tables, lists item by item.
 
 use super::{
-    Draft, agents, literal,
+    Draft, agents, groups, literal,
     problems::{At, Problems, shown},
     providers, references, scalar,
     tables::{self, Table},
@@ -46,6 +46,9 @@ pub(super) fn file(at: &At, value: &Value, problems: &mut Problems) -> Draft {
         providers::all(&node, &mut draft, problems);
     }
     agents::all(&fields, &mut draft, problems);
+    if let Some(node) = fields.at("groups") {
+        groups::all(&node, &mut draft, problems);
+    }
     if let Some(node) = fields.at("refMap") {
         references::ref_map(&node, &mut draft, problems);
     }

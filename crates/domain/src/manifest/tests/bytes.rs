@@ -26,9 +26,9 @@ fn what_is_no_json_is_told_apart() {
         (b"{\"agents\": /* none */ {}}", "a comment"),
         (b"{'agents': {}}", "a single quote"),
         (b"{agents: {}}", "not JSON at line 1, column 2"),
-        (b"agents:\n  a:\n    name: x\n", "looks like YAML"),
-        (b"---\nagents: {}\n", "looks like YAML"),
-        (b"# agents\n- a\n", "looks like YAML"),
+        (b"agents:\n  a:\n    name: x\n", "and the file is YAML"),
+        (b"---\nagents: {}\n", "ends in `.yaml`"),
+        (b"# agents\n- a\n", "not JSON at line 1"),
         (b"{\"a\": 1e999}", "not JSON"),
         (b"{\"a\": \"\\ud800\"}", "not JSON"),
         (b"nonsense", "not JSON at line 1"),
@@ -89,8 +89,15 @@ fn a_megabyte_of_one_key_makes_a_short_error() {
 }
 
 /// Values of the shape of a manifest: its keys at any place, with anything in them.
-fn soup() -> impl Strategy<Value = serde_json::Value> {
-    let tables = [tables::FILE, tables::AGENT, tables::CREDENTIAL, tables::OVERRIDE, tables::EXEC];
+pub(super) fn soup() -> impl Strategy<Value = serde_json::Value> {
+    let tables = [
+        tables::FILE,
+        tables::AGENT,
+        tables::GROUP,
+        tables::CREDENTIAL,
+        tables::OVERRIDE,
+        tables::EXEC,
+    ];
     let keys: Vec<String> =
         tables.iter().flat_map(|table| table.keys.iter().map(|key| (*key).to_owned())).collect();
     let key = prop_oneof![prop::sample::select(keys), ".{0,6}"];

@@ -14,7 +14,7 @@ fn every_key_is_taken() {
     assert_eq!(spec.display_name, "Payer");
     assert_eq!(spec.description, "Pays.\nTwice.");
     assert_eq!(spec.runtime, "container");
-    assert_eq!(spec.capabilities, Some(vec![name("stripe"), name("slack")]));
+    assert_eq!(spec.capabilities, Some(vec![name("stripe"), name("slack"), name("ledger")]));
     assert_eq!(spec.command, ["/usr/bin/payer", "--verbose", ""]);
     assert_eq!(spec.profiles["stripe"].required, Some(false));
     assert_eq!(spec.profiles["stripe"].on_failure, OnFailure::DenyAndAlert);
@@ -29,7 +29,16 @@ fn every_key_is_taken() {
     assert_eq!(credential.on_rotate, Some(OnRotate::Signal("HUP".into())));
     assert_eq!(credential.stale_max_ms, Some(15 * 60 * 1000));
     assert_eq!(credential.deprecation_date, Timestamp::parse("2027-03-08T00:00:00Z"));
+    assert_eq!(spec.groups, [name("finance"), name("everybody")]);
     assert_eq!(manifest.agents["single"].display_name, "Single");
+    assert_eq!(manifest.agents["single"].groups, [name("everybody")]);
+    let group = &manifest.groups["finance"];
+    assert_eq!(group.description, "Moves money.");
+    assert_eq!(group.capabilities, Some(vec![name("ledger")]));
+    assert_eq!(group.profiles["ledger"].required, Some(true));
+    let credential = &group.tools["ledger"].credentials["password"];
+    assert_eq!(credential.secret_ref, name("ledger/password"));
+    assert_eq!(manifest.groups["everybody"], GroupSpec::default());
     assert_eq!(manifest.environment, Some(name("production")));
     assert_eq!(manifest.active_provider, Some(name("corporate")));
     assert_eq!(manifest.warnings, Vec::<String>::new());

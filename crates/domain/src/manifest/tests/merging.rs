@@ -96,3 +96,25 @@ fn an_environment_replaces_the_place_of_a_ref_as_a_whole() {
     assert_eq!(fallback.fallback[0].provider.as_str(), "store");
     assert_eq!(fallback.target.as_deref(), Some("/s"));
 }
+
+#[test]
+fn a_group_is_replaced_by_its_namesake_and_its_refs_are_used() {
+    let group = |secret: &str| {
+        format!(
+            "{{\"groups\": {{\"g\": {{\"tool-bindings\": {{\"t\": {{\"credentials\": \
+             {{\"k\": {{\"secretRef\": \"{secret}\"}}}}}}}}}}}}, \
+             \"refMap\": {{\"{secret}\": {{}}}}}}"
+        )
+    };
+    let agent = "{\"agents\": {\"a\": {\"groups\": [\"g\"], \"capabilities\": [\"u\"]}}}";
+    let manifest = files(&[&group("one"), &group("two"), agent]);
+    assert_eq!(manifest.groups["g"].tools["t"].credentials["k"].secret_ref, name("two"));
+    assert_eq!(
+        manifest.warnings,
+        [
+            "group g: b.json replaces what an earlier file says",
+            "agent a: tool t is bound but not among its capabilities, so it gets nothing",
+            "unused-ref: one",
+        ]
+    );
+}

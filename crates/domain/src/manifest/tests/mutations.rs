@@ -42,6 +42,7 @@ fn chosen(place: &[String]) -> bool {
     };
     let named = [
         "agents",
+        "groups",
         "auth-profiles",
         "tool-bindings",
         "credentials",
@@ -96,6 +97,7 @@ fn every_misspelt_key_is_refused_with_the_right_one() {
                 let value = members.remove(key).unwrap();
                 members.insert(word.clone(), value);
                 let errors = bad(&changed.to_string());
+                assert!(schema_takes(&changed).is_err(), "the schema takes {place:?} as {word:?}");
                 let told = errors.iter().any(|error| {
                     error.path.ends_with(&word)
                         && error.fix.contains(&format!("did you mean `{key}`?"))
@@ -133,6 +135,7 @@ fn every_value_of_another_type_is_refused_at_its_place() {
                     Ok(_) => panic!("{place:?} as {other} was accepted"),
                     Err(errors) => errors.0,
                 };
+                assert!(schema_takes(&changed).is_err(), "the schema takes {place:?} as {other}");
                 let mut path = At::file("m.json");
                 for step in place {
                     path = step.parse().map_or_else(|_| path.key(step), |step| path.index(step));

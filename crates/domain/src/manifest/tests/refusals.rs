@@ -233,3 +233,76 @@ fn all_problems_are_reported_and_the_many_are_counted() {
     assert!(errors.0[31].problem.contains("69 more problems"), "{}", errors.0[31]);
     assert_eq!(errors.to_string().lines().count(), 32);
 }
+
+#[test]
+fn groups_have_their_own_keys_and_limits() {
+    let error = only("{\"groups\": {\"g\": {\"comand\": []}}}");
+    assert_eq!(error.path, "groups.g.comand");
+    let error = only("{\"groups\": {\"g\": {\"groups\": [\"h\"]}}}");
+    assert!(error.fix.contains("`groups` is a key of a manifest"), "{error}");
+    let error = only("{\"groups\": {\"Finance\": {}}}");
+    assert!(error.problem.contains("group name \"Finance\""), "{error}");
+    let named = |groups: &str| agent(&format!("\"groups\": [{groups}]"));
+    assert_eq!(only(&named("\"g\", \"g\"")).path, "agents.a.groups[1]");
+    assert_eq!(only(&named("7")).path, "agents.a.groups[0]");
+    let many: Vec<String> = (0..17).map(|at| format!("\"g{at}\"")).collect();
+    assert!(only(&named(&many.join(","))).problem.contains("there may be 16"));
+    let clash = "{\"groups\": {\"g\": {\"tool-bindings\": {\"t\": {\"credentials\": {\
+        \"a\": {\"secretRef\": \"s\", \"file\": \"f\"}, \"b\": {\"secretRef\": \"r\", \
+        \"file\": \"f\"}}}}}}}";
+    assert_eq!(only(clash).path, "groups.g.tool-bindings.t.credentials.b");
+}
+
+/// What a schema can say without looking at two places at once, or at dates and credentials.
+#[test]
+fn the_schema_refuses_what_it_can() {
+    let provider = |alias: &str, members: &str| {
+        format!("{{\"secrets\": {{\"providers\": {{\"{alias}\": {{{members}}}}}}}}}")
+    };
+    let vault = |auth: &str| provider("vault", &format!("\"auth\": {{{auth}}}"));
+    let channel =
+        |members: &str| format!("{{\"alerts\": {{\"channels\": {{\"x\": {{{members}}}}}}}}}");
+    let documents = [
+        "[]".to_owned(),
+        "{\"agents\": {\"Payer\": {}}}".to_owned(),
+        "{\"agent\": {}}".to_owned(),
+        "{\"groups\": {\"g\": {\"groups\": []}}}".to_owned(),
+        "{\"refMap\": {\"No\": {}}}".to_owned(),
+        "{\"refMap\": {\"s\": {\"fallback\": [{\"target\": \"t\"}]}}}".to_owned(),
+        "{\"refMap\": {\"s\": {\"path\": \"p\"}}}".to_owned(),
+        "{\"refMap\": {\"s\": {\"target\": \"\"}}}".to_owned(),
+        "{\"refMap\": {\"s\": {\"expiresAt\": \"soon\"}}}".to_owned(),
+        agent("\"name\": null"),
+        agent("\"command\": []"),
+        agent("\"capabilities\": [\"a\", \"a\"]"),
+        agent("\"groups\": [\"g\", \"g\"]"),
+        agent("\"auth-profiles\": {\"t\": {\"on-failure\": \"allow\"}}"),
+        agent("\"tool-bindings\": {\"t\": {\"credentials\": {\"k\": \"a literal\"}}}"),
+        agent("\"tool-bindings\": {\"t\": {\"credentials\": {\"k\": {\"envVar\": \"V\"}}}}"),
+        credential("\"mode\": \"0777\""),
+        credential("\"mode\": 440"),
+        credential("\"onRotate\": \"signal:KILL\""),
+        credential("\"maxStale\": \"1.5h\""),
+        credential("\"envVar\": \"A-B\""),
+        credential("\"file\": \"../up\""),
+        credential("\"template\": \"\""),
+        provider("mine", ""),
+        provider("mine", "\"type\": \"vaults\""),
+        provider("vault", "\"type\": \"file\""),
+        provider("store", "\"path\": \"x\""),
+        provider("exec", "\"timeoutMs\": 0"),
+        vault(""),
+        vault("\"method\": \"token\""),
+        vault("\"method\": \"token\", \"token\": \"hvs.value\""),
+        vault("\"method\": \"token\", \"token\": {\"file\": \"f\", \"secretRef\": \"s\"}"),
+        vault("\"method\": \"token\", \"token\": {\"file\": \"f\"}, \"roleId\": \"r\""),
+        channel(""),
+        channel("\"type\": \"slack\""),
+        channel("\"type\": \"log\", \"secretRef\": \"s\""),
+    ];
+    for text in &documents {
+        bad(text);
+        let document = serde_json::from_str(text).unwrap();
+        assert!(schema_takes(&document).is_err(), "the schema takes {text}");
+    }
+}

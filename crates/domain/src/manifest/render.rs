@@ -1,0 +1,185 @@
+//! What is kept, as a manifest would say it: the keys of people, not those of the log. What says
+//! nothing is left out, so that reading it again gives the same.
+
+use crate::{
+    agent::{AgentSpec, AuthProfile, Credential, OnFailure, ToolBinding},
+    group::GroupSpec,
+    name::ToolName,
+    reference::{ProviderSpec, Reference, Source},
+};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// An agent, as it stands under `agents`.
+#[must_use]
+pub fn agent(spec: &AgentSpec) -> Value {
+    // Every field, so that a new one is not forgotten here.
+    let AgentSpec {
+        display_name,
+        description,
+        runtime,
+        groups,
+        capabilities,
+        command,
+        profiles,
+        tools,
+    } = spec;
+    let mut object = Members::default();
+    object.text("name", display_name);
+    object.text("description", description);
+    object.text("runtime", runtime);
+    object.some("groups", (!groups.is_empty()).then(|| names(groups)));
+    object.some("capabilities", capabilities.as_ref().map(|tools| names(tools)));
+    object.some("command", (!command.is_empty()).then(|| command.clone()));
+    object.tools(profiles, tools);
+    object.into()
+}
+
+/// A group, as it stands under `groups`.
+#[must_use]
+pub fn group(spec: &GroupSpec) -> Value {
+    let GroupSpec { description, capabilities, profiles, tools } = spec;
+    let mut object = Members::default();
+    object.text("description", description);
+    object.some("capabilities", capabilities.as_ref().map(|tools| names(tools)));
+    object.tools(profiles, tools);
+    object.into()
+}
+
+/// A ref, as it stands under `refMap` or in an environment.
+#[must_use]
+pub fn reference(reference: &Reference) -> Value {
+    let Reference {
+        provider,
+        path,
+        target,
+        required,
+        fallback,
+        expires_at,
+        service,
+        deprecation_date,
+    } = reference;
+    let mut object = Members::default();
+    object.some("provider", provider.as_ref().map(ToString::to_string));
+    object.some("path", path.clone());
+    object.some("target", target.clone());
+    object.some("required", *required);
+    let sources: Vec<Value> = fallback.iter().map(source).collect();
+    object.some("fallback", (!sources.is_empty()).then_some(sources));
+    object.some("expiresAt", expires_at.map(|at| at.to_string()));
+    object.some("service", service.clone());
+    object.some("deprecationDate", deprecation_date.map(|at| at.to_string()));
+    object.into()
+}
+
+/// A provider, as it stands under `secrets.providers`.
+#[must_use]
+pub fn provider(spec: &ProviderSpec) -> Value {
+    let ProviderSpec { kind, settings } = spec;
+    let mut object = Members::default();
+    object.text("type", kind.as_str());
+    object.0.extend(settings.clone());
+    object.into()
+}
+
+fn source(source: &Source) -> Value {
+    let Source { provider, target } = source;
+    let mut object = Members::default();
+    object.text("provider", provider.as_str());
+    object.some("target", target.clone());
+    object.into()
+}
+
+fn profile(profile: &AuthProfile) -> Value {
+    let AuthProfile { required, on_failure } = profile;
+    let mut object = Members::default();
+    object.some("required", *required);
+    // What is the default is not said.
+    let alert = (*on_failure == OnFailure::DenyAndAlert).then_some("deny-and-alert");
+    object.some("on-failure", alert);
+    object.into()
+}
+
+fn binding(binding: &ToolBinding) -> Value {
+    let ToolBinding { required, credentials } = binding;
+    let mut object = Members::default();
+    object.some("required", *required);
+    let members: Map<_, _> =
+        credentials.iter().map(|(key, it)| (key.to_string(), credential(it))).collect();
+    object.some("credentials", (!members.is_empty()).then_some(members));
+    object.into()
+}
+
+fn credential(credential: &Credential) -> Value {
+    let Credential {
+        secret_ref,
+        env_var,
+        file,
+        mode,
+        owner,
+        template,
+        on_rotate,
+        stale_max_ms,
+        deprecation_date,
+    } = credential;
+    let mut object = Members::default();
+    object.text("secretRef", secret_ref.as_str());
+    object.some("envVar", env_var.as_ref().map(ToString::to_string));
+    object.some("file", file.as_ref().map(ToString::to_string));
+    object.some("mode", mode.map(|mode| format!("{mode:04o}")));
+    object.some("owner", owner.clone());
+    object.some("template", template.clone());
+    object.some("onRotate", on_rotate.clone().map(String::from));
+    object.some("maxStale", stale_max_ms.map(duration));
+    object.some("deprecationDate", deprecation_date.map(|at| at.to_string()));
+    object.into()
+}
+
+/// A duration in the largest unit of which it is a multiple.
+fn duration(ms: i64) -> String {
+    let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
+    let seconds = ms / 1000;
+    let unit = units.into_iter().find(|(length, _)| seconds % length == 0);
+    let (length, unit) = unit.unwrap_or((1, "s"));
+    format!("{}{unit}", seconds / length)
+}
+
+fn names<N: ToString>(names: &[N]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+/// An object in the making.
+#[derive(Default)]
+struct Members(Map<String, Value>);
+
+impl Members {
+    /// A text, unless it is empty.
+    fn text(&mut self, key: &str, text: &str) {
+        self.some(key, (!text.is_empty()).then_some(text));
+    }
+
+    fn some(&mut self, key: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.0.insert(key.to_owned(), value.into());
+        }
+    }
+
+    fn tools(
+        &mut self,
+        profiles: &BTreeMap<ToolName, AuthProfile>,
+        tools: &BTreeMap<ToolName, ToolBinding>,
+    ) {
+        let profiles: Map<_, _> =
+            profiles.iter().map(|(tool, it)| (tool.to_string(), profile(it))).collect();
+        self.some("auth-profiles", (!profiles.is_empty()).then_some(profiles));
+        let tools: Map<_, _> =
+            tools.iter().map(|(tool, it)| (tool.to_string(), binding(it))).collect();
+        self.some("tool-bindings", (!tools.is_empty()).then_some(tools));
+    }
+}
+
+impl From<Members> for Value {
+    fn from(members: Members) -> Self {
+        Self::Object(members.0)
+    }
+}

@@ -1,0 +1,222 @@
+//! What each key of each table is. A key without a line here fails the schema's test.
+
+use super::{
+    super::{
+        agents::{
+            ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, DESCRIPTION_BYTES_MAX, DISPLAY_NAME_BYTES_MAX,
+            ON_FAILURE, OWNER_BYTES_MAX, RUNTIME_BYTES_MAX, TEMPLATE_BYTES_MAX, TOOLS_MAX,
+        },
+        providers::{
+            CHANNEL_BYTES_MAX, ITEMS_MAX, OUTPUT_BYTES_MAX, SETTING_BYTES_MAX, TIMEOUT_MS_MAX,
+        },
+        references::{FALLBACKS_MAX, TARGET_BYTES_MAX},
+        tables::Table,
+    },
+    forms::{
+        defined, described, flag, list, map, name, names, number, pattern, prose, text, words,
+    },
+    object,
+};
+use crate::{
+    agent::SIGNALS,
+    limit::{GROUPS_OF_AGENT_MAX, SERVICE_BYTES_MAX},
+    manifest::tables,
+    name::{
+        AgentName, CredentialKey, EnvVar, EnvironmentName, FileName, GroupName, ProviderAlias,
+        SecretName, ToolName,
+    },
+    reference::ProviderKind,
+};
+use serde_json::{Value, json};
+
+/// What may stand at a key of a table; `false`, which takes nothing, where it is not known.
+pub(super) fn property(table: &Table, key: &str) -> Value {
+    let whole = (table.of == tables::FILE.of).then(|| of_file(key)).flatten();
+    whole
+        .or_else(|| section(table, key))
+        .or_else(|| of_agent(key))
+        .or_else(|| of_credential(key))
+        .or_else(|| of_reference(key))
+        .or_else(|| of_provider(key))
+        .unwrap_or_else(|| false.into())
+}
+
+/// The keys of a whole manifest.
+fn of_file(key: &str) -> Option<Value> {
+    let (words, form) = match key {
+        "agents" => ("Agents by name.", map(AgentName::GRAMMAR, defined("agent"))),
+        "agent" => ("One agent, with its name as `id`.", defined("singleAgent")),
+        "groups" => (
+            "Tools that several agents share, by the name that their `groups` say.",
+            map(GroupName::GRAMMAR, defined("group")),
+        ),
+        "refMap" => ("Refs by name.", map(SecretName::GRAMMAR, defined("reference"))),
+        "environments" => (
+            "What environments say otherwise.",
+            map(EnvironmentName::GRAMMAR, defined("environment")),
+        ),
+        "openclaw" => ("The keys of the gateway.", object(&tables::OPENCLAW, &[])),
+        "secrets" => ("Where secrets come from.", object(&tables::SECRETS, &[])),
+        "alerts" => ("Where alerts go.", object(&tables::ALERTS, &[])),
+        _ => return None,
+    };
+    Some(described(words, form))
+}
+
+/// The keys that mean something of their own in their table.
+fn section(table: &Table, key: &str) -> Option<Value> {
+    let is = |other: &Table| table.of == other.of;
+    let (words, form) = match key {
+        "gateway" => ("The gateway.", defined("gateway")),
+        "environment" => ("The active environment.", name(EnvironmentName::GRAMMAR)),
+        "secrets" if is(&tables::GATEWAY) => {
+            ("Refs and their provider.", defined("gatewaySecrets"))
+        }
+        "secrets" => (
+            "Refs as the environment has them; they override `refMap`.",
+            map(SecretName::GRAMMAR, defined("override")),
+        ),
+        "refMap" => ("Refs by name.", map(SecretName::GRAMMAR, defined("reference"))),
+        "active-provider" => {
+            ("Provider of refs that name none; default `store`.", name(ProviderAlias::GRAMMAR))
+        }
+        "providers" => ("Providers by alias.", defined("providers")),
+        "channels" => {
+            let mut channels = map("", defined("channel"));
+            channels["propertyNames"] = text(CHANNEL_BYTES_MAX);
+            ("Alert channels by name, such as `#finance-alerts`.", channels)
+        }
+        "command" if is(&tables::EXEC) => ("The program to run.", text(SETTING_BYTES_MAX)),
+        "mount" => ("Where it is mounted.", text(SETTING_BYTES_MAX)),
+        "file" if is(&tables::PROVIDER_SECRET) => {
+            ("File on the broker's host that holds it.", text(SETTING_BYTES_MAX))
+        }
+        "path" if is(&tables::FILES) => (
+            "File on the broker's host, under a root of its configuration.",
+            text(SETTING_BYTES_MAX),
+        ),
+        "type" if is(&tables::CHANNEL) => ("Kind of channel.", words(["slack", "webhook", "log"])),
+        _ => return None,
+    };
+    Some(described(words, form))
+}
+
+/// The keys of agents, groups and their tools.
+fn of_agent(key: &str) -> Option<Value> {
+    let (words, form) = match key {
+        "id" => ("Name of the agent.", name(AgentName::GRAMMAR)),
+        "name" => ("Name for people.", prose(DISPLAY_NAME_BYTES_MAX)),
+        "description" => ("Description for people.", prose(DESCRIPTION_BYTES_MAX)),
+        "runtime" => ("Label of how it runs, such as `subagent`.", prose(RUNTIME_BYTES_MAX)),
+        "groups" => (
+            "Groups whose tools it has too; a later one wins over an earlier one, its own tools \
+             win over all.",
+            names(GroupName::GRAMMAR, GROUPS_OF_AGENT_MAX),
+        ),
+        "capabilities" => (
+            "Tools that it may use; absent: exactly its bound tools.",
+            names(ToolName::GRAMMAR, TOOLS_MAX),
+        ),
+        "command" => {
+            let mut command = list(prose(ARGUMENT_BYTES_MAX), ARGUMENTS_MAX);
+            command["minItems"] = 1.into();
+            ("What `run` starts when no command is given.", command)
+        }
+        "auth-profiles" => {
+            ("Failure policy for each tool.", map(ToolName::GRAMMAR, defined("profile")))
+        }
+        "tool-bindings" => {
+            ("Credentials for each tool.", map(ToolName::GRAMMAR, defined("binding")))
+        }
+        "on-failure" => (
+            "What a denial does besides denying; default `deny-and-log`.",
+            words(ON_FAILURE.iter().map(|(word, _)| *word)),
+        ),
+        "required" => ("Whether the agent cannot work without it.", flag()),
+        "credentials" => {
+            ("Credentials by key.", map(CredentialKey::GRAMMAR, defined("credential")))
+        }
+        _ => return None,
+    };
+    Some(described(words, form))
+}
+
+/// The keys of credentials.
+fn of_credential(key: &str) -> Option<Value> {
+    let (words, form) = match key {
+        "secretRef" => ("Name of the ref; never a value.", name(SecretName::GRAMMAR)),
+        "envVar" => ("Environment variable that it becomes.", name(EnvVar::GRAMMAR)),
+        "file" => ("File that it becomes.", name(FileName::GRAMMAR)),
+        "mode" => (
+            "Mode of the file.",
+            words(["0400", "400", "0440", "440", "0600", "600", "0640", "640"]),
+        ),
+        "owner" => ("Owner of the file: `user`, `user:group` or numbers.", text(OWNER_BYTES_MAX)),
+        "template" => ("Template that the file is made from.", text(TEMPLATE_BYTES_MAX)),
+        "onRotate" => {
+            let signals = SIGNALS.join("|");
+            let form = format!("^(restart|none|signal:({signals})|exec:/.*)$");
+            ("What happens to the agent when the value changes.", pattern(&form))
+        }
+        "maxStale" => (
+            "How long it may be kept without a sign of the broker, 1s to 90d.",
+            pattern("^[0-9]+[smhd]$"),
+        ),
+        "deprecationDate" => ("From when on it should no longer be used.", date()),
+        _ => return None,
+    };
+    Some(described(words, form))
+}
+
+/// The keys of refs and their fallbacks.
+fn of_reference(key: &str) -> Option<Value> {
+    let (words, form) = match key {
+        "provider" => ("Alias of the provider.", name(ProviderAlias::GRAMMAR)),
+        "target" => (
+            "Record, pointer or path inside the provider; default the ref's own name.",
+            text(TARGET_BYTES_MAX),
+        ),
+        "path" => ("A file, or a path in a Vault.", text(TARGET_BYTES_MAX)),
+        "fallback" => {
+            ("Where else to look, in this order.", list(defined("fallback"), FALLBACKS_MAX))
+        }
+        "expiresAt" => ("When its values stop being valid.", date()),
+        "service" => ("Service that issued it.", text(SERVICE_BYTES_MAX)),
+        _ => return None,
+    };
+    Some(described(words, form))
+}
+
+/// The keys of providers.
+fn of_provider(key: &str) -> Option<Value> {
+    let setting = || text(SETTING_BYTES_MAX);
+    let (words, form) = match key {
+        "type" => ("Type of the provider.", words(ProviderKind::ALL.iter().map(|(name, _)| *name))),
+        "source" => ("`exec`, as OpenClaw says it.", json!({"const": "exec"})),
+        "address" => ("Address of the Vault.", setting()),
+        "namespace" => ("Namespace of the Vault.", setting()),
+        "auth" => ("How the broker is let in.", defined("vaultAuth")),
+        "method" => ("How the broker is let in.", words(["token", "approle"])),
+        "token" | "secretId" | "secretAccessKey" | "sessionToken" => {
+            ("A secret, by ref or by file.", defined("providerSecret"))
+        }
+        "roleId" | "region" | "endpoint" | "accessKeyId" => {
+            ("A setting of the service.", setting())
+        }
+        "args" | "trustedDirs" => {
+            ("Texts for the program.", list(prose(SETTING_BYTES_MAX), ITEMS_MAX))
+        }
+        "passEnv" => ("Variables that are passed on.", list(name(EnvVar::GRAMMAR), ITEMS_MAX)),
+        "env" => ("Variables that are set.", map(EnvVar::GRAMMAR, prose(SETTING_BYTES_MAX))),
+        "timeoutMs" | "noOutputTimeoutMs" => ("A time in milliseconds.", number(TIMEOUT_MS_MAX)),
+        "maxOutputBytes" => ("A length in bytes.", number(OUTPUT_BYTES_MAX)),
+        "jsonOnly" | "allowSymlinkCommand" => ("A switch of the provider.", flag()),
+        _ => return None,
+    };
+    Some(described(words, form))
+}
+
+/// A date, or a time with its zone; the schema sees that it begins with a date.
+fn date() -> Value {
+    pattern("^[+-]?[0-9]{4,6}-?[0-9]{2}-?[0-9]{2}([Tt ].*)?$")
+}
