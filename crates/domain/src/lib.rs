@@ -11,6 +11,7 @@ pub mod clock;
 pub mod id;
 pub mod ledger;
 pub mod limit;
+pub mod loopback;
 pub mod manifest;
 pub mod name;
 pub mod policy;

@@ -15,6 +15,7 @@ mod check;
 mod literal;
 mod merge;
 mod problems;
+mod process;
 mod providers;
 mod references;
 mod scalar;

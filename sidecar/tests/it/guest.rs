@@ -147,7 +147,7 @@ pub(crate) fn manifest(
         kind: kind.into(),
         part: 0,
         last: true,
-        manifest_digest: manifest_digest(&entries).to_vec(),
+        manifest_digest: manifest_digest(&entries, None).to_vec(),
         entries,
         ..v1::Manifest::default()
     }

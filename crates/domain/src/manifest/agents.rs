@@ -3,7 +3,7 @@
 use super::{
     Draft, literal,
     problems::{At, Problems},
-    scalar, tables,
+    process, scalar, tables,
     walk::{Fields, Node},
 };
 use crate::{
@@ -17,8 +17,6 @@ const DISPLAY_NAME_BYTES_MAX: usize = 256;
 const DESCRIPTION_BYTES_MAX: usize = 4096;
 const RUNTIME_BYTES_MAX: usize = 64;
 const TOOLS_MAX: usize = 256;
-const ARGUMENTS_MAX: usize = 256;
-const ARGUMENT_BYTES_MAX: usize = 4096;
 const OWNER_BYTES_MAX: usize = 65;
 const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 const ON_ROTATE_BYTES_MAX: usize = 1024;
@@ -65,7 +63,9 @@ fn agent(fields: &Fields<'_>, problems: &mut Problems) -> AgentSpec {
         description: prose("description", DESCRIPTION_BYTES_MAX, problems),
         runtime: prose("runtime", RUNTIME_BYTES_MAX, problems),
         capabilities: fields.at("capabilities").and_then(|node| capabilities(&node, problems)),
-        command: fields.at("command").map(|node| command(&node, problems)).unwrap_or_default(),
+        command: fields.at("command").map(|node| process::command(&node, problems)).unwrap_or_default(),
+        process: fields.at("process").map(|node| process::spec(&node, problems)).unwrap_or_default(),
+        dotenv: fields.at("dotenv").and_then(|node| scalar::name(&node, FileName::parse, problems)),
         ..AgentSpec::default()
     };
     if let Some(node) = fields.at("auth-profiles") {
@@ -83,6 +83,13 @@ fn agent(fields: &Fields<'_>, problems: &mut Problems) -> AgentSpec {
         }
         whole(&spec, &node.at, problems);
     }
+    if let Some(node) = fields.at("dotenv")
+        && let Some(file) = &spec.dotenv
+        && spec.credentials().any(|(_, key, credential)| credential.file_name(key) == *file)
+    {
+        let problem = format!("the file {:?} is to hold a credential too", file.as_str());
+        problems.add(&node.at, problem, "give the dotenv file another name");
+    }
     spec
 }
 
@@ -98,33 +105,6 @@ fn capabilities(node: &Node<'_>, problems: &mut Problems) -> Option<Vec<ToolName
         tools.push(tool);
     }
     Some(tools)
-}
-
-fn command(node: &Node<'_>, problems: &mut Problems) -> Vec<String> {
-    const FORM: &str = "a program and its arguments, each a text of its own";
-    let Some(items) = node.items(FORM, ARGUMENTS_MAX, problems) else {
-        return Vec::new();
-    };
-    if items.is_empty() {
-        problems.add(&node.at, "the command is empty", format!("write {FORM}, or remove the key"));
-    }
-    let mut command = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let Some(word) = scalar::prose(item, ARGUMENT_BYTES_MAX, problems) else {
-            continue;
-        };
-        if index == 0 && word.is_empty() {
-            problems.add(&item.at, "the program has no name", "write the program's path");
-        } else if literal::like_credential(word) {
-            problems.add(
-                &item.at,
-                "a credential stands in the command, where every process can read it",
-                "bind it to a tool as a `secretRef` and read it from its file",
-            );
-        }
-        command.push(word.to_owned());
-    }
-    command
 }
 
 fn profile(node: &Node<'_>, problems: &mut Problems) -> Option<AuthProfile> {

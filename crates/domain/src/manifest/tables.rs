@@ -21,6 +21,8 @@ pub(super) const AGENT: Table = Table {
         "runtime",
         "capabilities",
         "command",
+        "process",
+        "dotenv",
         "auth-profiles",
         "tool-bindings",
     ],
@@ -35,10 +37,18 @@ pub(super) const SINGLE_AGENT: Table = Table {
         "runtime",
         "capabilities",
         "command",
+        "process",
+        "dotenv",
         "auth-profiles",
         "tool-bindings",
     ],
 };
+pub(super) const PROCESS: Table = Table {
+    of: "the `process` of an agent",
+    keys: &["inherit", "stopTimeout", "gate", "handOver"],
+};
+pub(super) const GATE: Table =
+    Table { of: "the `gate` of a process", keys: &["alive", "http", "command", "timeout"] };
 pub(super) const PROFILE: Table =
     Table { of: "an auth-profile", keys: &["required", "on-failure"] };
 pub(super) const BINDING: Table =
@@ -134,9 +144,11 @@ pub(super) const PROVIDER_SECRET: Table =
     Table { of: "a provider's own secret", keys: &["secretRef", "file"] };
 
 /// Every table but those of the providers' settings, to say where a misplaced key belongs.
-const PLACES: [&Table; 12] = [
+const PLACES: [&Table; 14] = [
     &FILE,
     &AGENT,
+    &PROCESS,
+    &GATE,
     &PROFILE,
     &BINDING,
     &CREDENTIAL,
