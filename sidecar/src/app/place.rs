@@ -37,6 +37,8 @@ pub(super) struct Outcome {
     pub(super) failed: BTreeMap<SecretName, String>,
     /// Why nothing could be done at all.
     pub(super) trouble: Option<String>,
+    /// The files that are in place now.
+    pub(super) there: Vec<There>,
     /// When a retired set's grace ends.
     pub(super) next_prune: Option<Instant>,
 }
@@ -46,7 +48,21 @@ pub(super) struct Outcome {
 struct Placed {
     secret: SecretName,
     version: Version,
+    since: Timestamp,
     file: FileEntry,
+}
+
+/// What is known of a file that is in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct There {
+    /// Its name.
+    pub(super) file: FileName,
+    /// Secret that it holds.
+    pub(super) secret: SecretName,
+    /// Version of it.
+    pub(super) version: Version,
+    /// Since when it is there.
+    pub(super) since: Timestamp,
 }
 
 impl Place {
@@ -105,7 +121,7 @@ impl Place {
             return self.nothing_done(snapshot, &error.to_string());
         }
         let mut failed = BTreeMap::new();
-        let wanted = self.wanted(snapshot, &mut failed);
+        let wanted = self.wanted(snapshot, record.recorded_us, &mut failed);
         if let Err(error) = self.record_before(record) {
             return self.nothing_done(snapshot, &error.to_string());
         }
@@ -141,6 +157,7 @@ impl Place {
     fn wanted(
         &self,
         snapshot: &Snapshot,
+        now: Timestamp,
         failed: &mut BTreeMap<SecretName, String>,
     ) -> Vec<Placed> {
         let mut wanted = BTreeMap::new();
@@ -157,7 +174,12 @@ impl Place {
                 mode: file.target.mode,
                 owner: file.target.owner.clone(),
             };
-            let placed = Placed { secret: file.name.clone(), version: held.version, file: entry };
+            let (secret, version) = (file.name.clone(), held.version);
+            let before = self.placed.iter().find(|it| {
+                it.file.name == entry.name && it.secret == secret && it.version == version
+            });
+            let since = before.map_or(now, |before| before.since);
+            let placed = Placed { secret, version, since, file: entry };
             wanted.insert(file.target.file.clone(), placed);
         }
         let mut wanted: Vec<Placed> = wanted.into_values().collect();
@@ -213,7 +235,14 @@ impl Place {
     fn outcome(&self, failed: BTreeMap<SecretName, String>) -> Outcome {
         let applied = self.placed.iter();
         let applied = applied.map(|placed| (placed.secret.clone(), placed.version)).collect();
-        Outcome { applied, failed, trouble: None, next_prune: self.sink.next_prune() }
+        let there = self.placed.iter().map(|placed| There {
+            file: placed.file.name.clone(),
+            secret: placed.secret.clone(),
+            version: placed.version,
+            since: placed.since,
+        });
+        let (there, next_prune) = (there.collect(), self.sink.next_prune());
+        Outcome { applied, failed, trouble: None, there, next_prune }
     }
 
     fn nothing_done(&self, snapshot: &Snapshot, detail: &str) -> Outcome {

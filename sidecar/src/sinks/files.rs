@@ -56,7 +56,11 @@ use retired::Retired;
 use rustix::io::Errno;
 use secretref_domain::{name::FileName, value::SecretValue};
 use set_folder::{Removal, SetFolder};
-use std::{path::PathBuf, sync::Arc, time::Duration, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Files of one set: as many as an agent has bindings.
 pub const FILES_MAX: usize = secretref_domain::limit::BINDINGS_MAX;
@@ -324,6 +328,18 @@ impl FileSink {
             tracing::warn!(%error, "a retired set could not be removed");
         }
     }
+}
+
+/// Removes a folder of which everything was wiped. Blocks.
+///
+/// # Errors
+/// What the system said; a folder that holds more than ours stays.
+pub fn remove_folder(dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(dir.join(names::LOCK)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::remove_dir(dir)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod denied;
 mod enrolment;
 mod expired;
 mod kills;
+mod process;
 mod race;
 mod restarts;
 mod revoked;

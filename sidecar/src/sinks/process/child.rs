@@ -85,10 +85,10 @@ impl Child {
     }
 
     /// Kills what it started and left behind.
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         if self.group == Group::Own {
             // As a rule there is nobody.
-            drop(kill_process_group(self.pid, Signal::KILL));
+            let _ = kill_process_group(self.pid, Signal::KILL);
         }
     }
 }

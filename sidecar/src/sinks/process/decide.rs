@@ -54,6 +54,15 @@ pub struct Wants {
     pub inherit: Vec<EnvVar>,
 }
 
+/// A program that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// What it was started with: its environment stays so.
+    pub started: Wants,
+    /// What it was told of last.
+    pub told: Wants,
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -71,15 +80,15 @@ pub enum Decision {
     Stop,
 }
 
-/// What is to be done with a program that was `told` this, or does not run; `ready` says whether
-/// everything is there that it cannot work without.
+/// What is to be done with a program that runs, or does not; `ready` says whether everything is
+/// there that it cannot work without.
 #[must_use]
-pub fn decide(told: Option<&Wants>, wants: &Wants, ready: bool) -> Decision {
-    let Some(told) = told else {
+pub fn decide(running: Option<&Running>, wants: &Wants, ready: bool) -> Decision {
+    let Some(Running { started, told }) = running else {
         return if ready { Decision::Start } else { Decision::Wait };
     };
     // An environment cannot change in a living process: what left it takes the process along.
-    let taken = told.places.keys().any(|place| {
+    let taken = started.places.keys().any(|place| {
         matches!(place, Place::Variable(_)) && !wants.places.contains_key(place)
     });
     if taken {
@@ -105,26 +114,35 @@ pub fn decide(told: Option<&Wants>, wants: &Wants, ready: bool) -> Decision {
     }
 }
 
-/// What a program has been told of once the decision is carried out. Where a restart was put off,
-/// it has been told of nothing, so that the restart stays due.
+/// The program once the decision is carried out. Where a restart was put off, it has been told of
+/// nothing, so that the restart stays due.
 #[must_use]
-pub fn told_after(told: Wants, wants: &Wants, ready: bool, decision: &Decision) -> Option<Wants> {
+pub fn after(
+    running: Option<Running>,
+    wants: &Wants,
+    ready: bool,
+    decision: &Decision,
+) -> Option<Running> {
+    let told = wants.clone();
     match decision {
-        Decision::Start | Decision::Replace => Some(wants.clone()),
+        Decision::Start | Decision::Replace => Some(Running { started: told.clone(), told }),
         Decision::Wait | Decision::Stop => None,
-        Decision::Signal(_) => Some(wants.clone()),
-        Decision::Nothing if ready => Some(wants.clone()),
-        Decision::Nothing => Some(told),
+        Decision::Signal(_) => running.map(|running| Running { told, ..running }),
+        Decision::Nothing if ready => running.map(|running| Running { told, ..running }),
+        Decision::Nothing => running,
     }
 }
 
-/// The reactions to all that changed. For what left the set, the reaction that it had counts.
+/// The reactions to all that changed. For a file that left the set, the reaction that it had
+/// counts; a variable that left is another matter.
 fn changes<'a>(told: &'a Wants, wants: &'a Wants) -> impl Iterator<Item = &'a Reaction> {
     let changed = wants.places.iter().filter(|(place, want)| {
         let before = told.places.get(*place);
         before.is_none_or(|before| before.fingerprint != want.fingerprint)
     });
-    let left = told.places.iter().filter(|(place, _)| !wants.places.contains_key(*place));
+    let left = told.places.iter().filter(|(place, _)| {
+        matches!(place, Place::File(_)) && !wants.places.contains_key(*place)
+    });
     changed.chain(left).map(|(_, want)| &want.reaction)
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn pass(
     };
     let within = millis(gate.timeout_ms);
     match timeout(within, all).await {
-        Ok(((), ())) => Ok(()),
+        Ok(()) => Ok(()),
         Err(_) => Err(format!("its gate was not passed within {within:?}: {last}")),
     }
 }

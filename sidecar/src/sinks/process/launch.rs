@@ -109,7 +109,7 @@ impl Launcher {
     /// What a process says of its own start: nothing where it became the program.
     async fn report(&self, pid: Pid) -> io::Result<Option<i32>> {
         loop {
-            let (mut stream, _) = self.reports.accept().await?;
+            let (stream, _) = self.reports.accept().await?;
             let from = stream.peer_cred()?.pid();
             if from != Some(pid.as_raw_nonzero().get()) {
                 continue;

@@ -3,9 +3,12 @@
 
 use super::{
     decide::{Place, Reaction, Want, Wants},
-    environment::fingerprint,
+    environment::{self, fingerprint},
 };
-use crate::snapshot::{Snapshot, Target};
+use crate::{
+    config::Choice,
+    snapshot::{Snapshot, Target},
+};
 use secretref_domain::{
     agent::{AgentSettings, OnRotate},
     name::{EnvVar, SecretName},
@@ -14,22 +17,10 @@ use secretref_domain::{
 };
 use secretref_proto::v1::MissingRef;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::OsString,
     sync::Arc,
 };
-
-/// Which of the agent's credentials a program gets, where its command line says so.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
-    /// Only these variables; `None` takes all.
-    pub only_env: Option<BTreeSet<EnvVar>>,
-    /// Only these refs, each with the variable that it becomes where it is named; empty takes
-    /// all.
-    pub refs: Vec<(SecretName, Option<EnvVar>)>,
-    /// What a change means, whatever the manifest says.
-    pub on_rotate: Option<OnRotate>,
-}
 
 /// One variable that a program is to have.
 #[derive(Clone)]
@@ -75,7 +66,7 @@ impl Plan {
         let mut lapsed = false;
         for (name, held) in snapshot.entries() {
             for target in held.targets.iter() {
-                let variable = choice.variable(target);
+                let variable = variable(choice, target);
                 lapsed |= variable.is_some() && held.value.is_none();
                 if let Some(value) = &held.value {
                     plan.add(choice, target, variable, (name, held.version, value));
@@ -175,18 +166,27 @@ impl Plan {
     }
 }
 
-impl Choice {
-    /// The variable that a target becomes; `None` where it is not wanted as one.
-    fn variable(&self, target: &Target) -> Option<EnvVar> {
-        let chosen = self.refs.iter().find(|(name, _)| name.as_str() == target.secret_ref);
-        let variable = match chosen {
-            None if !self.refs.is_empty() => return None,
-            Some((_, Some(named))) => Some(named.clone()),
-            _ => target.env_var.clone(),
-        };
-        let wanted = |name: &EnvVar| self.only_env.as_ref().is_none_or(|only| only.contains(name));
-        variable.filter(wanted)
-    }
+/// Values of a set that cannot be variables, and why.
+#[must_use]
+pub fn unfit(snapshot: &Snapshot, choice: &Choice) -> BTreeMap<SecretName, String> {
+    let held = snapshot.entries().filter_map(|(name, held)| {
+        let mut targets = held.targets.iter();
+        let why = environment::unfit(held.value.as_ref()?)?;
+        targets.any(|target| variable(choice, target).is_some()).then(|| (name.clone(), why.into()))
+    });
+    held.collect()
+}
+
+/// The variable that a target becomes; `None` where it is not wanted as one.
+#[must_use]
+pub fn variable(choice: &Choice, target: &Target) -> Option<EnvVar> {
+    let chosen = choice.refs.iter().find(|(name, _)| name.as_str() == target.secret_ref);
+    let variable = match chosen {
+        None if !choice.refs.is_empty() => return None,
+        Some((_, Some(named))) => Some(named.clone()),
+        _ => target.env_var.clone(),
+    };
+    variable.filter(|name| choice.only_env.as_ref().is_none_or(|only| only.contains(name)))
 }
 
 fn on_rotate(target: &Target) -> Option<OnRotate> {
