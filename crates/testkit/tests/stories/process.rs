@@ -1,6 +1,7 @@
 //! The sidecar runs the agent's program: a rotation reaches it through its environment, a bad one
 //! is taken back, and it ends as a program without a sidecar would.
 
+mod cli;
 mod ends;
 mod first;
 mod gated;
@@ -54,6 +55,9 @@ pub(super) async fn told(
 ) -> Result<InstanceRefStatus> {
     eventually(&format!("{secret} is {wanted:?}"), async || {
         let status = crate::scene::ref_of(&scene.admin.status(AGENT).await?, secret)?;
+        if status.instances.is_empty() {
+            return Ok(None);
+        }
         let instance = only_instance(&status)?.clone();
         Ok((instance.state == wanted.0 && instance.version == wanted.1).then_some(instance))
     })
