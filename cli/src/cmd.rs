@@ -95,10 +95,7 @@ impl Command {
     pub(crate) fn prints_json(&self) -> bool {
         !matches!(
             self,
-            Self::Demo(_)
-                | Self::Completion(_)
-                | Self::Run(_)
-                | Self::Gateway(Gateway::Run(_))
+            Self::Demo(_) | Self::Completion(_) | Self::Run(_) | Self::Gateway(Gateway::Run(_))
         )
     }
 }

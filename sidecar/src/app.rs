@@ -218,9 +218,8 @@ async fn serve(
         tokio::spawn(serving);
     }
     let host = host.filter(|_| config.may_run());
-    let begin = |host| {
-        Supervised::begin(&config, host, clock.clone(), status.clone(), stop.clone())
-    };
+    let begin =
+        |host| Supervised::begin(&config, host, clock.clone(), status.clone(), stop.clone());
     let (supervised, program) = host.map(begin).transpose()?.unzip();
     let mut waiting = WaitTimeout::new(config.wait_timeout, status.subscribe());
     let identity = tokio::select! {

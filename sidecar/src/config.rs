@@ -9,9 +9,7 @@ use secretref_domain::{
     agent::OnRotate,
     name::{AgentName, EnvVar, SecretName},
 };
-use std::{
-    collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration,
-};
+use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 /// One invocation.

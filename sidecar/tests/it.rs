@@ -7,6 +7,8 @@ mod authority;
 mod broker;
 #[path = "it/guest.rs"]
 mod guest;
+#[path = "it/program.rs"]
+mod program;
 #[path = "it/slow.rs"]
 mod slow;
 #[path = "it/streams.rs"]

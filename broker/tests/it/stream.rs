@@ -233,7 +233,10 @@ async fn parts_stay_below_the_limit_of_a_message() -> Result<()> {
             number += 1;
             entries.extend(part.entries);
             if part.last {
-                ensure!(part.manifest_digest == manifest_digest(&entries, None), "the digest differs");
+                ensure!(
+                    part.manifest_digest == manifest_digest(&entries, None),
+                    "the digest differs"
+                );
                 break;
             }
         }

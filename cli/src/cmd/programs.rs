@@ -1,7 +1,11 @@
 //! The other programs of SecretRef, and a place in memory for what they keep.
 
 use crate::{config::Config, failure::Failure};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 
 /// Where a program is: beside this one, else in `PATH`.
@@ -21,9 +25,12 @@ pub(crate) fn missing(name: &str) -> Failure {
 /// A new private folder in memory; nothing where there is no such place.
 pub(crate) fn folder_in_memory(config: &Config, prefix: &str) -> Option<TempDir> {
     let memory = config.runtime_dir.as_deref().into_iter().chain([Path::new(SHARED_MEMORY)]);
-    memory
-        .filter(|folder| is_memory(folder))
-        .find_map(|parent| tempfile::Builder::new().prefix(prefix).tempdir_in(parent).ok())
+    memory.filter(|folder| is_memory(folder)).find_map(|parent| private_folder(prefix, parent))
+}
+
+fn private_folder(prefix: &str, parent: &Path) -> Option<TempDir> {
+    let private = Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(parent).ok()
 }
 
 #[cfg(target_os = "linux")]

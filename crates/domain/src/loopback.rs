@@ -18,8 +18,10 @@ pub struct LoopbackUrl {
 
 /// Why an address was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; an address is http://127.0.0.1:PORT/PATH, [::1] or localhost, of {URL_BYTES_MAX} \
-         bytes at most")]
+#[error(
+    "{0}; an address is http://127.0.0.1:PORT/PATH, [::1] or localhost, of {URL_BYTES_MAX} \
+         bytes at most"
+)]
 pub struct LoopbackError(&'static str);
 
 impl LoopbackUrl {
@@ -43,9 +45,10 @@ impl LoopbackUrl {
         let named = authority.strip_prefix("localhost");
         let address = match named {
             Some("") => Some(SocketAddr::new(LOCALHOST, HTTP_PORT)),
-            Some(port) => port.strip_prefix(':').and_then(|port| port.parse().ok()).map(
-                |port: u16| SocketAddr::new(LOCALHOST, port),
-            ),
+            Some(port) => port
+                .strip_prefix(':')
+                .and_then(|port| port.parse().ok())
+                .map(|port: u16| SocketAddr::new(LOCALHOST, port)),
             None => authority.parse().ok().or_else(|| {
                 let bare = authority.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
                 let ip: Option<IpAddr> = bare.unwrap_or(authority).parse().ok();

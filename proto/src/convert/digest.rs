@@ -9,10 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 ///
 /// The order of `entries` does not matter; the order of an entry's targets does.
 #[must_use]
-pub fn manifest_digest(
-    entries: &[ManifestEntry],
-    settings: Option<&AgentSettings>,
-) -> [u8; 32] {
+pub fn manifest_digest(entries: &[ManifestEntry], settings: Option<&AgentSettings>) -> [u8; 32] {
     let mut ordered: Vec<&ManifestEntry> = entries.iter().collect();
     ordered.sort_by(|one, other| one.name.cmp(&other.name));
     let mut context = Context::new(&SHA256);

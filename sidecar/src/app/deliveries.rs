@@ -3,7 +3,7 @@
 use super::place::There;
 use crate::{
     config::Choice,
-    link::report::{delivery, Way},
+    link::report::{Way, delivery},
     sinks::process::{Has, plan::variable},
     snapshot::{Snapshot, Target},
 };
@@ -40,9 +40,9 @@ impl Ways<'_> {
     pub(super) fn lag(&self, name: &SecretName) -> Option<&'static str> {
         let wanted = self.snapshot.entry(name)?.version.get();
         let ways = self.variables(name);
-        let behind = ways.iter().find(|way| {
-            way.version != wanted && way.effect() != RotationEffect::Signal
-        })?;
+        let behind = ways
+            .iter()
+            .find(|way| way.version != wanted && way.effect() != RotationEffect::Signal)?;
         Some(match behind.version {
             0 => "no program runs that could have it",
             _ => "the program keeps the value that it was started with",

@@ -34,6 +34,7 @@ use secretref_domain::{
     version::Version,
 };
 use secretref_proto::v1::{MissingRef, SecretResult};
+use stages::{Done, Telling, ended, has_changed, told};
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::pending,
@@ -41,7 +42,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use stages::{Done, Telling, ended, has_changed, told};
 use tokio::{
     sync::{oneshot, watch},
     task::{JoinError, JoinHandle},

@@ -12,7 +12,9 @@
 //! it, as two halves of one change would, all are tried together.
 
 use crate::snapshot::Snapshot;
-use secretref_domain::{agent::AgentSettings, clock::Timestamp, name::SecretName, version::Version};
+use secretref_domain::{
+    agent::AgentSettings, clock::Timestamp, name::SecretName, version::Version,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

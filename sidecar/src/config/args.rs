@@ -6,8 +6,8 @@ use super::{
     Command, EnrollConfig, HEALTH_ADDRESS_DEFAULT, HealthConfig, LogConfig, RunConfig,
     SECRETS_DIR_DEFAULT, TokenSource, UsageError, WAIT_MAX,
 };
-use program::GivenProgram;
 use lexopt::Arg::{Long, Short, Value};
+use program::GivenProgram;
 use secretref_domain::name::AgentName;
 use std::{ffi::OsString, fs::File, io::Read, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;

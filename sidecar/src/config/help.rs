@@ -5,15 +5,15 @@ pub const HELP: &str = "\
 secretref-sidecar: keeps the secrets of one agent current, beside it
 
 USAGE
-  secretref-sidecar run    --broker HOST:PORT --state-dir DIR [options] [-- PROGRAM ARGUMENT…]
+  secretref-sidecar run    --broker HOST:PORT --state-dir DIR [options] [-- PROGRAM ARGUMENTS]
   secretref-sidecar enroll --broker HOST:PORT --state-dir DIR --token-file FILE|-
   secretref-sidecar health [--address ADDR:PORT] [--live] [--wait DURATION]
   secretref-sidecar version | --help
 
 RUN keeps the agent's files in --secrets-dir current until it gets SIGTERM or SIGINT, then takes
-them away. With a PROGRAM it runs that with the agent's credentials in its environment, starts it
-again or signals it when they change, and ends when it ends.   A broker that cannot be reached never ends it: the last good set stays until its lease
-lapses.
+them away. A broker that cannot be reached never ends it: the last good set stays until its lease
+lapses. With a PROGRAM it runs that with the agent's credentials in its environment, starts it again
+or signals it when they change, and ends when it ends.
   --broker HOST:PORT       the broker's port for agents
   --state-dir DIR          who this sidecar is, across restarts; 0700, made where it is missing
   --token-file FILE|-      join token (`secretref agent token AGENT`), from a file or standard

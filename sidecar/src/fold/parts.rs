@@ -199,7 +199,8 @@ impl Open {
             self.offer.digest =
                 part.manifest_digest.try_into().map_err(|_| Malformed::Field("digest"))?;
             let settings = from_settings(part.settings.as_ref());
-            self.offer.settings = Arc::new(settings.map_err(|error| Malformed::Field(error.field))?);
+            self.offer.settings =
+                Arc::new(settings.map_err(|error| Malformed::Field(error.field))?);
             self.settings = part.settings;
         }
         Ok(part.last)

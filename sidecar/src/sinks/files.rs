@@ -36,6 +36,7 @@
 //! is overwritten and synced before it is unlinked. [`FileSink::wipe`] overwrites in either case,
 //! because then nobody is to read any further.
 
+pub mod dotenv;
 mod error;
 mod folder;
 mod links;
@@ -62,8 +63,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Files of one set: as many as an agent has bindings.
-pub const FILES_MAX: usize = secretref_domain::limit::BINDINGS_MAX;
+/// Files of one set: as many as an agent has bindings, and the dotenv file.
+pub const FILES_MAX: usize = secretref_domain::limit::BINDINGS_MAX + 1;
 /// How long a set is kept after the swap that replaced it.
 pub const GRACE: Duration = Duration::from_secs(1);
 /// Sets that are kept for their grace; beyond it the oldest goes at once.

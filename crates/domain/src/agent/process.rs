@@ -57,12 +57,7 @@ impl Default for ProcessSpec {
 
 impl Default for GateSpec {
     fn default() -> Self {
-        Self {
-            alive_ms: 0,
-            http: None,
-            command: Vec::new(),
-            timeout_ms: GATE_TIMEOUT_MS_DEFAULT,
-        }
+        Self { alive_ms: 0, http: None, command: Vec::new(), timeout_ms: GATE_TIMEOUT_MS_DEFAULT }
     }
 }
 

@@ -63,8 +63,14 @@ fn agent(fields: &Fields<'_>, problems: &mut Problems) -> AgentSpec {
         description: prose("description", DESCRIPTION_BYTES_MAX, problems),
         runtime: prose("runtime", RUNTIME_BYTES_MAX, problems),
         capabilities: fields.at("capabilities").and_then(|node| capabilities(&node, problems)),
-        command: fields.at("command").map(|node| process::command(&node, problems)).unwrap_or_default(),
-        process: fields.at("process").map(|node| process::spec(&node, problems)).unwrap_or_default(),
+        command: fields
+            .at("command")
+            .map(|node| process::command(&node, problems))
+            .unwrap_or_default(),
+        process: fields
+            .at("process")
+            .map(|node| process::spec(&node, problems))
+            .unwrap_or_default(),
         dotenv: fields.at("dotenv").and_then(|node| scalar::name(&node, FileName::parse, problems)),
         ..AgentSpec::default()
     };

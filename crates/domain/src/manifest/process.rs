@@ -1,14 +1,10 @@
 //! How an agent's program is run.
 
-use super::{
-    literal,
-    problems::Problems,
-    scalar, tables,
-    walk::Node,
-};
+use super::{literal, problems::Problems, scalar, tables, walk::Node};
 use crate::{
-    agent::{COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, GateSpec, INHERIT_MAX, ProcessSpec,
-        SPAN_MS_MAX},
+    agent::{
+        COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, GateSpec, INHERIT_MAX, ProcessSpec, SPAN_MS_MAX,
+    },
     loopback::LoopbackUrl,
     name::EnvVar,
 };

@@ -26,8 +26,8 @@ on_both_engines!(
 );
 
 /// Says what it has, and stays.
-pub(super) const STAYS: &str = r#"echo "has $STRIPE_API_KEY, $SLACK_BOT_TOKEN in $$"
-    trap 'echo "bye $STRIPE_API_KEY"; exit 0' TERM
+pub(super) const STAYS: &str = r#"trap 'echo "bye $STRIPE_API_KEY"; exit 0' TERM
+    echo "has $STRIPE_API_KEY, $SLACK_BOT_TOKEN in $$"
     while :; do sleep 0.05; done"#;
 
 /// A host whose sidecar runs a shell script, with these options.
@@ -155,7 +155,8 @@ async fn only_what_is_allowed_is_inherited(engine: Engine) -> Result<()> {
     let said = agent.said()?;
     let names = said.lines().find(|line| line.contains("SLACK_BOT_TOKEN")).context("no names")?;
     let own = ["_", "PWD", "OLDPWD", "SHLVL"];
-    let names: Vec<&str> = names.split(' ').filter(|it| !it.is_empty() && !own.contains(it)).collect();
+    let names: Vec<&str> =
+        names.split(' ').filter(|it| !it.is_empty() && !own.contains(it)).collect();
     ensure!(names == ["LC_ALL", "PATH", "SLACK_BOT_TOKEN", "TEST_INHERITED"], "{names:?}");
     ensure!(said.lines().any(|line| line == "0022"), "the sidecar's own mask was left to it");
     ensure!(agent.ended()?.code() == Some(0), "it ended otherwise");

@@ -62,12 +62,7 @@ fn whatever_a_sidecar_acts_on_counts() {
 
 #[test]
 fn settings_count_as_they_are_drawn() {
-    let gate = Gate {
-        alive_ms: 2,
-        http_url: "u".into(),
-        command: vec!["g".into()],
-        timeout_ms: 3,
-    };
+    let gate = Gate { alive_ms: 2, http_url: "u".into(), command: vec!["g".into()], timeout_ms: 3 };
     let process = ProcessSettings {
         command: vec!["c".into()],
         inherit: vec!["I".into()],

@@ -32,9 +32,7 @@ impl Keeper {
             // A newer manifest may have taken its place before it was put there.
             if held.entry(name).is_some_and(|held| held.version == *version) {
                 results.push(match failing.get(name) {
-                    Some(why) => {
-                        by(failed(name, *version, why, now), self.ways(snapshot).of(name))
-                    }
+                    Some(why) => by(failed(name, *version, why, now), self.ways(snapshot).of(name)),
                     None => self.result(snapshot, name, *version),
                 });
             }
@@ -75,9 +73,10 @@ impl Keeper {
         let held = std::sync::Arc::clone(&self.held);
         let concerned = |name: &SecretName| {
             let in_either = [&before, &self.reported];
-            in_either.into_iter().flatten().any(|has| {
-                has.variables.values().any(|(secret, _)| secret == name)
-            })
+            in_either
+                .into_iter()
+                .flatten()
+                .any(|has| has.variables.values().any(|(secret, _)| secret == name))
         };
         let news = held.entries().filter(|(name, held)| {
             held.value.is_some() && !self.failed.contains_key(*name) && concerned(name)

@@ -131,8 +131,6 @@ fn restart(given: &str) -> Result<Restart, UsageError> {
         "no" => Ok(Restart::No),
         "on-failure" => Ok(Restart::OnFailure),
         "always" => Ok(Restart::Always),
-        _ => {
-            Err(usage(format!("--restart {given:?} is none"), "give no, on-failure or always"))
-        }
+        _ => Err(usage(format!("--restart {given:?} is none"), "give no, on-failure or always")),
     }
 }

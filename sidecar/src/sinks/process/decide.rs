@@ -88,9 +88,10 @@ pub fn decide(running: Option<&Running>, wants: &Wants, ready: bool) -> Decision
         return if ready { Decision::Start } else { Decision::Wait };
     };
     // An environment cannot change in a living process: what left it takes the process along.
-    let taken = started.places.keys().any(|place| {
-        matches!(place, Place::Variable(_)) && !wants.places.contains_key(place)
-    });
+    let taken = started
+        .places
+        .keys()
+        .any(|place| matches!(place, Place::Variable(_)) && !wants.places.contains_key(place));
     if taken {
         return if ready { Decision::Replace } else { Decision::Stop };
     }
@@ -140,9 +141,10 @@ fn changes<'a>(told: &'a Wants, wants: &'a Wants) -> impl Iterator<Item = &'a Re
         let before = told.places.get(*place);
         before.is_none_or(|before| before.fingerprint != want.fingerprint)
     });
-    let left = told.places.iter().filter(|(place, _)| {
-        matches!(place, Place::File(_)) && !wants.places.contains_key(*place)
-    });
+    let left = told
+        .places
+        .iter()
+        .filter(|(place, _)| matches!(place, Place::File(_)) && !wants.places.contains_key(*place));
     changed.chain(left).map(|(_, want)| &want.reaction)
 }
 

@@ -16,11 +16,7 @@ use secretref_domain::{
     version::Version,
 };
 use secretref_proto::v1::MissingRef;
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 /// One variable that a program is to have.
 #[derive(Clone)]

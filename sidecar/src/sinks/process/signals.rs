@@ -12,9 +12,7 @@ impl Signals {
     pub(super) fn hear() -> io::Result<Self> {
         let heard: io::Result<_> = FORWARDED
             .iter()
-            .map(|(_, signal)| {
-                Ok((*signal, unix::signal(SignalKind::from_raw(signal.as_raw()))?))
-            })
+            .map(|(_, signal)| Ok((*signal, unix::signal(SignalKind::from_raw(signal.as_raw()))?)))
             .collect();
         Ok(Self(heard?))
     }

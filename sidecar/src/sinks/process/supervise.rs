@@ -294,7 +294,9 @@ impl Supervisor {
                 let place = Place::Variable(name.clone());
                 let value = |wants: &Wants| wants.places.get(&place).map(|want| want.fingerprint);
                 let wanted = plan.variables.get(name);
-                if let Some(wanted) = wanted.filter(|_| value(&running.started) == value(&plan.wants)) {
+                if let Some(wanted) =
+                    wanted.filter(|_| value(&running.started) == value(&plan.wants))
+                {
                     *there = (wanted.secret.clone(), wanted.version);
                 }
             }
@@ -306,9 +308,8 @@ impl Supervisor {
         let running = has.is_some();
         self.has.send_replace(has);
         let program = if running { status::Program::Running } else { status::Program::Stopped };
-        self.status.send_if_modified(|status| {
-            std::mem::replace(&mut status.program, program) != program
-        });
+        self.status
+            .send_if_modified(|status| std::mem::replace(&mut status.program, program) != program);
     }
 
     fn stop_timeout(&self) -> std::time::Duration {

@@ -90,7 +90,10 @@ async fn signals_reach_the_program(engine: Engine) -> Result<()> {
     ensure!(status.code() == Some(5), "the program's own code is lost: {status}");
     // And one that does not end by itself is killed, after the time that it has.
     super::with_keys(&scene, r#""process": {"stopTimeout": "100ms"}"#).await?;
-    agent.run_with(&[], &["/bin/sh", "-c", "trap '' TERM; echo deaf in $$; while :; do sleep 1; done"])?;
+    agent.run_with(
+        &[],
+        &["/bin/sh", "-c", "trap '' TERM; echo deaf in $$; while :; do sleep 1; done"],
+    )?;
     agent.says("deaf in ")?;
     let status = agent.stop()?;
     ensure!(status.code() == Some(128 + 9), "{status}");

@@ -10,8 +10,8 @@ on_both_engines!(a_lapsed_lease_stops_the_program, a_revocation_stops_the_progra
 async fn a_lapsed_lease_stops_the_program(engine: Engine) -> Result<()> {
     let mut scene = Scene::set(engine).await?;
     let bound = r#""envVar": "STRIPE_API_KEY""#;
-    let manifest = crate::scene::PAYMENT_ANALYST
-        .replace(bound, &format!(r#"{bound}, "maxStale": "1s""#));
+    let manifest =
+        crate::scene::PAYMENT_ANALYST.replace(bound, &format!(r#"{bound}, "maxStale": "1s""#));
     scene.admin.apply(&manifest).await?;
     let mut agent = running(&scene, &[], STAYS).await?;
     let first = pid_of(&agent.says("has stripe-1, slack-1 in ")?)?;

@@ -2,14 +2,8 @@
 
 use super::{Step, Supervisor};
 use crate::sinks::process::{
-    Ended, Has,
-    child::Child,
-    decide::Running,
-    environment::Environment,
-    gate,
-    plan::Plan,
-    reap::End,
-    signals,
+    Ended, Has, child::Child, decide::Running, environment::Environment, gate, plan::Plan,
+    reap::End, signals,
 };
 use rustix::process::Signal;
 use secretref_domain::agent::GateSpec;
@@ -137,8 +131,7 @@ impl Supervisor {
         environment: &Environment,
     ) -> Result<(), Fall> {
         let Self { launcher, signals, offers, allow_exec, .. } = self;
-        let mut passed =
-            std::pin::pin!(gate::pass(gate, launcher, environment, allow_exec));
+        let mut passed = std::pin::pin!(gate::pass(gate, launcher, environment, allow_exec));
         loop {
             tokio::select! {
                 biased;
