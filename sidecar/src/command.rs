@@ -4,7 +4,7 @@
 use crate::{
     SystemClock,
     app::{self, AppError},
-    config::{self, Command, EnrollConfig, HELP, RunConfig, UsageError},
+    config::{self, Command, HELP, UsageError},
     hardening::Hardened,
     health::{self, Answer},
     sinks::process::{Group, Host, become_program},
@@ -21,10 +21,13 @@ use tokio_util::sync::CancellationToken;
 /// Does what was asked for.
 #[must_use]
 pub fn execute(command: Command, hardened: &Hardened) -> ExitCode {
-    if let Command::Run(RunConfig { log, .. }) | Command::Enroll(EnrollConfig { log, .. }) =
-        &command
-    {
-        telemetry::init(*log);
+    let log = match &command {
+        Command::Run(config) => Some(config.log),
+        Command::Enroll(config) => Some(config.log),
+        _ => None,
+    };
+    if let Some(log) = log {
+        telemetry::init(log);
         let refused = hardened.refused.iter();
         refused.for_each(|what| tracing::warn!("not hardened: {what}"));
     }
@@ -57,7 +60,7 @@ pub fn execute(command: Command, hardened: &Hardened) -> ExitCode {
                 // Where a program may run, signals are its own, and end it first.
                 let shutdown =
                     if config.may_run() { CancellationToken::new() } else { on_signals() };
-                app::run(config, host, Arc::new(SystemClock), shutdown).await
+                app::run(*config, host, Arc::new(SystemClock), shutdown).await
             })
         }
     }

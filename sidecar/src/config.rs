@@ -18,7 +18,7 @@ pub enum Command {
     /// Join, store the identity, and end.
     Enroll(EnrollConfig),
     /// Keep the agent's files current until told to stop.
-    Run(RunConfig),
+    Run(Box<RunConfig>),
     /// Ask a running sidecar how it is.
     Health(HealthConfig),
     /// Become a program: what `run` starts it with.

@@ -94,7 +94,7 @@ fn service(
         return Err(usage("there is no program after `--`", "name one, or leave `--` out"));
     }
     let (program, allow_exec) = given.program.finish(words)?;
-    Ok(Command::Run(RunConfig {
+    Ok(Command::Run(Box::new(RunConfig {
         broker,
         token: given.token,
         state_dir,
@@ -109,7 +109,7 @@ fn service(
         remove_state_dir: given.remove_state_dir,
         program,
         log: given.log,
-    }))
+    })))
 }
 
 impl Given {

@@ -25,7 +25,7 @@ use tonic::Status;
 /// What can happen on an open stream.
 enum Event {
     Stop,
-    Frame(Result<Option<WatchResponse>, Status>),
+    Frame(Box<Result<Option<WatchResponse>, Status>>),
     Settled(Vec<SecretResult>),
     Late(Vec<SecretResult>),
     Slow,
@@ -45,7 +45,7 @@ impl Link {
             let event = self.event(&mut session, &mut beside).await;
             let went = match event {
                 Event::Stop => return self.goodbye(session).await,
-                Event::Frame(frame) => self.frame(&mut session, &mut beside, frame).await,
+                Event::Frame(frame) => self.frame(&mut session, &mut beside, *frame).await,
                 Event::Settled(results) => settle(&mut session, results),
                 Event::Slow => free(&mut session),
                 Event::Late(results) | Event::News(Some(results)) => tell(&session, results),
@@ -100,7 +100,7 @@ impl Link {
             () = self.shutdown.cancelled() => Event::Stop,
             results = settled(&mut session.unanswered) => Event::Settled(results),
             results = late(&mut session.late) => Event::Late(results),
-            frame = session.incoming.message() => Event::Frame(frame),
+            frame = session.incoming.message() => Event::Frame(Box::new(frame)),
             () = due(slow) => Event::Slow,
             news = self.orders.news.recv() => Event::News(news),
             news = beside.next() => Event::Beside(news),

@@ -78,7 +78,6 @@ impl Reaper {
     }
 
     /// Starts a process; says which it is, and later how it ended.
-    #[expect(clippy::zombie_processes, reason = "it is waited for by its number")]
     pub(super) fn spawn(&self, command: &mut Command) -> io::Result<(Pid, oneshot::Receiver<End>)> {
         let (sender, ended) = oneshot::channel();
         // Held until it is known here: it may end before this returns.
