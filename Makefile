@@ -63,8 +63,8 @@ lint: fmt-check clippy deny buf tidy ## formatting, lints, licences, the wire, t
 	@echo "lint: clean"
 
 bench: deps ## put to delivered and applied, beside a bare fan-out as the limit
-	@$(CARGO) build --quiet --release -p secretref-broker -p secretref-sidecar -p secretref-testkit \
-		--bin secretref-broker --bin secretref-sidecar --bin bench
+	@$(CARGO) build --quiet --release -p secretref-broker -p secretref-sidecar -p secretref \
+		-p secretref-testkit --bin secretref-broker --bin secretref-sidecar --bin secretref --bin bench
 	@$(TARGET)/release/bench $(if $(ONLY),--only '$(ONLY)') $(if $(COUNT),--rounds '$(COUNT)') \
 		$(if $(SIDECARS),--sidecars '$(SIDECARS)') $(if $(JSON),--json)
 

@@ -26,6 +26,7 @@ use secretref_identity::{
 use std::{
     fs,
     io::Write,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
@@ -174,6 +175,16 @@ async fn first_admin(custody: &Custody, data_dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where a listener is reached from its own host.
+fn reached_at(mut listen: SocketAddr) -> SocketAddr {
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    listen
+}
+
 /// Writes the profile for `secretref`, unless there is one of that name.
 fn write_profile(profile: &str, file: &BrokerFile, data_dir: &Path) -> anyhow::Result<()> {
     let Some(path) = profile_file() else {
@@ -198,6 +209,9 @@ fn write_profile(profile: &str, file: &BrokerFile, data_dir: &Path) -> anyhow::R
     let folder = data_dir.join("admin");
     let mut entry = toml::Table::new();
     entry.insert("address".into(), file.admin_listen.to_string().into());
+    if file.agent_listen.port() != 0 {
+        entry.insert("agents".into(), reached_at(file.agent_listen).to_string().into());
+    }
     for (key, name) in [("ca", "ca.crt"), ("cert", "admin.crt"), ("key", "admin.key")] {
         entry.insert(key.into(), folder.join(name).display().to_string().into());
     }

@@ -13,7 +13,9 @@ mod explain;
 mod get;
 mod import;
 mod list;
+mod programs;
 mod put;
+mod run;
 mod show;
 mod status;
 mod undelete;
@@ -57,6 +59,8 @@ pub(crate) enum Command {
     /// Administer agents
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Run a program with an agent's credentials in its environment
+    Run(Box<run::Run>),
     /// Show what each agent is owed and what its instances really hold
     Status(status::Status),
     /// Read the audit trail, or diagnose refs
@@ -77,6 +81,8 @@ pub(crate) enum Command {
 /// Longer names of some commands.
 #[derive(clap::Subcommand)]
 pub(crate) enum Gateway {
+    /// As `secretref run`
+    Run(Box<run::Run>),
     /// As `secretref status`
     Status(status::Status),
     /// As `secretref audit`
@@ -91,7 +97,10 @@ impl Command {
 
     /// Whether it prints data that JSON could hold.
     pub(crate) fn prints_json(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Completion(_))
+        !matches!(
+            self,
+            Self::Demo(_) | Self::Completion(_) | Self::Run(_) | Self::Gateway(Gateway::Run(_))
+        )
     }
 }
 
@@ -114,6 +123,9 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Undelete(command) => command.run(session).await,
         Command::Apply(command) => command.run(session).await,
         Command::Agent(command) => command.run(session).await,
+        Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
+            command.run(session).await
+        }
         Command::Status(command) | Command::Gateway(Gateway::Status(command)) => {
             command.run(session).await
         }

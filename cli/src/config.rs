@@ -9,6 +9,8 @@ pub(crate) struct Config {
     pub(crate) arguments: Vec<OsString>,
     /// `SECRETREF_ADDR`: the broker's admin listener, `HOST:PORT`.
     pub(crate) address: Option<String>,
+    /// `SECRETREF_BROKER`: the broker's port for agents, `HOST:PORT`.
+    pub(crate) broker: Option<String>,
     /// `SECRETREF_CA`: file of the authority's certificate.
     pub(crate) ca: Option<PathBuf>,
     /// `SECRETREF_CERT`: file of the admin's certificate.
@@ -37,6 +39,7 @@ impl Config {
         Self {
             arguments: env::args_os().collect(),
             address: text("SECRETREF_ADDR"),
+            broker: text("SECRETREF_BROKER"),
             ca: file("SECRETREF_CA").map(PathBuf::from),
             cert: file("SECRETREF_CERT").map(PathBuf::from),
             key: file("SECRETREF_KEY").map(PathBuf::from),

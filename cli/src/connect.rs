@@ -51,6 +51,16 @@ impl<'a> Session<'a> {
         self.config
     }
 
+    /// The profile that is asked for.
+    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
+        Profile::choose(self.config, self.profile)
+    }
+
+    /// How long a broker that is away is waited for, where that is asked for.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.wait
+    }
+
     /// The environment for the wire: empty means the active one.
     pub(crate) fn environment(&self) -> String {
         self.environment.unwrap_or_default().to_owned()
@@ -78,7 +88,7 @@ impl<'a> Session<'a> {
 
     /// Connects; with `--wait`, until the broker is there or the time is over.
     pub(crate) async fn channel(&self) -> Result<Channel, Failure> {
-        let profile = Profile::choose(self.config, self.profile)?;
+        let profile = self.profile()?;
         let until = self.wait.map(|wait| Instant::now() + wait);
         let mut told = false;
         loop {

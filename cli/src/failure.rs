@@ -71,6 +71,11 @@ impl Failure {
         Self::new(Exit::Unreachable, what, fix)
     }
 
+    /// A failure of which people were told already.
+    pub(crate) fn told(exit: Exit) -> Self {
+        Self { exit, problems: Vec::new() }
+    }
+
     /// The lines for people, each starting with `error: ` in the given spelling.
     pub(crate) fn lines(&self, label: &str) -> Vec<String> {
         let one_line = |problem: &Problem| match &problem.fix {

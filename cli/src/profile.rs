@@ -7,6 +7,7 @@
 //! ca = "/var/lib/secretref/admin/ca.crt"
 //! cert = "/var/lib/secretref/admin/admin.crt"
 //! key = "/var/lib/secretref/admin/admin.key"
+//! agents = "127.0.0.1:7443"
 //! ```
 //! A relative path in it is relative to the folder of `config.toml`.
 
@@ -33,6 +34,9 @@ pub(crate) struct Profile {
     pub(crate) cert: PathBuf,
     /// Key of the admin, PEM; nobody else may read it.
     pub(crate) key: PathBuf,
+    /// The broker's port for agents, `HOST:PORT`; absent: 7443 of the same host.
+    #[serde(default)]
+    pub(crate) agents: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +64,14 @@ impl Profile {
             None if Self::is_in_environment(config) => Self::from_environment(config),
             None => Self::named(config, "default"),
         }
+    }
+
+    /// The broker's port for agents, as the profile names it; else the usual one of its host.
+    pub(crate) fn agents_address(&self) -> String {
+        self.agents.clone().unwrap_or_else(|| {
+            let host = self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host);
+            format!("{host}:{AGENTS_PORT}")
+        })
     }
 
     /// Reads the files that it names.
@@ -91,6 +103,7 @@ impl Profile {
             ca: file(&config.ca, "SECRETREF_CA")?,
             cert: file(&config.cert, "SECRETREF_CERT")?,
             key: file(&config.key, "SECRETREF_KEY")?,
+            agents: None,
         })
     }
 
@@ -135,6 +148,7 @@ impl Profile {
             ca: folder.join(&self.ca),
             cert: folder.join(&self.cert),
             key: folder.join(&self.key),
+            agents: self.agents.clone(),
         }
     }
 }
@@ -168,6 +182,7 @@ fn unreadable(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     Failure::usage(what, "correct the path in the profile, or run the command as its owner")
 }
 
+const AGENTS_PORT: u16 = 7443;
 /// Far above what a chain of certificates needs.
 const PEM_BYTES_MAX: u64 = 128 * 1024;
 

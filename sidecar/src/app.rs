@@ -1,7 +1,10 @@
 //! The only place that wires things together: state, sink, health, link.
 
+mod deliveries;
 mod keeper;
 mod place;
+mod program;
+mod trial;
 
 use crate::{
     config::{EnrollConfig, RunConfig, TokenSource},
@@ -12,12 +15,16 @@ use crate::{
         enrol::{self, EnrolError},
         orders::orders,
     },
-    sinks::files::{FileSinkConfig, FileSinkError},
-    state::{Identity, State, StateError},
+    sinks::{
+        files::{FileSinkConfig, FileSinkError, remove_folder},
+        process::{Host, NotStarted},
+    },
+    state::{self, Identity, State, StateError},
     status::Status,
 };
-use keeper::Keeper;
+use keeper::{Keeper, Kept};
 use place::Place;
+use program::Supervised;
 use secretref_domain::{
     clock::{Clock, Timestamp},
     id::InstanceId,
@@ -83,6 +90,24 @@ pub enum AppError {
     /// The files are still there.
     #[error("the agent's files could not be wiped; remove the secrets folder's content by hand")]
     NotWiped,
+    /// The system does not give what it takes to run a program.
+    #[error("programs cannot be started and watched here: {0}")]
+    Processes(io::Error),
+    /// The program could not be started.
+    #[error("{0}. Fix: check its path and that it may be executed")]
+    NotStarted(NotStarted),
+    /// What the program cannot work without is not there. One line for each ref.
+    #[error("{0}")]
+    Unresolved(String),
+    /// The program did not pass its gate.
+    #[error("the program was stopped: {0}. Fix: check it, or the `gate` in the agent's manifest")]
+    Gate(String),
+    /// Nobody says what to run.
+    #[error(
+        "the agent's manifest names no `command`. \
+         Fix: add it there, or end the line with -- PROGRAM ARGUMENTS"
+    )]
+    NoCommand,
     /// The runtime ended a task.
     #[error("a task ended by itself: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -98,7 +123,11 @@ impl AppError {
                 EnrolError::Refused(_) | EnrolError::OtherBroker(_) | EnrolError::Answer(_),
             )
             | Self::NotWiped
+            | Self::Gate(_)
+            | Self::Processes(_)
             | Self::Task(_) => REFUSED,
+            Self::NotStarted(error) => error.code(),
+            Self::Unresolved(_) => UNRESOLVED,
             _ => USAGE,
         }
     }
@@ -122,21 +151,38 @@ pub async fn enroll(config: EnrollConfig, clock: Arc<dyn Clock>) -> Result<Ident
     Ok(identity)
 }
 
-/// Keeps the agent's files current until `shutdown`, then takes them away.
+/// Keeps the agent's files current until `shutdown`, then takes them away. Where a program may
+/// run, it does, and when it ends the sidecar does with its exit code.
 ///
 /// # Errors
 /// [`AppError`] where it could not start, or could not take the files away. A broker that cannot
 /// be reached is no error.
 pub async fn run(
     config: RunConfig,
+    host: Host,
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
-) -> Result<(), AppError> {
+) -> Result<u8, AppError> {
     let (status, _) = watch::channel(Status::default());
-    run_watched(config, clock, shutdown, status).await
+    let remove = (config.remove_secrets_dir, config.remove_state_dir);
+    let (secrets_dir, state_dir) = (config.secrets_dir.clone(), config.state_dir.clone());
+    let outcome = serve(config, Some(host), clock, shutdown, status).await;
+    // The files are gone already: what is left holds no value, and the identity's key.
+    for removed in [
+        remove.0.then(|| remove_folder(&secrets_dir)),
+        remove.1.then(|| state::remove_folder(&state_dir)),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        if let Err(error) = removed {
+            tracing::warn!(%error, "a folder of this run was not removed");
+        }
+    }
+    outcome
 }
 
-/// As [`run`], and tells how it is doing.
+/// As [`run`] without a program, and tells how it is doing.
 ///
 /// # Errors
 /// As [`run`].
@@ -146,6 +192,16 @@ pub async fn run_watched(
     shutdown: CancellationToken,
     status: watch::Sender<Status>,
 ) -> Result<(), AppError> {
+    serve(config, None, clock, shutdown, status).await.map(drop)
+}
+
+async fn serve(
+    config: RunConfig,
+    host: Option<Host>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+    status: watch::Sender<Status>,
+) -> Result<u8, AppError> {
     // Cancelled when anything of this sidecar ends, so that all of it does.
     let stop = shutdown.child_token();
     let _stop_all = stop.clone().drop_guard();
@@ -161,17 +217,22 @@ pub async fn run_watched(
         let serving = health::serve(listener, status.subscribe(), stop.clone());
         tokio::spawn(serving);
     }
+    let host = host.filter(|_| config.may_run());
+    let begin =
+        |host| Supervised::begin(&config, host, clock.clone(), status.clone(), stop.clone());
+    let (supervised, program) = host.map(begin).transpose()?.unzip();
     let mut waiting = WaitTimeout::new(config.wait_timeout, status.subscribe());
     let identity = tokio::select! {
         identity = identity(&config, known, &state, &clock) => identity?,
-        () = stop.cancelled() => return Ok(()),
+        () = stop.cancelled() => return code(supervised).await,
         error = waiting.over() => return Err(error),
     };
     check_agent(&config, Some(&identity))?;
     status.send_modify(|status| status.instance = Some(identity.instance));
     let instance = InstanceId(identity.instance);
     let (orders, desk) = orders();
-    let keeper = Keeper::new(desk, clock.clone(), status.clone(), place, instance, inherited);
+    let kept = Kept { place, instance, inherited, program };
+    let keeper = Keeper::new(desk, clock.clone(), status.clone(), kept);
     let link = Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
     // Whoever drops this future kills the sidecar: the files stay, and so does their record.
     let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
@@ -182,8 +243,18 @@ pub async fn run_watched(
     };
     // The link is gone and with it the last who gives orders: the keeper wipes and ends.
     let wiped = keeper.await??;
+    // And with the keeper the last who makes offers: the program is stopped, if it runs.
+    let code = code(supervised).await;
     outcome?;
-    if wiped { Ok(()) } else { Err(AppError::NotWiped) }
+    if wiped { code } else { Err(AppError::NotWiped) }
+}
+
+/// The exit code of the program, where one was looked after.
+async fn code(supervised: Option<Supervised>) -> Result<u8, AppError> {
+    match supervised {
+        Some(supervised) => supervised.code().await,
+        None => Ok(0),
+    }
 }
 
 /// Opens the secrets folder. What an earlier run left there stays only where its record says so.
@@ -291,5 +362,7 @@ impl WaitTimeout {
 const REFUSED: u8 = 1;
 /// Wrong usage or unusable input.
 const USAGE: u8 = 2;
+/// What the program needs is not there, `EX_CONFIG`.
+const UNRESOLVED: u8 = 78;
 /// The broker cannot be reached.
 const UNREACHABLE: u8 = 69;

@@ -4,12 +4,14 @@
 use crate::{
     SystemClock,
     app::{self, AppError},
-    config::{Command, EnrollConfig, HELP, RunConfig, UsageError},
+    config::{self, Command, HELP, UsageError},
+    hardening::Hardened,
     health::{self, Answer},
+    sinks::process::{Group, Host, become_program},
     telemetry,
 };
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
     sync::Arc,
 };
@@ -18,15 +20,20 @@ use tokio_util::sync::CancellationToken;
 
 /// Does what was asked for.
 #[must_use]
-pub fn execute(command: Command, not_hardened: &[String]) -> ExitCode {
-    if let Command::Run(RunConfig { log, .. }) | Command::Enroll(EnrollConfig { log, .. }) =
-        &command
-    {
-        telemetry::init(*log);
-        not_hardened.iter().for_each(|what| tracing::warn!("not hardened: {what}"));
+pub fn execute(command: Command, hardened: &Hardened) -> ExitCode {
+    let log = match &command {
+        Command::Run(config) => Some(config.log),
+        Command::Enroll(config) => Some(config.log),
+        _ => None,
+    };
+    if let Some(log) = log {
+        telemetry::init(log);
+        let refused = hardened.refused.iter();
+        refused.for_each(|what| tracing::warn!("not hardened: {what}"));
     }
     match command {
         Command::Help => print(HELP),
+        Command::ExecChild(config) => become_program(&config).into(),
         Command::Version => print(concat!("secretref-sidecar ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Health(config) => {
             let answer = health::probe(&config);
@@ -45,10 +52,16 @@ pub fn execute(command: Command, not_hardened: &[String]) -> ExitCode {
             }
         }
         Command::Enroll(config) => {
-            serve(async { app::enroll(config, Arc::new(SystemClock)).await.map(drop) })
+            serve(async { app::enroll(config, Arc::new(SystemClock)).await.map(|_| 0) })
         }
         Command::Run(config) => {
-            serve(async { app::run(config, Arc::new(SystemClock), on_signals()).await })
+            let host = host(hardened);
+            serve(async {
+                // Where a program may run, signals are its own, and end it first.
+                let shutdown =
+                    if config.may_run() { CancellationToken::new() } else { on_signals() };
+                app::run(*config, host, Arc::new(SystemClock), shutdown).await
+            })
         }
     }
 }
@@ -59,7 +72,15 @@ pub fn refuse(error: &UsageError) -> ExitCode {
     fail(&error.to_string(), 2)
 }
 
-fn serve(work: impl Future<Output = Result<(), AppError>>) -> ExitCode {
+/// What a program finds here. On a terminal it stays in our process group, so that it can read
+/// what is typed.
+fn host(hardened: &Hardened) -> Host {
+    let terminal = io::stdin().is_terminal();
+    let group = if terminal { Group::Terminal } else { Group::Own };
+    Host { variables: config::environment(), umask: hardened.umask, group }
+}
+
+fn serve(work: impl Future<Output = Result<u8, AppError>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
@@ -68,7 +89,7 @@ fn serve(work: impl Future<Output = Result<(), AppError>>) -> ExitCode {
     // A read of standard input may be under way; nobody waits for it.
     runtime.shutdown_background();
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => fail(&error.to_string(), error.exit_code()),
     }
 }

@@ -5,8 +5,11 @@ mod help;
 
 pub use help::HELP;
 
-use secretref_domain::name::AgentName;
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use secretref_domain::{
+    agent::OnRotate,
+    name::{AgentName, EnvVar, SecretName},
+};
+use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 /// One invocation.
@@ -15,9 +18,11 @@ pub enum Command {
     /// Join, store the identity, and end.
     Enroll(EnrollConfig),
     /// Keep the agent's files current until told to stop.
-    Run(RunConfig),
+    Run(Box<RunConfig>),
     /// Ask a running sidecar how it is.
     Health(HealthConfig),
+    /// Become a program: what `run` starts it with.
+    ExecChild(ExecChildConfig),
     /// Print the version.
     Version,
     /// Print the help.
@@ -58,8 +63,66 @@ pub struct RunConfig {
     pub agent: Option<AgentName>,
     /// How long to wait for the first whole set; `None` waits for ever.
     pub wait_timeout: Option<Duration>,
+    /// Programs that a manifest may name: absolute paths.
+    pub allow_exec: Vec<PathBuf>,
+    /// Removes the folder of the agent's files at the end.
+    pub remove_secrets_dir: bool,
+    /// Removes the state folder at the end: the next run is somebody else.
+    pub remove_state_dir: bool,
+    /// The program that it runs, where it runs one.
+    pub program: ProgramConfig,
     /// How it logs.
     pub log: LogConfig,
+}
+
+/// The program that `run` runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProgramConfig {
+    /// Program and arguments; empty for none.
+    pub command: Vec<OsString>,
+    /// Runs the `command` of the agent's manifest, whatever it is.
+    pub agent_command: bool,
+    /// Which credentials it gets.
+    pub choice: Choice,
+    /// Whether it is started again when it ends by itself.
+    pub restart: Restart,
+}
+
+/// Which of the agent's credentials a program gets, where its command line says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Only these variables; `None` takes all.
+    pub only_env: Option<BTreeSet<EnvVar>>,
+    /// Only these refs, each with the variable that it becomes where it is named; empty takes
+    /// all.
+    pub refs: Vec<(SecretName, Option<EnvVar>)>,
+    /// What a change means, whatever the manifest says.
+    pub on_rotate: Option<OnRotate>,
+}
+
+/// Whether a program is started again when it ends by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Restart {
+    /// Its end is the sidecar's.
+    #[default]
+    No,
+    /// Where it ends with another code than 0, or by a signal.
+    OnFailure,
+    /// However it ends.
+    Always,
+}
+
+/// What the process needs that becomes a program: not for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecChildConfig {
+    /// Process that it must not outlive.
+    pub parent: i32,
+    /// Name of the abstract socket on which it says how that went.
+    pub report: String,
+    /// File mode mask of the program.
+    pub umask: u32,
+    /// The program and its arguments.
+    pub command: Vec<OsString>,
 }
 
 /// What `health` needs.
@@ -115,6 +178,28 @@ pub fn from_env() -> Result<Command, UsageError> {
 /// [`UsageError`] for the first thing that is wrong.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
     args::parse(args.into_iter().collect())
+}
+
+/// The environment of this process, of which a program gets what it may have.
+#[must_use]
+pub fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+impl ProgramConfig {
+    /// Whether the sidecar is there to run a program.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        !self.command.is_empty() || self.agent_command
+    }
+}
+
+impl RunConfig {
+    /// Whether a program may run under this sidecar.
+    #[must_use]
+    pub fn may_run(&self) -> bool {
+        self.program.is_started() || !self.allow_exec.is_empty()
+    }
 }
 
 impl Default for LogConfig {

@@ -11,7 +11,7 @@ use secretref_domain::{
     version::Version,
 };
 use secretref_proto::v1::{ManifestKind, SnapshotReason};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What came of a manifest.
 pub struct Folded {
@@ -125,7 +125,8 @@ pub fn fold(held: &Snapshot, offer: &Offer, first: bool) -> Result<Folded, Refus
         .map(|(name, held)| (name.clone(), held.version))
         .collect();
     let (epoch, revision) = (offer.epoch.clone(), offer.revision);
-    let snapshot = Snapshot { epoch, revision, digest: offer.digest, entries };
+    let settings = Arc::clone(&offer.settings);
+    let snapshot = Snapshot { epoch, revision, digest: offer.digest, settings, entries };
     Ok(Folded { snapshot, changed, removed })
 }
 

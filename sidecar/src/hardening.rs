@@ -2,14 +2,22 @@
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
-/// No core dump, no tracing by processes of the same user, and files of our own alone. Says what
-/// the system refused.
+/// What was changed, and what was not.
+#[derive(Debug)]
+pub struct Hardened {
+    /// What the system refused.
+    pub refused: Vec<String>,
+    /// The file mode mask that there was before.
+    pub umask: u32,
+}
+
+/// No core dump, no tracing by processes of the same user, and files of our own alone.
 #[must_use]
-pub fn harden() -> Vec<String> {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+pub fn harden() -> Hardened {
+    let umask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let refused = |what: &str, errno| format!("{what}: {errno}");
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    [
+    let refused = [
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|errno| refused("memory can be read by this user's other processes", errno)),
         rustix::process::setrlimit(Resource::Core, none)
@@ -17,5 +25,6 @@ pub fn harden() -> Vec<String> {
     ]
     .into_iter()
     .filter_map(Result::err)
-    .collect()
+    .collect();
+    Hardened { refused, umask: umask.as_raw_mode() }
 }

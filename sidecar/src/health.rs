@@ -3,7 +3,7 @@
 //! ```text
 //! GET /healthz   200 {"status":"alive"}                    the process serves
 //! GET /readyz    200 {"status":"ready",…}                  an agent can start
-//!                503 {"status":"waiting|lapsed|revoked",…} it cannot, and why
+//!                503 {"status":"waiting|lapsed|revoked|stopped",…} it cannot, and why
 //! ```
 //! Nothing else is answered, and no name of a secret is in an answer.
 
@@ -11,7 +11,7 @@ mod probe;
 
 pub use probe::{Answer, probe};
 
-use crate::status::Status;
+use crate::status::{Program, Status};
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -105,6 +105,7 @@ fn body(status: &Status) -> String {
         status if status.is_ready() => "ready",
         Status { revoked: true, .. } => "revoked",
         Status { complete: false, .. } => "waiting",
+        Status { program: Program::Stopped, .. } => "stopped",
         _ => "lapsed",
     };
     let body = serde_json::json!({

@@ -1,3 +1,5 @@
 //! Where values go: the only code of the sidecar that puts a secret within the agent's reach.
 
 pub mod files;
+pub mod loopback;
+pub mod process;

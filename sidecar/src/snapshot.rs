@@ -7,6 +7,7 @@ pub use entry::{Entry, EntryError, Target};
 
 use crate::lease::Term;
 use secretref_domain::{
+    agent::AgentSettings,
     clock::Timestamp,
     id::Digest,
     name::{FileName, SecretName},
@@ -25,6 +26,7 @@ pub struct Snapshot {
     pub(crate) epoch: Arc<str>,
     pub(crate) revision: i64,
     pub(crate) digest: [u8; 32],
+    pub(crate) settings: Arc<AgentSettings>,
     pub(crate) entries: BTreeMap<SecretName, Held>,
 }
 
@@ -60,7 +62,9 @@ impl Default for Snapshot {
     /// Nothing, of no epoch: what a sidecar holds before its first manifest.
     fn default() -> Self {
         let epoch = Arc::from("");
-        Self { epoch, revision: 0, digest: manifest_digest(&[]), entries: BTreeMap::new() }
+        let digest = manifest_digest(&[], None);
+        let (settings, entries) = (Arc::default(), BTreeMap::new());
+        Self { epoch, revision: 0, digest, settings, entries }
     }
 }
 
@@ -81,6 +85,12 @@ impl Snapshot {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// What concerns the agent as a whole.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<AgentSettings> {
+        &self.settings
     }
 
     /// Its secrets, by name.

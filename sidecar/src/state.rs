@@ -114,7 +114,7 @@ impl State {
         }
         let found = fs::metadata(dir).map_err(io)?;
         check_private(dir, &found, "700")?;
-        let path = dir.join("lock");
+        let path = dir.join(LOCK);
         let file = |source| StateError::Io { what: "file", path: path.clone(), source };
         let lock = OpenOptions::new()
             .write(true)
@@ -269,6 +269,20 @@ impl State {
     }
 }
 
+/// Removes a state folder with all that is ours in it. Blocks.
+///
+/// # Errors
+/// What the system said; a folder that holds more than ours stays.
+pub fn remove_folder(dir: &Path) -> io::Result<()> {
+    for name in [NEXT, CURRENT, PENDING, LEASE, LOCK] {
+        match fs::remove_file(dir.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::remove_dir(dir)
+}
+
 fn check_private(path: &Path, found: &fs::Metadata, fix: &'static str) -> Result<(), StateError> {
     let me = rustix::process::geteuid().as_raw();
     let path = || path.to_owned();
@@ -290,6 +304,8 @@ fn nofollow() -> i32 {
 const CURRENT: &str = "current.json";
 const NEXT: &str = "next.json";
 const PENDING: &str = "pending.json";
+const LEASE: &str = "lease.json";
+const LOCK: &str = "lock";
 
 #[cfg(test)]
 mod tests;

@@ -25,12 +25,28 @@ pub struct Status {
     pub applied: BTreeMap<SecretName, Version>,
     /// What could not be put in place, and why, by name.
     pub failed: BTreeMap<SecretName, String>,
+    /// The program that it runs, where it runs one.
+    pub program: Program,
+}
+
+/// A program that a sidecar runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Program {
+    /// It runs none.
+    #[default]
+    None,
+    /// It runs.
+    Running,
+    /// It should run, and does not: it waits for its first set, ended by itself, or may not have
+    /// what it needs.
+    Stopped,
 }
 
 impl Status {
-    /// Whether an agent can start: the first whole set is in place, and nothing of it lapsed.
+    /// Whether an agent can start, or runs: the first whole set is in place, nothing of it lapsed,
+    /// and a program that should run does.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.complete && !self.lapsed && !self.revoked
+        self.complete && !self.lapsed && !self.revoked && self.program != Program::Stopped
     }
 }

@@ -9,6 +9,8 @@ mod broker;
 mod guest;
 #[path = "it/leaving.rs"]
 mod leaving;
+#[path = "it/program.rs"]
+mod program;
 #[path = "it/slow.rs"]
 mod slow;
 #[path = "it/streams.rs"]

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::feed::Subscription;
 use secretref_domain::{
+    agent::AgentSettings,
     audit::{Decision, Event, Recipient},
     caller::Caller,
     change::Serial,
@@ -52,6 +53,8 @@ pub struct Frame {
     pub removed: Vec<(SecretName, bool)>,
     /// Bindings without a value.
     pub missing: Vec<Missing>,
+    /// What concerns the agent as a whole.
+    pub settings: AgentSettings,
     /// When the next value expires, so that the set changes by itself.
     pub next_expiry: Option<Timestamp>,
     /// Whether something changed while the frame was made, so that another is due.
@@ -275,7 +278,7 @@ impl Custody {
         mut loaded: HashMap<SecretId, Loaded>,
     ) -> Frame {
         let next_expiry = desired.secrets.iter().filter_map(|owed| owed.expires_at).min();
-        let mut missing = desired.missing;
+        let (mut missing, settings) = (desired.missing, desired.settings);
         let mut secrets = Vec::with_capacity(desired.secrets.len());
         let mut behind = false;
         for mut desired in desired.secrets {
@@ -311,7 +314,7 @@ impl Custody {
             })
             .collect();
         drop(ledger);
-        Frame { revision, secrets, removed, missing, next_expiry, behind }
+        Frame { revision, secrets, removed, missing, settings, next_expiry, behind }
     }
 }
 

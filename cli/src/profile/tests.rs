@@ -75,8 +75,13 @@ fn a_key_that_others_may_read_is_refused() {
     for name in ["ca", "cert", "key"] {
         fs::write(file(name), name).unwrap();
     }
-    let profile =
-        Profile { address: "a:1".to_owned(), ca: file("ca"), cert: file("cert"), key: file("key") };
+    let profile = Profile {
+        address: "a:1".to_owned(),
+        ca: file("ca"),
+        cert: file("cert"),
+        key: file("key"),
+        agents: None,
+    };
     let mode = |mode| fs::set_permissions(file("key"), fs::Permissions::from_mode(mode)).unwrap();
     for wide in [0o640, 0o604, 0o601, 0o660] {
         mode(wide);

@@ -1,8 +1,13 @@
 //! What an agent is and which credentials its tools are bound to.
 
 mod clash;
+mod process;
 
 pub use clash::{Clash, Slot};
+pub use process::{
+    AgentSettings, COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, GateSpec, INHERIT_MAX, ProcessSpec,
+    SPAN_MS_MAX,
+};
 
 use crate::{
     clock::Timestamp,
@@ -27,6 +32,12 @@ pub struct AgentSpec {
     pub capabilities: Option<Vec<ToolName>>,
     /// What `run` starts when no command is given.
     pub command: Vec<String>,
+    /// How a sidecar runs its program, where it does.
+    #[serde(default)]
+    pub process: ProcessSpec,
+    /// File of the secrets folder with a line for each environment variable.
+    #[serde(default)]
+    pub dotenv: Option<FileName>,
     /// Failure policy for each tool.
     pub profiles: BTreeMap<ToolName, AuthProfile>,
     /// Credentials for each tool.
@@ -152,6 +163,16 @@ impl Credential {
 }
 
 impl AgentSpec {
+    /// What its sidecar is told besides its secrets.
+    #[must_use]
+    pub fn settings(&self) -> AgentSettings {
+        AgentSettings {
+            dotenv: self.dotenv.clone(),
+            command: self.command.clone(),
+            process: self.process.clone(),
+        }
+    }
+
     /// Whether the agent may use a tool.
     #[must_use]
     pub fn may_use(&self, tool: &ToolName) -> bool {

@@ -13,6 +13,7 @@ pub mod group;
 pub mod id;
 pub mod ledger;
 pub mod limit;
+pub mod loopback;
 pub mod manifest;
 pub mod name;
 pub mod policy;

@@ -17,6 +17,7 @@ mod groups;
 mod literal;
 mod merge;
 mod problems;
+mod process;
 mod providers;
 mod references;
 pub mod render;

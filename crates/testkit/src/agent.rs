@@ -74,13 +74,74 @@ impl Agent {
     /// # Errors
     /// Where it runs already or is not built.
     pub fn run(&mut self) -> Result<()> {
+        self.run_with(&[], &[])
+    }
+
+    /// Starts `secretref-sidecar run` with more options, and a program where one is named.
+    ///
+    /// # Errors
+    /// As [`Agent::run`].
+    pub fn run_with(&mut self, options: &[&str], program: &[&str]) -> Result<()> {
+        let command = self.run_command(options, program)?;
+        self.start(command)
+    }
+
+    /// Starts a command that ends in `secretref-sidecar run`, as [`Agent::run_command`] makes it.
+    ///
+    /// # Errors
+    /// As [`Agent::run`].
+    pub fn start(&mut self, mut command: Command) -> Result<()> {
         ensure!(self.sidecar.is_none(), "the sidecar runs already");
-        let mut command = self.command("run")?;
-        command.arg("--secrets-dir").arg(self.secrets()).args(["--log-level", "trace"]);
         let starts = fs::read_dir(self.logs())?.count();
-        let sidecar = Process::start(&format!("sidecar-{starts}"), &mut command, &self.logs())?;
+        let name = format!("sidecar-{starts}");
+        let sidecar = Process::start(&name, &mut command, &self.logs())?;
         self.sidecar = Some(sidecar);
         Ok(())
+    }
+
+    /// `secretref-sidecar run` with these options and this program.
+    ///
+    /// # Errors
+    /// Where it is not built.
+    pub fn run_command(&self, options: &[&str], program: &[&str]) -> Result<Command> {
+        let mut command = self.command("run")?;
+        command.arg("--secrets-dir").arg(self.secrets()).args(["--log-level", "trace"]);
+        command.args(options);
+        if !program.is_empty() {
+            command.arg("--").args(program);
+        }
+        Ok(command)
+    }
+
+    /// Waits until the sidecar has ended by itself.
+    ///
+    /// # Errors
+    /// Where it does not run or does not end.
+    pub fn ended(&mut self) -> Result<ExitStatus> {
+        self.sidecar.take().context("the sidecar does not run")?.wait(DEADLINE)
+    }
+
+    /// Waits until the sidecar or its program says a line that contains this.
+    ///
+    /// # Errors
+    /// Where neither does in time.
+    pub fn says(&self, wanted: &str) -> Result<String> {
+        let sidecar = self.sidecar.as_ref().context("the sidecar does not run")?;
+        sidecar.wait_for_line(wanted, DEADLINE)
+    }
+
+    /// Everything that the sidecar and its program have said, over all runs.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn said(&self) -> Result<String> {
+        let mut said = String::new();
+        let mut logs: Vec<_> = fs::read_dir(self.logs())?.collect::<std::io::Result<_>>()?;
+        logs.sort_by_key(fs::DirEntry::file_name);
+        for log in logs {
+            said.push_str(&String::from_utf8_lossy(&fs::read(log.path())?));
+        }
+        Ok(said)
     }
 
     /// Runs `secretref-sidecar enroll` to its end.

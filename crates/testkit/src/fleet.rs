@@ -8,7 +8,7 @@ use secretref_domain::version::Version;
 use secretref_sidecar::{
     SystemClock,
     app::{AppError, run_watched},
-    config::{LogConfig, RunConfig, TokenSource},
+    config::{LogConfig, ProgramConfig, RunConfig, TokenSource},
     status::Status,
 };
 use std::{
@@ -83,6 +83,10 @@ impl Member {
             health_listen: None,
             agent: None,
             wait_timeout: None,
+            allow_exec: Vec::new(),
+            remove_secrets_dir: false,
+            remove_state_dir: false,
+            program: ProgramConfig::default(),
             log: LogConfig::default(),
         };
         let (sender, status) = watch::channel(Status::default());

@@ -2,22 +2,28 @@
 //! and takes everything away when it is told to, or when nobody is left to tell it.
 //!
 //! ```text
-//! link ── Take ──▶ fold ──▶ held ──▶ put in place (one at a time, on a thread of its own)
-//!      ◀─ taken ──┘          │                 │
-//!      ◀──────────── results ┼─────────────────┘
+//! link ── Take ──▶ fold ──▶ held ──▶ put in place ──▶ tell who has to be told ──▶ results
+//!      ◀─ taken ──┘                  (on a thread)     (the program)                 │
+//!      ◀─────────────────────────────────────────────────────────────────────────────┘
 //!        lease lapses ──▶ held without those values ──▶ put in place
 //! ```
-//! While a set is being put in place, newer ones are folded; the next to be put in place is the
-//! newest. So a slow disk delays, and never queues.
+//! One set at a time goes through these stages. While it does, newer ones are folded; the next
+//! is the newest. So a slow disk or a slow program delays, and never queues. What is taken away
+//! waits for nobody: the stage of telling is left for it.
 
-use super::place::{self, Outcome, Place};
+mod results;
+mod stages;
+
+use super::{
+    place::{self, Place, There},
+    trial::Trial,
+};
 use crate::{
+    config::Choice,
     fold::{Folded, Offer, Refusal, fold},
     lease::{Lease, record::LeaseRecord},
-    link::{
-        orders::{Desk, Order},
-        report::{applied, failed, wiped},
-    },
+    link::orders::{Desk, Order},
+    sinks::process::{Has, Program},
     snapshot::Snapshot,
     status::Status,
 };
@@ -28,6 +34,7 @@ use secretref_domain::{
     version::Version,
 };
 use secretref_proto::v1::{MissingRef, SecretResult};
+use stages::{Done, Telling, ended, has_changed, told};
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::pending,
@@ -37,7 +44,7 @@ use std::{
 };
 use tokio::{
     sync::{oneshot, watch},
-    task::{JoinError, JoinHandle, spawn_blocking},
+    task::{JoinError, JoinHandle},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -67,11 +74,31 @@ pub(super) struct Keeper {
     trouble: bool,
     /// Whether what an earlier run left has to go first.
     clear: bool,
+    /// The program, and which credentials it gets, where the sidecar may run one.
+    program: Option<(Program, Choice)>,
+    trial: Trial,
+    telling: Option<Telling>,
+    /// The files that are in place.
+    there: Vec<There>,
+    /// What the program was last said to have.
+    reported: Option<Has>,
     retry_at: Option<Instant>,
     tries: u32,
     prune_at: Option<Instant>,
     missing: Vec<MissingRef>,
     complete: bool,
+}
+
+/// What a keeper keeps.
+pub(super) struct Kept {
+    /// Where the files go.
+    pub(super) place: Place,
+    /// Which copy of the agent it is.
+    pub(super) instance: InstanceId,
+    /// Until when files of an earlier run may stay.
+    pub(super) inherited: Option<Timestamp>,
+    /// The program, and which credentials it gets, where the sidecar may run one.
+    pub(super) program: Option<(Program, Choice)>,
 }
 
 /// Somebody who waits for what becomes of a manifest, or of a wipe.
@@ -81,21 +108,14 @@ struct Waiting {
     reply: oneshot::Sender<Results>,
 }
 
-/// What a job was, and what came of it.
-enum Done {
-    Put(Place, Arc<Snapshot>, Outcome),
-    Other(Place, Option<std::time::Instant>),
-}
-
 impl Keeper {
     pub(super) fn new(
         desk: Desk,
         clock: Arc<dyn Clock>,
         status: watch::Sender<Status>,
-        place: Place,
-        instance: InstanceId,
-        inherited: Option<Timestamp>,
+        kept: Kept,
     ) -> Self {
+        let Kept { place, instance, inherited, program } = kept;
         let lease = Lease::new(0, clock.now());
         Self {
             desk,
@@ -114,6 +134,11 @@ impl Keeper {
             failed: BTreeMap::new(),
             trouble: false,
             clear: false,
+            program,
+            trial: Trial::default(),
+            telling: None,
+            there: Vec::new(),
+            reported: None,
             retry_at: None,
             tries: 0,
             prune_at: None,
@@ -136,6 +161,7 @@ impl Keeper {
             tokio::select! {
                 biased;
                 done = ended(&mut self.job) => self.finished(done?),
+                verdict = told(&mut self.telling) => self.judged(verdict),
                 order = self.desk.orders.recv() => match order {
                     Some(order) => self.order(order),
                     None => return self.end().await,
@@ -143,6 +169,7 @@ impl Keeper {
                 () = sleep(lapse), if self.holds_anything() => self.lapse(),
                 () = at(retry_at) => { self.retry_at = None; self.dirty = true; }
                 () = at(prune_at), if self.place.is_some() => self.prune(),
+                () = has_changed(&mut self.program), if self.is_idle() => self.tell_program_news(),
             }
         }
     }
@@ -159,6 +186,9 @@ impl Keeper {
                 let removed = removed.map(|(name, held)| (name.clone(), held.version)).collect();
                 // What was promised an answer before gets none: it was never in place.
                 self.waiting.clear();
+                self.serving.clear();
+                self.telling = None;
+                self.trial.forget();
                 self.hold(Snapshot::default());
                 self.inherited = None;
                 self.waiting.push(Waiting { changed: Vec::new(), removed, reply: done });
@@ -172,7 +202,9 @@ impl Keeper {
             offer.missing.iter().for_each(tell_missing);
             self.missing = offer.missing;
         }
-        changed.iter().for_each(|(name, _)| tell_hooks(&snapshot, name));
+        if self.program.is_none() {
+            changed.iter().for_each(|(name, _)| tell_hooks(&snapshot, name));
+        }
         self.hold(snapshot);
         let (reply, results) = oneshot::channel();
         self.waiting.push(Waiting { changed, removed, reply });
@@ -219,124 +251,26 @@ impl Keeper {
         if lapsed.is_empty() {
             return;
         }
-        tracing::warn!(secrets = ?lapsed, "the lease of these has lapsed; their files are wiped");
+        tracing::warn!(secrets = ?lapsed, "the lease of these has lapsed; they are wiped");
         let held = self.held.without_values(&lapsed);
+        self.trial.lapse(&lapsed);
+        // Who is being told of a set that has these values is told of the next one at once.
+        self.telling = None;
         self.lease.hold(held.terms());
         self.held = Arc::new(held);
         self.desk.held.send_replace(Arc::clone(&self.held));
         self.dirty = true;
     }
 
-    fn prune(&mut self) {
-        self.prune_at = None;
-        self.with_place(|mut place| {
-            let next = place.prune();
-            Done::Other(place, next)
-        });
-    }
-
-    fn start_job(&mut self) {
-        if !self.dirty || self.job.is_some() {
-            return;
-        }
-        self.dirty = false;
-        let clear = std::mem::take(&mut self.clear);
-        self.serving.append(&mut self.waiting);
-        let (snapshot, record) = (Arc::clone(&self.held), self.record());
-        self.with_place(move |mut place| {
-            let outcome = place.put(&snapshot, &record, clear);
-            Done::Put(place, snapshot, outcome)
-        });
-    }
-
-    fn with_place(&mut self, job: impl FnOnce(Place) -> Done + Send + 'static) {
-        if let Some(place) = self.place.take() {
-            self.job = Some(spawn_blocking(move || job(place)));
-        }
-    }
-
-    fn finished(&mut self, done: Done) {
-        let (place, next_prune) = match done {
-            Done::Put(place, snapshot, outcome) => {
-                let next_prune = outcome.next_prune;
-                self.placed(&snapshot, outcome);
-                (place, next_prune)
-            }
-            Done::Other(place, next_prune) => (place, next_prune),
-        };
-        self.recorded = place.recorded();
-        self.place = Some(place);
-        self.prune_at = next_prune.map(Instant::from_std);
-    }
-
-    fn placed(&mut self, snapshot: &Snapshot, outcome: Outcome) {
-        let now = self.clock.now();
-        let Outcome { applied: there, failed: failing, trouble, .. } = outcome;
-        for waiting in std::mem::take(&mut self.serving) {
-            let results = results(snapshot, &waiting, &failing, now);
-            drop(waiting.reply.send(results));
-        }
-        self.tell_news(snapshot, &failing, now);
-        for (name, why) in failing.iter().filter(|(name, _)| !self.failed.contains_key(*name)) {
-            tracing::error!(secret = %name, %why, "not in place; what was there before stays");
-        }
-        if let Some(why) = trouble.as_ref().filter(|_| !self.trouble) {
-            tracing::error!(%why, "the set is not in place; trying again");
-        }
-        self.trouble = trouble.is_some();
-        if failing.is_empty() && !self.trouble {
-            self.tries = 0;
-        } else {
-            self.tries = self.tries.saturating_add(1);
-            let wait = RETRY_MIN.saturating_mul(2_u32.saturating_pow(self.tries - 1));
-            self.retry_at = Some(Instant::now() + wait.min(RETRY_MAX));
-        }
-        let received = !snapshot.epoch().is_empty();
-        let required = |name: &SecretName| {
-            let held = snapshot.entry(name);
-            held.is_none_or(|held| held.targets.iter().any(|target| target.required))
-        };
-        if received && !self.trouble && !failing.keys().any(required) {
-            self.inherited = None;
-            self.complete = true;
-        } else if !received {
-            self.complete = false;
-        }
-        self.failed = failing;
-        self.status.send_modify(|status| {
-            status.complete = self.complete;
-            status.lapsed = snapshot.entries().any(|(_, held)| held.value.is_none());
-            status.revision = snapshot.revision();
-            status.applied = there;
-            status.failed = self.failed.clone();
-        });
-    }
-
-    /// What failed before and is in place now, and what lapsed, nobody waits for.
-    fn tell_news(
-        &self,
-        snapshot: &Snapshot,
-        failing: &BTreeMap<SecretName, String>,
-        now: Timestamp,
-    ) {
-        let recovered = self.failed.keys().filter(|name| !failing.contains_key(*name));
-        let recovered = recovered.filter_map(|name| {
-            let held = snapshot.entry(name)?;
-            held.value.is_some().then(|| applied(name, held.version, now))
-        });
-        let before = self.status.borrow().applied.clone();
-        let lapsed = snapshot.entries().filter(|(name, held)| {
-            held.value.is_none() && before.contains_key(*name) && !failing.contains_key(*name)
-        });
-        let lapsed = lapsed.map(|(name, held)| wiped(name, held.version, now));
-        let news: Results = recovered.chain(lapsed).collect();
-        if !news.is_empty() && self.desk.news.try_send(news).is_err() {
-            tracing::debug!("nobody is connected who could be told what changed");
-        }
+    fn is_idle(&self) -> bool {
+        self.job.is_none() && self.telling.is_none()
     }
 
     /// Nobody is left who gives orders: nothing stays.
     async fn end(mut self) -> Result<bool, JoinError> {
+        // Whoever has the program ends it when nobody is left to make offers.
+        (self.program, self.telling) = (None, None);
+        self.trial.forget();
         for _ in 0..END_TRIES {
             if self.job.is_some() {
                 let done = ended(&mut self.job).await?;
@@ -371,38 +305,8 @@ impl Keeper {
     }
 }
 
-/// What became of what one manifest changed.
-fn results(
-    snapshot: &Snapshot,
-    waiting: &Waiting,
-    failing: &BTreeMap<SecretName, String>,
-    now: Timestamp,
-) -> Results {
-    let mut results = Vec::with_capacity(waiting.changed.len() + waiting.removed.len());
-    for (name, version) in &waiting.changed {
-        let Some(held) = snapshot.entry(name).filter(|held| held.version == *version) else {
-            // A newer manifest took its place before it was put there.
-            continue;
-        };
-        results.push(match failing.get(name) {
-            Some(why) => failed(name, *version, why, now),
-            None if held.value.is_none() => wiped(name, *version, now),
-            None => applied(name, *version, now),
-        });
-    }
-    for (name, version) in &waiting.removed {
-        if snapshot.entry(name).is_none() {
-            results.push(match failing.get(name) {
-                Some(why) => failed(name, *version, why, now),
-                None => wiped(name, *version, now),
-            });
-        }
-    }
-    results
-}
-
-/// Whoever relies on a hook has to know that there is none here: this sidecar starts no program,
-/// so it has none to signal or to start again.
+/// Whoever relies on a hook has to know that there is none here: this sidecar starts no
+/// program, so it has none to signal or to start again.
 fn tell_hooks(snapshot: &Snapshot, name: &SecretName) {
     let targets = snapshot.entry(name).map(|held| Arc::clone(&held.targets)).unwrap_or_default();
     for target in targets.iter() {
@@ -423,13 +327,6 @@ fn tell_missing(missing: &MissingRef) {
     }
 }
 
-async fn ended(job: &mut Option<JoinHandle<Done>>) -> Result<Done, JoinError> {
-    let Some(running) = job else { return pending().await };
-    let outcome = running.await;
-    *job = None;
-    outcome
-}
-
 async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -437,7 +334,5 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-const RETRY_MIN: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_mins(1);
 const LAPSE_LOOK: Duration = Duration::from_secs(1);
 const END_TRIES: u32 = 3;

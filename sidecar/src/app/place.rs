@@ -1,11 +1,14 @@
 //! Putting a snapshot in place: which files it comes to, and what stays where one fails.
 
+mod dotenv;
+
 use super::AppError;
 use crate::{
     lease::record::{LeaseFile, LeaseRecord},
     sinks::files::{FileEntry, FileSet, FileSink, FileSinkConfig, FileSinkError},
     snapshot::Snapshot,
 };
+use dotenv::Dotenv;
 use secretref_domain::{
     clock::Timestamp,
     id::InstanceId,
@@ -26,6 +29,7 @@ pub(super) struct Place {
     recorded: Option<Timestamp>,
     /// What was put in place last.
     placed: Vec<Placed>,
+    dotenv: Option<Dotenv>,
     secrets_dir: PathBuf,
 }
 
@@ -37,6 +41,8 @@ pub(super) struct Outcome {
     pub(super) failed: BTreeMap<SecretName, String>,
     /// Why nothing could be done at all.
     pub(super) trouble: Option<String>,
+    /// The files that are in place now.
+    pub(super) there: Vec<There>,
     /// When a retired set's grace ends.
     pub(super) next_prune: Option<Instant>,
 }
@@ -46,7 +52,21 @@ pub(super) struct Outcome {
 struct Placed {
     secret: SecretName,
     version: Version,
+    since: Timestamp,
     file: FileEntry,
+}
+
+/// What is known of a file that is in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct There {
+    /// Its name.
+    pub(super) file: FileName,
+    /// Secret that it holds.
+    pub(super) secret: SecretName,
+    /// Version of it.
+    pub(super) version: Version,
+    /// Since when it is there.
+    pub(super) since: Timestamp,
 }
 
 impl Place {
@@ -85,7 +105,8 @@ impl Place {
             lease_file.remove()?;
         }
         let recorded = inherited;
-        Ok((Self { sink, lease_file, recorded, placed: Vec::new(), secrets_dir }, inherited))
+        let (placed, dotenv) = (Vec::new(), None);
+        Ok((Self { sink, lease_file, recorded, placed, dotenv, secrets_dir }, inherited))
     }
 
     /// The folder, as the lease's record names it.
@@ -105,12 +126,13 @@ impl Place {
             return self.nothing_done(snapshot, &error.to_string());
         }
         let mut failed = BTreeMap::new();
-        let wanted = self.wanted(snapshot, &mut failed);
+        let dotenv = self.dotenv(snapshot, record.recorded_us, &mut failed);
+        let wanted = self.wanted(snapshot, record.recorded_us, &mut failed);
         if let Err(error) = self.record_before(record) {
             return self.nothing_done(snapshot, &error.to_string());
         }
-        match self.apply(wanted, &mut failed) {
-            Ok(placed) => self.placed = placed,
+        match self.apply(wanted, dotenv, &mut failed) {
+            Ok(placed) => (self.placed, self.dotenv) = placed,
             Err(error) => return self.nothing_done(snapshot, &error.to_string()),
         }
         if let Err(error) = self.record_after(record) {
@@ -141,6 +163,7 @@ impl Place {
     fn wanted(
         &self,
         snapshot: &Snapshot,
+        now: Timestamp,
         failed: &mut BTreeMap<SecretName, String>,
     ) -> Vec<Placed> {
         let mut wanted = BTreeMap::new();
@@ -157,7 +180,12 @@ impl Place {
                 mode: file.target.mode,
                 owner: file.target.owner.clone(),
             };
-            let placed = Placed { secret: file.name.clone(), version: held.version, file: entry };
+            let (secret, version) = (file.name.clone(), held.version);
+            let before = self.placed.iter().find(|it| {
+                it.file.name == entry.name && it.secret == secret && it.version == version
+            });
+            let since = before.map_or(now, |before| before.since);
+            let placed = Placed { secret, version, since, file: entry };
             wanted.insert(file.target.file.clone(), placed);
         }
         let mut wanted: Vec<Placed> = wanted.into_values().collect();
@@ -171,19 +199,27 @@ impl Place {
     fn apply(
         &mut self,
         mut wanted: Vec<Placed>,
+        mut dotenv: Option<Dotenv>,
         failed: &mut BTreeMap<SecretName, String>,
-    ) -> Result<Vec<Placed>, FileSinkError> {
+    ) -> Result<(Vec<Placed>, Option<Dotenv>), FileSinkError> {
         let mut dropped = BTreeSet::new();
         loop {
-            if wanted.is_empty() {
+            let files = wanted.iter().map(|placed| placed.file.clone());
+            let files: Vec<_> = files.chain(dotenv.as_ref().and_then(Dotenv::entry)).collect();
+            if files.is_empty() {
                 self.sink.wipe()?;
-                return Ok(wanted);
+                return Ok((wanted, dotenv));
             }
-            let files = wanted.iter().map(|placed| placed.file.clone()).collect();
             let error = match self.sink.apply(&FileSet { files }) {
-                Ok(_) => return Ok(wanted),
+                Ok(_) => return Ok((wanted, dotenv)),
                 Err(error) => error,
             };
+            if let Some(amiss) = dotenv.take_if(|it| error.file() == Some(&it.file)) {
+                for line in amiss.lines {
+                    failed.entry(line.secret).or_insert_with(|| error.to_string());
+                }
+                continue;
+            }
             let Some(name) = error.file().and_then(|file| secret_of(&wanted, file)) else {
                 return Err(error);
             };
@@ -213,7 +249,15 @@ impl Place {
     fn outcome(&self, failed: BTreeMap<SecretName, String>) -> Outcome {
         let applied = self.placed.iter();
         let applied = applied.map(|placed| (placed.secret.clone(), placed.version)).collect();
-        Outcome { applied, failed, trouble: None, next_prune: self.sink.next_prune() }
+        let there = self.placed.iter().map(|placed| There {
+            file: placed.file.name.clone(),
+            secret: placed.secret.clone(),
+            version: placed.version,
+            since: placed.since,
+        });
+        let lines = self.dotenv.iter().flat_map(Dotenv::there);
+        let (there, next_prune) = (there.chain(lines).collect(), self.sink.next_prune());
+        Outcome { applied, failed, trouble: None, there, next_prune }
     }
 
     fn nothing_done(&self, snapshot: &Snapshot, detail: &str) -> Outcome {

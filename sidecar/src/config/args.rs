@@ -1,15 +1,21 @@
 //! From words to a [`Command`].
 
+mod program;
+
 use super::{
     Command, EnrollConfig, HEALTH_ADDRESS_DEFAULT, HealthConfig, LogConfig, RunConfig,
     SECRETS_DIR_DEFAULT, TokenSource, UsageError, WAIT_MAX,
 };
 use lexopt::Arg::{Long, Short, Value};
+use program::GivenProgram;
 use secretref_domain::name::AgentName;
 use std::{ffi::OsString, fs::File, io::Read, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
-pub(super) fn parse(args: Vec<OsString>) -> Result<Command, UsageError> {
+pub(super) fn parse(mut args: Vec<OsString>) -> Result<Command, UsageError> {
+    // What follows is another program's, and none of its words is ours.
+    let words = args.iter().position(|word| word == "--").map(|at| args.split_off(at));
+    let words = words.map(|words| words.into_iter().skip(1).collect::<Vec<_>>());
     let mut parser = lexopt::Parser::from_args(args);
     match next(&mut parser)? {
         None => Err(usage("no command was given", HELP_FIX)),
@@ -19,7 +25,13 @@ pub(super) fn parse(args: Vec<OsString>) -> Result<Command, UsageError> {
             Err(usage(format!("option --{name} stands before the command"), HELP_FIX))
         }
         Some(Word::Value(command)) => match command.as_str() {
-            "run" | "enroll" => service(&mut parser, &command),
+            "run" => service(&mut parser, &command, words),
+            "exec-child" => program::exec_child(&mut parser, words),
+            _ if words.is_some() => {
+                let what = format!("`{command}` starts no program");
+                Err(usage(what, "leave `--` and what follows out, or use `run`"))
+            }
+            "enroll" => service(&mut parser, &command, None),
             "health" => health(&mut parser),
             "version" => alone(&mut parser, Command::Version),
             "help" => Ok(Command::Help),
@@ -40,10 +52,17 @@ struct Given {
     health_listen: Option<std::net::SocketAddr>,
     agent: Option<AgentName>,
     wait_timeout: Option<Duration>,
+    remove_secrets_dir: bool,
+    remove_state_dir: bool,
+    program: GivenProgram,
     log: LogConfig,
 }
 
-fn service(parser: &mut lexopt::Parser, command: &str) -> Result<Command, UsageError> {
+fn service(
+    parser: &mut lexopt::Parser,
+    command: &str,
+    words: Option<Vec<OsString>>,
+) -> Result<Command, UsageError> {
     let mut given = Given::default();
     let mut seen = Vec::new();
     while let Some(word) = next(parser)? {
@@ -52,7 +71,7 @@ fn service(parser: &mut lexopt::Parser, command: &str) -> Result<Command, UsageE
             Word::Option(name) if name == "help" || name == "h" => return Ok(Command::Help),
             Word::Option(name) => name,
         };
-        if seen.contains(&name) {
+        if seen.contains(&name) && !REPEATED.contains(&name.as_str()) {
             return Err(usage(format!("--{name} is given twice"), "name it once"));
         }
         if command == "enroll" && RUN_ONLY.contains(&name.as_str()) {
@@ -71,7 +90,11 @@ fn service(parser: &mut lexopt::Parser, command: &str) -> Result<Command, UsageE
         let token = given.token.ok_or_else(|| need("token-file", "FILE, or - for stdin"))?;
         return Ok(Command::Enroll(EnrollConfig { broker, token, state_dir, log: given.log }));
     }
-    Ok(Command::Run(RunConfig {
+    if words.as_ref().is_some_and(Vec::is_empty) {
+        return Err(usage("there is no program after `--`", "name one, or leave `--` out"));
+    }
+    let (program, allow_exec) = given.program.finish(words)?;
+    Ok(Command::Run(Box::new(RunConfig {
         broker,
         token: given.token,
         state_dir,
@@ -81,8 +104,12 @@ fn service(parser: &mut lexopt::Parser, command: &str) -> Result<Command, UsageE
         health_listen: given.health_listen,
         agent: given.agent,
         wait_timeout: given.wait_timeout,
+        allow_exec,
+        remove_secrets_dir: given.remove_secrets_dir,
+        remove_state_dir: given.remove_state_dir,
+        program,
         log: given.log,
-    }))
+    })))
 }
 
 impl Given {
@@ -112,8 +139,11 @@ impl Given {
                 self.agent = Some(agent.map_err(wrong)?);
             }
             "wait-timeout" => self.wait_timeout = Some(duration(parser, name)?),
+            "remove-secrets-dir" => self.remove_secrets_dir = true,
+            "remove-state-dir" => self.remove_state_dir = true,
             "log-level" => self.log.level = level(&text(parser, name)?)?,
             "log-format" => self.log.json = json(&text(parser, name)?)?,
+            other if self.program.option(parser, other)? => {}
             other => {
                 return Err(usage(format!("`{command}` has no option --{other}"), HELP_FIX));
             }
@@ -300,6 +330,23 @@ fn usage(what: impl Into<String>, fix: impl Into<String>) -> UsageError {
 }
 
 const HELP_FIX: &str = "secretref-sidecar --help";
-const RUN_ONLY: [&str; 6] =
-    ["secrets-dir", "allow-disk", "group", "health-listen", "agent", "wait-timeout"];
+const RUN_ONLY: [&str; 15] = [
+    "secrets-dir",
+    "allow-disk",
+    "group",
+    "health-listen",
+    "agent",
+    "wait-timeout",
+    "remove-secrets-dir",
+    "remove-state-dir",
+    "allow-exec",
+    "agent-command",
+    "only-env",
+    "secrets-ref",
+    "env",
+    "on-rotate",
+    "restart",
+];
+/// Options that may be given several times.
+const REPEATED: [&str; 2] = ["allow-exec", "env"];
 const GROUPS_BYTES_MAX: u64 = 4 * 1024 * 1024;

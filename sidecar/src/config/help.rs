@@ -5,14 +5,15 @@ pub const HELP: &str = "\
 secretref-sidecar: keeps the secrets of one agent current, beside it
 
 USAGE
-  secretref-sidecar run    --broker HOST:PORT --state-dir DIR [options]
+  secretref-sidecar run    --broker HOST:PORT --state-dir DIR [options] [-- PROGRAM ARGUMENTS]
   secretref-sidecar enroll --broker HOST:PORT --state-dir DIR --token-file FILE|-
   secretref-sidecar health [--address ADDR:PORT] [--live] [--wait DURATION]
   secretref-sidecar version | --help
 
 RUN keeps the agent's files in --secrets-dir current until it gets SIGTERM or SIGINT, then takes
 them away. A broker that cannot be reached never ends it: the last good set stays until its lease
-lapses.
+lapses. With a PROGRAM it runs that with the agent's credentials in its environment, starts it again
+or signals it when they change, and ends when it ends.
   --broker HOST:PORT       the broker's port for agents
   --state-dir DIR          who this sidecar is, across restarts; 0700, made where it is missing
   --token-file FILE|-      join token (`secretref agent token AGENT`), from a file or standard
@@ -25,6 +26,16 @@ lapses.
   --health-listen A:PORT   answers GET /healthz (it lives) and /readyz (the first whole set is in
                            place and its lease has not lapsed)
   --wait-timeout DURATION  gives up (exit 69) where the first whole set is not in place by then
+  --remove-secrets-dir     removes the emptied --secrets-dir at the end
+  --remove-state-dir       removes --state-dir at the end: the next run has to enrol anew
+  --allow-exec PROGRAM     a program, by its whole path, that the agent's manifest may name as its
+                           command or as a check; may be repeated
+  --agent-command          runs the `command` of the agent's manifest, whatever it is
+  --only-env NAME,…        gives PROGRAM only these variables of the agent's
+  --secrets-ref REF,…      gives PROGRAM only the variables of these refs
+  --env NAME,…             the variable of the first --secrets-ref, and so on; may be repeated
+  --on-rotate WHAT         restart, none or signal:NAME, whatever the manifest says
+  --restart WHEN           no, on-failure or always: when PROGRAM ends by itself  [no]
   --log-level LEVEL        error, warn, info, debug or trace  [info]
   --log-format FORMAT      text or json, on standard error  [text]
 
@@ -41,6 +52,8 @@ A DURATION is a number with ms, s, m or h: 500ms, 30s, 5m, 1h.
 EXIT CODES
   0 done · 1 the broker said no, or not ready · 2 wrong usage or unusable input ·
   69 broker (or, for health, sidecar) unreachable
+  of `run -- PROGRAM`: the program's own · 128 and the number of the signal that ended it ·
+  126 or 127 it could not be started · 78 a required ref is denied or has no value
 
 EXAMPLE
   secretref agent token payment-analyst > token

@@ -9,7 +9,9 @@ fn run_takes_everything_it_documents() {
     let command = words(
         "run --broker [::1]:7443 --token-file - --state-dir /s --secrets-dir=/x --allow-disk \
          --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
-         --log-level debug --log-format json",
+         --log-level debug --log-format json --remove-secrets-dir --remove-state-dir --allow-exec /bin/a --allow-exec /bin/b \
+         --only-env A,B --secrets-ref x,y --env A --on-rotate signal:HUP --restart on-failure \
+         -- prog --agent other -- x",
     );
     let expected = RunConfig {
         broker: "[::1]:7443".into(),
@@ -21,9 +23,25 @@ fn run_takes_everything_it_documents() {
         health_listen: Some("127.0.0.1:1".parse().unwrap()),
         agent: Some(AgentName::parse("payment-analyst").unwrap()),
         wait_timeout: Some(Duration::from_secs(90)),
+        allow_exec: vec!["/bin/a".into(), "/bin/b".into()],
+        remove_secrets_dir: true,
+        remove_state_dir: true,
+        program: ProgramConfig {
+            command: ["prog", "--agent", "other", "--", "x"].map(OsString::from).to_vec(),
+            agent_command: false,
+            choice: Choice {
+                only_env: Some(["A", "B"].map(|name| EnvVar::parse(name).unwrap()).into()),
+                refs: vec![
+                    (SecretName::parse("x").unwrap(), Some(EnvVar::parse("A").unwrap())),
+                    (SecretName::parse("y").unwrap(), None),
+                ],
+                on_rotate: Some(OnRotate::Signal("HUP".into())),
+            },
+            restart: Restart::OnFailure,
+        },
         log: LogConfig { level: LevelFilter::DEBUG, json: true },
     };
-    assert_eq!(command.unwrap(), Command::Run(expected));
+    assert_eq!(command.unwrap(), Command::Run(Box::new(expected)));
 }
 
 #[test]
@@ -33,7 +51,7 @@ fn run_needs_little() {
     assert_eq!((config.token, config.group, config.agent), (None, None, None));
     assert_eq!(config.log, LogConfig::default());
     let group = words("run --broker h:1 --state-dir s --group root");
-    assert!(matches!(group, Ok(Command::Run(RunConfig { group: Some(0), .. }))));
+    assert!(matches!(group, Ok(Command::Run(config)) if config.group == Some(0)));
 }
 
 #[test]
@@ -82,6 +100,16 @@ fn errors_say_what_and_how() {
         ("run --token srj_x", "never an argument"),
         ("enroll --broker h:1 --state-dir s", "needs --token-file"),
         ("enroll --secrets-dir x", "`enroll` has no option --secrets-dir"),
+        ("run --broker h:1 --state-dir s --", "no program after"),
+        ("run --broker h:1 --state-dir s --only-env A", "none is started"),
+        ("run --broker h:1 --state-dir s --only-env a-b -- x", "--only-env"),
+        ("run --broker h:1 --state-dir s --env A -- x", "more --env than"),
+        ("run --broker h:1 --state-dir s --on-rotate exec:/x -- x", "--on-rotate"),
+        ("run --broker h:1 --state-dir s --restart maybe -- x", "--restart"),
+        ("run --broker h:1 --state-dir s --allow-exec x", "not absolute"),
+        ("run --broker h:1 --state-dir s --agent-command -- x", "one too many"),
+        ("enroll --broker h:1 --state-dir s -- x", "starts no program"),
+        ("exec-child --parent 1 -- x", "not for people"),
         ("health --socket x", "`health` has no option --socket"),
     ];
     for (line, what) in table {

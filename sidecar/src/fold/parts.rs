@@ -2,11 +2,12 @@
 
 use crate::snapshot::{Entry, EntryError};
 use secretref_domain::{
+    agent::AgentSettings,
     limit::BINDINGS_MAX,
     name::{NameError, SecretName},
 };
 use secretref_proto::{
-    convert::manifest_digest,
+    convert::{from_settings, manifest_digest},
     v1::{self, ManifestKind},
 };
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct Offer {
     pub computed: [u8; 32],
     /// Refs that have no value.
     pub missing: Vec<v1::MissingRef>,
+    /// What concerns the agent as a whole.
+    pub settings: Arc<AgentSettings>,
 }
 
 /// Collects the parts of one manifest at a time, in order.
@@ -91,6 +94,7 @@ struct Open {
     parts: i32,
     /// The entries without their values, which is what the digest covers.
     digested: Vec<v1::ManifestEntry>,
+    settings: Option<v1::AgentSettings>,
     removed: Vec<SecretName>,
 }
 
@@ -165,8 +169,10 @@ impl Open {
             digest: [0; 32],
             computed: [0; 32],
             missing: Vec::new(),
+            settings: Arc::default(),
         };
-        Ok(Self { offer, parts: 0, digested: Vec::new(), removed: Vec::new() })
+        let (digested, removed) = (Vec::new(), Vec::new());
+        Ok(Self { offer, parts: 0, digested, settings: None, removed })
     }
 
     /// Adds a part; says whether it was the last.
@@ -192,19 +198,23 @@ impl Open {
         if part.last {
             self.offer.digest =
                 part.manifest_digest.try_into().map_err(|_| Malformed::Field("digest"))?;
+            let settings = from_settings(part.settings.as_ref());
+            self.offer.settings =
+                Arc::new(settings.map_err(|error| Malformed::Field(error.field))?);
+            self.settings = part.settings;
         }
         Ok(part.last)
     }
 
     fn finish(self) -> Result<Offer, Malformed> {
-        let Self { mut offer, digested, removed, .. } = self;
+        let Self { mut offer, digested, settings, removed, .. } = self;
         let held = |name: &SecretName| {
             offer.entries.binary_search_by(|entry| entry.name.cmp(name)).is_ok()
         };
         if let Some(name) = removed.into_iter().find(held) {
             return Err(Malformed::Removed(name));
         }
-        offer.computed = manifest_digest(&digested);
+        offer.computed = manifest_digest(&digested, settings.as_ref());
         Ok(offer)
     }
 }

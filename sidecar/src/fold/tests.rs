@@ -25,7 +25,7 @@ fn manifest(nonce: i64, kind: ManifestKind, entries: Vec<v1::ManifestEntry>) -> 
         nonce,
         kind: kind.into(),
         last: true,
-        manifest_digest: manifest_digest(&entries).to_vec(),
+        manifest_digest: manifest_digest(&entries, None).to_vec(),
         entries,
         ..v1::Manifest::default()
     }

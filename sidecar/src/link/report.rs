@@ -3,14 +3,72 @@
 use secretref_domain::{
     clock::Timestamp, limit::DETAIL_BYTES_MAX, name::SecretName, version::Version,
 };
-use secretref_proto::v1::{
-    Ack, Evidence, Report, ResultState, SecretResult, WatchRequest, watch_request::Message,
+use secretref_proto::{
+    convert::field::to_time,
+    v1::{
+        Ack, Delivery, DeliveryWay, Evidence, Report, ResultState, RotationEffect, SecretResult,
+        WatchRequest, watch_request::Message,
+    },
 };
 
-/// In place: the files are written and swapped. Nothing is said of whether anybody read them.
+/// In place, as far as the evidence goes: `Written` says nothing of whether anybody read it.
 #[must_use]
-pub fn applied(name: &SecretName, version: Version, at: Timestamp) -> SecretResult {
-    result(name, version, ResultState::Applied, Evidence::Written, String::new(), at)
+pub fn applied(
+    name: &SecretName,
+    version: Version,
+    evidence: Evidence,
+    at: Timestamp,
+) -> SecretResult {
+    result(name, version, ResultState::Applied, evidence, String::new(), at)
+}
+
+/// Not where it counts yet, and why.
+#[must_use]
+pub fn deferred(name: &SecretName, version: Version, detail: &str, at: Timestamp) -> SecretResult {
+    let detail = cut(detail).to_owned();
+    result(name, version, ResultState::Deferred, Evidence::Unspecified, detail, at)
+}
+
+/// A way by which an agent gets a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// A file of the secrets folder.
+    File,
+    /// A variable in the environment of a program that the sidecar runs.
+    Environment,
+}
+
+/// One way, and what is known of it: where, which version is really there, how that is known,
+/// since when, and what the next rotation does to the agent's process.
+#[must_use]
+pub fn delivery(
+    way: Way,
+    place: &str,
+    version: i64,
+    evidence: Evidence,
+    since: Option<Timestamp>,
+    effect: RotationEffect,
+) -> Delivery {
+    let way = match way {
+        Way::File => DeliveryWay::File,
+        Way::Environment => DeliveryWay::Environment,
+    };
+    Delivery {
+        way: way.into(),
+        place: place.to_owned(),
+        version,
+        evidence: evidence.into(),
+        since_time: since.map(to_time),
+        effect: effect.into(),
+    }
+}
+
+/// Adds the ways to a result, as many as a broker takes.
+#[must_use]
+pub fn by(mut result: SecretResult, mut ways: Vec<Delivery>) -> SecretResult {
+    ways.truncate(DELIVERIES_MAX);
+    result.deliveries = ways;
+    result
 }
 
 /// Not in place; what was there before stays.
@@ -46,18 +104,19 @@ fn result(
     detail: String,
     at: Timestamp,
 ) -> SecretResult {
-    let micros = at.as_micros();
-    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or_default();
     SecretResult {
         name: name.to_string(),
         version: version.get(),
         state: state.into(),
         evidence: evidence.into(),
         detail,
-        apply_time: Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }),
+        apply_time: Some(to_time(at)),
         deliveries: Vec::new(),
     }
 }
+
+/// Ways of one secret.
+const DELIVERIES_MAX: usize = 16;
 
 /// At most as many bytes as the broker takes, and whole characters.
 fn cut(text: &str) -> &str {

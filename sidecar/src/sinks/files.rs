@@ -36,6 +36,7 @@
 //! is overwritten and synced before it is unlinked. [`FileSink::wipe`] overwrites in either case,
 //! because then nobody is to read any further.
 
+pub mod dotenv;
 mod error;
 mod folder;
 mod links;
@@ -56,10 +57,14 @@ use retired::Retired;
 use rustix::io::Errno;
 use secretref_domain::{name::FileName, value::SecretValue};
 use set_folder::{Removal, SetFolder};
-use std::{path::PathBuf, sync::Arc, time::Duration, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-/// Files of one set: as many as an agent has bindings.
-pub const FILES_MAX: usize = secretref_domain::limit::BINDINGS_MAX;
+/// Files of one set: as many as an agent has bindings, and the dotenv file.
+pub const FILES_MAX: usize = secretref_domain::limit::BINDINGS_MAX + 1;
 /// How long a set is kept after the swap that replaced it.
 pub const GRACE: Duration = Duration::from_secs(1);
 /// Sets that are kept for their grace; beyond it the oldest goes at once.
@@ -324,6 +329,18 @@ impl FileSink {
             tracing::warn!(%error, "a retired set could not be removed");
         }
     }
+}
+
+/// Removes a folder of which everything was wiped. Blocks.
+///
+/// # Errors
+/// What the system said; a folder that holds more than ours stays.
+pub fn remove_folder(dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(dir.join(names::LOCK)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::remove_dir(dir)
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub struct Entry {
 /// Where a value goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
+    /// Ref that binds it, as its manifest names it.
+    pub secret_ref: String,
     /// Name of the file.
     pub file: FileName,
     /// Environment variable, for who starts the agent.
@@ -112,6 +114,7 @@ impl Entry {
 impl Target {
     fn parse(given: &v1::Target, name: &SecretName) -> Result<Self, EntryError> {
         let long = [
+            ("secret_ref", given.secret_ref.len(), REFERENCE_BYTES_MAX),
             ("owner", given.owner.len(), OWNER_BYTES_MAX),
             ("on_rotate", given.on_rotate.len(), ON_ROTATE_BYTES_MAX),
             ("template", given.template.len(), TEMPLATE_BYTES_MAX),
@@ -121,6 +124,7 @@ impl Target {
         }
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
         Ok(Self {
+            secret_ref: given.secret_ref.clone(),
             file: FileName::parse(&given.file)?,
             env_var: some(&given.env_var).map(|text| EnvVar::parse(&text)).transpose()?,
             mode: (given.mode != 0).then_some(given.mode),
@@ -139,6 +143,7 @@ fn timestamp(given: &prost_types::Timestamp) -> Timestamp {
 }
 
 const TARGETS_MAX: usize = secretref_domain::limit::BINDINGS_MAX;
+const REFERENCE_BYTES_MAX: usize = 128;
 const OWNER_BYTES_MAX: usize = 128;
 const ON_ROTATE_BYTES_MAX: usize = 4096;
 const TEMPLATE_BYTES_MAX: usize = 65_536;

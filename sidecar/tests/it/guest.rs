@@ -8,7 +8,7 @@ use secretref_proto::{
 use secretref_sidecar::{
     SystemClock,
     app::{self, AppError},
-    config::{RunConfig, TokenSource},
+    config::{ProgramConfig, RunConfig, TokenSource},
     status::Status,
 };
 use std::{
@@ -64,6 +64,10 @@ impl Home {
             health_listen: None,
             agent: None,
             wait_timeout: None,
+            allow_exec: Vec::new(),
+            remove_secrets_dir: false,
+            remove_state_dir: false,
+            program: ProgramConfig::default(),
             log: secretref_sidecar::config::LogConfig::default(),
         }
     }
@@ -147,7 +151,7 @@ pub(crate) fn manifest(
         kind: kind.into(),
         part: 0,
         last: true,
-        manifest_digest: manifest_digest(&entries).to_vec(),
+        manifest_digest: manifest_digest(&entries, None).to_vec(),
         entries,
         ..v1::Manifest::default()
     }

@@ -48,14 +48,14 @@ async fn a_broker_that_stops_is_used_to_its_end_and_found_again() {
     let entries = vec![entry("a", 2, "alpha 2"), bare(entry("b", 1, ""))];
     old.manifest(2, manifest(2, ManifestKind::Delta, entries.clone())).await;
     assert_eq!(told(&old.ack().await.results), ["a v2 APPLIED"]);
-    old.heartbeat(2, manifest_digest(&entries)).await;
+    old.heartbeat(2, manifest_digest(&entries, None)).await;
     old.pong().await;
     assert!(broker.has_no_stream(), "it dialled a broker that stops");
     assert!(guest.status.borrow().connected);
     old.fail(Status::unavailable("GO_AWAY_REASON_DRAIN")).await;
     let new = broker.stream(&world).await;
     assert_eq!(new.hello.stream_seq, 2);
-    assert_eq!(new.hello.resume.clone().unwrap().manifest_digest, manifest_digest(&entries));
+    assert_eq!(new.hello.resume.clone().unwrap().manifest_digest, manifest_digest(&entries, None));
     guest.until(|status| status.connected && status.streams == 2).await;
     assert_eq!(home.file("A").as_deref(), Some("alpha 2"));
     guest.stop().await.unwrap();

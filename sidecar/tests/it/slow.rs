@@ -5,7 +5,7 @@ use crate::{
     guest::{Home, entry, manifest, told},
 };
 use secretref_domain::{clock::Timestamp, name::SecretName, version::Version};
-use secretref_proto::v1::ManifestKind;
+use secretref_proto::v1::{Evidence, ManifestKind};
 use secretref_sidecar::{
     SystemClock,
     link::{
@@ -61,7 +61,9 @@ async fn what_takes_long_frees_the_brokers_frame_and_is_reported_later() {
     stream.manifest(2, manifest(2, ManifestKind::Snapshot, vec![entry("a", 2, "y")])).await;
     let second = take(&mut desk).await;
     let (name, at) = (SecretName::parse("a").unwrap(), Timestamp::from_micros(0));
-    second.send(vec![report::applied(&name, Version::FIRST.next(), at)]).unwrap();
+    second
+        .send(vec![report::applied(&name, Version::FIRST.next(), Evidence::Written, at)])
+        .unwrap();
     // It may have been freed too by now; either way its results come.
     let results = match stream.ack().await {
         ack if ack.results.is_empty() => stream.report().await.results,

@@ -86,8 +86,8 @@ async fn a_rotation_changes_what_it_names_and_nothing_else() {
     stream.manifest(3, manifest(4, ManifestKind::Delta, rest.clone())).await;
     assert_eq!(told(&stream.ack().await.results), ["b v1 WIPED"]);
     assert_eq!(home.file("B"), None);
-    stream.heartbeat(3, manifest_digest(&rest)).await;
-    assert_eq!(stream.pong().await.manifest_digest, manifest_digest(&rest));
+    stream.heartbeat(3, manifest_digest(&rest, None)).await;
+    assert_eq!(stream.pong().await.manifest_digest, manifest_digest(&rest, None));
     guest.stop().await.unwrap();
 }
 
@@ -111,7 +111,7 @@ async fn what_does_not_hang_together_is_refused_and_asked_for_anew() {
     assert_eq!(stream.ack().await.results.len(), 2);
     // What the broker believes to be held is not.
     stream.heartbeat(3, [9; 32]).await;
-    assert_eq!(stream.pong().await.manifest_digest, manifest_digest(&pair()));
+    assert_eq!(stream.pong().await.manifest_digest, manifest_digest(&pair(), None));
     assert_eq!(stream.need_snapshot().await, v1::SnapshotReason::DigestMismatch);
     guest.stop().await.unwrap();
 }
@@ -132,9 +132,9 @@ async fn nothing_goes_backwards() {
     assert_eq!(told(&results), ["a v4 FAILED", "b v1 FAILED"]);
     assert!(results[0].detail.contains("a rollback is a new version"), "{}", results[0].detail);
     // Asking for it would bring it again.
-    stream.heartbeat(6, manifest_digest(&fallen)).await;
+    stream.heartbeat(6, manifest_digest(&fallen, None)).await;
     stream.pong().await;
-    stream.heartbeat(6, manifest_digest(&newer)).await;
+    stream.heartbeat(6, manifest_digest(&newer, None)).await;
     stream.pong().await;
     assert_eq!(home.file("A").as_deref(), Some("alpha 5"));
     // In another history of the store it is right.
@@ -203,7 +203,7 @@ async fn a_killed_broker_finds_its_sidecar_where_it_was() {
     let mut stream = broker.stream(&world).await;
     let resume = stream.hello.resume.clone().unwrap();
     assert_eq!((resume.store_epoch.as_str(), resume.revision), (EPOCH, 1));
-    assert_eq!(resume.manifest_digest, manifest_digest(&pair()));
+    assert_eq!(resume.manifest_digest, manifest_digest(&pair(), None));
     let have: Vec<_> =
         stream.hello.have.iter().map(|held| (held.name.as_str(), held.version)).collect();
     assert_eq!(have, [("a", 1), ("b", 1)]);
@@ -268,7 +268,7 @@ async fn a_lapsed_lease_takes_its_file_and_contact_brings_it_back() {
     assert!(!status.is_ready() && !status.applied.contains_key(&name("a")));
     assert_eq!((home.file("A"), home.file("B").as_deref()), (None, Some("beta")));
     assert_eq!(told(&stream.report().await.results), ["a v2 WIPED"]);
-    stream.heartbeat(2, manifest_digest(&entries)).await;
+    stream.heartbeat(2, manifest_digest(&entries, None)).await;
     stream.pong().await;
     assert_eq!(stream.need_snapshot().await, v1::SnapshotReason::LocalLoss);
     let whole = vec![entry("a", 2, "alpha 2"), entry("b", 1, "beta")];

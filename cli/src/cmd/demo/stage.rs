@@ -3,6 +3,7 @@
 
 use super::process::{Process, Start};
 use crate::{
+    cmd::programs,
     config::Config,
     connect,
     failure::{Exit, Failure},
@@ -32,14 +33,11 @@ impl Stage {
     /// Finds the programs and makes the folders. Nothing is started.
     pub(super) fn set(config: &Config) -> Result<Self, Failure> {
         let folder = temporary(tempfile::Builder::new().prefix(PREFIX).tempdir())?;
-        let memory = config.runtime_dir.as_deref().into_iter().chain([Path::new("/dev/shm")]);
-        let memory = memory
-            .filter(|folder| is_memory(folder))
-            .find_map(|parent| tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).ok());
-        let program = config.program.clone().ok_or_else(|| missing("secretref"))?;
+        let memory = programs::folder_in_memory(config, PREFIX);
+        let program = config.program.clone().ok_or_else(|| programs::missing("secretref"))?;
         Ok(Self {
-            broker: find(config, "secretref-broker")?,
-            sidecar: find(config, "secretref-sidecar")?,
+            broker: programs::find(config, "secretref-broker")?,
+            sidecar: programs::find(config, "secretref-sidecar")?,
             program,
             folder,
             memory,
@@ -103,6 +101,7 @@ impl Stage {
             ca: admin.join("ca.crt"),
             cert: admin.join("admin.crt"),
             key: admin.join("admin.key"),
+            agents: None,
         }
     }
 
@@ -137,37 +136,11 @@ impl Stage {
     }
 }
 
-/// Beside this program, else in `PATH`.
-fn find(config: &Config, name: &'static str) -> Result<PathBuf, Failure> {
-    let beside = config.program.as_deref().and_then(Path::parent);
-    let folders = beside.into_iter().chain(config.path.iter().map(PathBuf::as_path));
-    let mut candidates = folders.map(|folder| folder.join(name));
-    candidates.find(|path| path.is_file()).ok_or_else(|| missing(name))
-}
-
-fn missing(name: &str) -> Failure {
-    let what = format!("the demo needs {name}, which is neither beside secretref nor in PATH");
-    Failure::usage(what, "cargo build --workspace --bins, or install it beside secretref")
-}
-
 fn temporary(made: io::Result<TempDir>) -> Result<TempDir, Failure> {
     made.map_err(|error| {
         let what = format!("no temporary folder can be made: {error}");
         Failure::usage(what, "export TMPDIR=FOLDER that can be written")
     })
-}
-
-#[cfg(target_os = "linux")]
-fn is_memory(folder: &Path) -> bool {
-    // linux/magic.h
-    const TMPFS_MAGIC: u64 = 0x0102_1994;
-    rustix::fs::statfs(folder)
-        .is_ok_and(|found| u64::try_from(found.f_type).is_ok_and(|magic| magic == TMPFS_MAGIC))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_memory(_folder: &Path) -> bool {
-    false
 }
 
 const PREFIX: &str = "secretref-demo-";

@@ -2,7 +2,7 @@
 
 use super::{Agent, Ledger, Secret, SecretVersion};
 use crate::{
-    agent::OnRotate,
+    agent::{AgentSettings, OnRotate},
     clock::Timestamp,
     id::{AgentId, Digest, SecretId},
     name::{CredentialKey, EnvVar, EnvironmentName, FileName, ProviderAlias, SecretName, ToolName},
@@ -18,6 +18,8 @@ pub struct Desired {
     pub secrets: Vec<DesiredSecret>,
     /// Bindings without a value, in the order of tool and key.
     pub missing: Vec<Missing>,
+    /// What concerns the agent as a whole.
+    pub settings: AgentSettings,
 }
 
 /// One secret that an agent is owed.
@@ -122,7 +124,8 @@ impl Ledger {
                 }
             }
         }
-        Desired { secrets: secrets.into_values().collect(), missing }
+        let settings = agent.spec.settings();
+        Desired { secrets: secrets.into_values().collect(), missing, settings }
     }
 
     /// Whether a secret is part of what an agent is owed at a time.

@@ -3,7 +3,7 @@
 use super::{
     Draft, groups, literal,
     problems::{At, Problems},
-    scalar, tables,
+    process, scalar, tables,
     walk::{Fields, Node},
 };
 use crate::{
@@ -17,8 +17,6 @@ pub(super) const DISPLAY_NAME_BYTES_MAX: usize = 256;
 pub(super) const DESCRIPTION_BYTES_MAX: usize = 4096;
 pub(super) const RUNTIME_BYTES_MAX: usize = 64;
 pub(super) const TOOLS_MAX: usize = 256;
-pub(super) const ARGUMENTS_MAX: usize = 256;
-pub(super) const ARGUMENT_BYTES_MAX: usize = 4096;
 pub(super) const OWNER_BYTES_MAX: usize = 65;
 pub(super) const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 const ON_ROTATE_BYTES_MAX: usize = 1024;
@@ -56,16 +54,27 @@ fn agent(fields: &Fields<'_>, problems: &mut Problems) -> AgentSpec {
     let display_name = prose(fields, "name", DISPLAY_NAME_BYTES_MAX, problems);
     let runtime = prose(fields, "runtime", RUNTIME_BYTES_MAX, problems);
     let (profiles, tools) = tools(fields, problems);
-    AgentSpec {
+    let at = |key| fields.at(key);
+    let spec = AgentSpec {
         display_name,
         description: description(fields, problems),
         runtime,
         groups: groups::named(fields, problems),
         capabilities: capabilities(fields, problems),
-        command: fields.at("command").map(|node| command(&node, problems)).unwrap_or_default(),
+        command: at("command").map(|node| process::command(&node, problems)).unwrap_or_default(),
+        process: at("process").map(|node| process::spec(&node, problems)).unwrap_or_default(),
+        dotenv: at("dotenv").and_then(|node| scalar::name(&node, FileName::parse, problems)),
         profiles,
         tools,
+    };
+    if let Some(node) = at("dotenv")
+        && let Some(file) = &spec.dotenv
+        && spec.credentials().any(|(_, key, credential)| credential.file_name(key) == *file)
+    {
+        let problem = format!("the file {:?} is to hold a credential too", file.as_str());
+        problems.add(&node.at, problem, "give the dotenv file another name");
     }
+    spec
 }
 
 /// The description of an agent or a group.
@@ -129,33 +138,6 @@ pub(super) fn named_once<N: PartialEq>(
         names.push(name);
     }
     Some(names)
-}
-
-fn command(node: &Node<'_>, problems: &mut Problems) -> Vec<String> {
-    const FORM: &str = "a program and its arguments, each a text of its own";
-    let Some(items) = node.items(FORM, ARGUMENTS_MAX, problems) else {
-        return Vec::new();
-    };
-    if items.is_empty() {
-        problems.add(&node.at, "the command is empty", format!("write {FORM}, or remove the key"));
-    }
-    let mut command = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let Some(word) = scalar::prose(item, ARGUMENT_BYTES_MAX, problems) else {
-            continue;
-        };
-        if index == 0 && word.is_empty() {
-            problems.add(&item.at, "the program has no name", "write the program's path");
-        } else if literal::like_credential(word) {
-            problems.add(
-                &item.at,
-                "a credential stands in the command, where every process can read it",
-                "bind it to a tool as a `secretRef` and read it from its file",
-            );
-        }
-        command.push(word.to_owned());
-    }
-    command
 }
 
 fn profile(node: &Node<'_>, problems: &mut Problems) -> Option<AuthProfile> {

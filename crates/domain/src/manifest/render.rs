@@ -2,7 +2,7 @@
 //! nothing is left out, so that reading it again gives the same.
 
 use crate::{
-    agent::{AgentSpec, AuthProfile, Credential, OnFailure, ToolBinding},
+    agent::{AgentSpec, AuthProfile, Credential, GateSpec, OnFailure, ProcessSpec, ToolBinding},
     group::GroupSpec,
     name::ToolName,
     reference::{ProviderSpec, Reference, Source},
@@ -21,6 +21,8 @@ pub fn agent(spec: &AgentSpec) -> Value {
         groups,
         capabilities,
         command,
+        process,
+        dotenv,
         profiles,
         tools,
     } = spec;
@@ -31,7 +33,32 @@ pub fn agent(spec: &AgentSpec) -> Value {
     object.some("groups", (!groups.is_empty()).then(|| names(groups)));
     object.some("capabilities", capabilities.as_ref().map(|tools| names(tools)));
     object.some("command", (!command.is_empty()).then(|| command.clone()));
+    object.some("process", (*process != ProcessSpec::default()).then(|| program(process)));
+    object.some("dotenv", dotenv.as_ref().map(ToString::to_string));
     object.tools(profiles, tools);
+    object.into()
+}
+
+fn program(process: &ProcessSpec) -> Value {
+    let ProcessSpec { inherit, stop_timeout_ms, gate: passes, hand_over } = process;
+    let silent = ProcessSpec::default();
+    let mut object = Members::default();
+    object.some("inherit", (!inherit.is_empty()).then(|| names(inherit)));
+    let stop = (*stop_timeout_ms != silent.stop_timeout_ms).then(|| span(*stop_timeout_ms));
+    object.some("stopTimeout", stop);
+    object.some("gate", passes.as_ref().map(gate));
+    object.some("handOver", hand_over.then_some(true));
+    object.into()
+}
+
+fn gate(gate: &GateSpec) -> Value {
+    let GateSpec { alive_ms, http, command, timeout_ms } = gate;
+    let silent = GateSpec::default();
+    let mut object = Members::default();
+    object.some("alive", (*alive_ms != silent.alive_ms).then(|| span(*alive_ms)));
+    object.some("http", http.as_ref().map(ToString::to_string));
+    object.some("command", (!command.is_empty()).then(|| command.clone()));
+    object.some("timeout", (*timeout_ms != silent.timeout_ms).then(|| span(*timeout_ms)));
     object.into()
 }
 
@@ -142,6 +169,11 @@ fn duration(ms: i64) -> String {
     let unit = units.into_iter().find(|(length, _)| seconds % length == 0);
     let (length, unit) = unit.unwrap_or((1, "s"));
     format!("{}{unit}", seconds / length)
+}
+
+/// A short time, in seconds where it is a multiple of them.
+fn span(ms: i64) -> String {
+    if ms % 1000 == 0 { format!("{}s", ms / 1000) } else { format!("{ms}ms") }
 }
 
 fn names<N: ToString>(names: &[N]) -> Vec<String> {

@@ -161,10 +161,30 @@ pub(super) fn duration_ms(node: &Node<'_>, problems: &mut Problems) -> Option<i6
     ms
 }
 
+/// A span of time from `least` to `most` milliseconds.
+pub(super) fn span_ms(
+    node: &Node<'_>,
+    least: i64,
+    most: i64,
+    problems: &mut Problems,
+) -> Option<i64> {
+    let form = format!("a time such as \"500ms\", \"10s\" or \"2m\", from {least}ms to {most}ms");
+    let Some(given) = node.value.as_str() else {
+        node.wrong_type(&form, problems);
+        return None;
+    };
+    let ms = duration(given).filter(|ms| (least..=most).contains(ms));
+    if ms.is_none() {
+        problems.add(&node.at, "it is no time within its range", format!("write {form}"));
+    }
+    ms
+}
+
 fn duration(given: &str) -> Option<i64> {
     let unit_at = given.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = given.split_at(unit_at);
     let unit_ms = match unit {
+        "ms" => 1,
         "s" => 1000,
         "m" => 60 * 1000,
         "h" => 3600 * 1000,

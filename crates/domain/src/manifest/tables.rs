@@ -22,6 +22,8 @@ pub(super) const AGENT: Table = Table {
         "groups",
         "capabilities",
         "command",
+        "process",
+        "dotenv",
         "auth-profiles",
         "tool-bindings",
     ],
@@ -37,6 +39,8 @@ pub(super) const SINGLE_AGENT: Table = Table {
         "groups",
         "capabilities",
         "command",
+        "process",
+        "dotenv",
         "auth-profiles",
         "tool-bindings",
     ],
@@ -45,6 +49,12 @@ pub(super) const GROUP: Table = Table {
     of: "a group",
     keys: &["description", "capabilities", "auth-profiles", "tool-bindings"],
 };
+pub(super) const PROCESS: Table = Table {
+    of: "the `process` of an agent",
+    keys: &["inherit", "stopTimeout", "gate", "handOver"],
+};
+pub(super) const GATE: Table =
+    Table { of: "the `gate` of a process", keys: &["alive", "http", "command", "timeout"] };
 pub(super) const PROFILE: Table =
     Table { of: "an auth-profile", keys: &["required", "on-failure"] };
 pub(super) const BINDING: Table =
@@ -140,10 +150,12 @@ pub(super) const PROVIDER_SECRET: Table =
     Table { of: "a provider's own secret", keys: &["secretRef", "file"] };
 
 /// Every table but those of the providers' settings, to say where a misplaced key belongs.
-const PLACES: [&Table; 13] = [
+const PLACES: [&Table; 15] = [
     &FILE,
     &AGENT,
     &GROUP,
+    &PROCESS,
+    &GATE,
     &PROFILE,
     &BINDING,
     &CREDENTIAL,

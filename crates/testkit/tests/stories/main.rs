@@ -11,6 +11,7 @@ mod groups;
 mod kills;
 mod manifests;
 mod operator;
+mod process;
 mod race;
 mod restarts;
 mod revoked;

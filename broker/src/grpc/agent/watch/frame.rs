@@ -10,7 +10,7 @@ use secretref_domain::{
     version::Version,
 };
 use secretref_proto::{
-    convert::{field::to_time, manifest_digest},
+    convert::{field::to_time, manifest_digest, to_settings},
     v1,
 };
 
@@ -29,7 +29,8 @@ pub(super) fn parts(frame: Frame, nonce: i64, bytes_max: usize) -> Parts {
     let removed: Vec<_> = frame.removed.iter().map(removed).collect();
     let missing: Vec<_> = frame.missing.iter().map(missing).collect();
     let entries: Vec<_> = frame.secrets.into_iter().map(entry).collect();
-    let digest = manifest_digest(&entries);
+    let settings = to_settings(&frame.settings);
+    let digest = manifest_digest(&entries, settings.as_ref());
     let blank = || v1::Manifest { nonce, kind: kind.into(), ..v1::Manifest::default() };
     let (mut manifests, mut part, mut bytes) = (Vec::new(), blank(), 0);
     for entry in entries {
@@ -41,11 +42,12 @@ pub(super) fn parts(frame: Frame, nonce: i64, bytes_max: usize) -> Parts {
         bytes += size;
         part.entries.push(entry);
     }
-    let tail = v1::Manifest { removed, missing, ..v1::Manifest::default() };
+    let tail = v1::Manifest { removed, missing, settings, ..v1::Manifest::default() };
     if bytes + tail.encoded_len() > bytes_max && !part.entries.is_empty() {
         manifests.push(std::mem::replace(&mut part, blank()));
     }
     (part.last, part.removed, part.missing) = (true, tail.removed, tail.missing);
+    part.settings = tail.settings;
     part.manifest_digest = digest.to_vec();
     manifests.push(part);
     for (number, part) in (0..).zip(&mut manifests) {
@@ -97,6 +99,7 @@ fn missing(missing: &Missing) -> v1::MissingRef {
         secret_ref: missing.target.reference.to_string(),
         reason: missing.reason.clone(),
         required: missing.target.required,
+        fix: missing.fix.clone(),
     }
 }
 

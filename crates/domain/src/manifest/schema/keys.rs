@@ -3,8 +3,8 @@
 use super::{
     super::{
         agents::{
-            ARGUMENT_BYTES_MAX, ARGUMENTS_MAX, DESCRIPTION_BYTES_MAX, DISPLAY_NAME_BYTES_MAX,
-            ON_FAILURE, OWNER_BYTES_MAX, RUNTIME_BYTES_MAX, TEMPLATE_BYTES_MAX, TOOLS_MAX,
+            DESCRIPTION_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, ON_FAILURE, OWNER_BYTES_MAX,
+            RUNTIME_BYTES_MAX, TEMPLATE_BYTES_MAX, TOOLS_MAX,
         },
         providers::{
             CHANNEL_BYTES_MAX, ITEMS_MAX, OUTPUT_BYTES_MAX, SETTING_BYTES_MAX, TIMEOUT_MS_MAX,
@@ -18,7 +18,7 @@ use super::{
     object,
 };
 use crate::{
-    agent::SIGNALS,
+    agent::{COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, INHERIT_MAX, SIGNALS},
     limit::{GROUPS_OF_AGENT_MAX, SERVICE_BYTES_MAX},
     manifest::tables,
     name::{
@@ -117,8 +117,29 @@ fn of_agent(key: &str) -> Option<Value> {
             "Tools that it may use; absent: exactly its bound tools.",
             names(ToolName::GRAMMAR, TOOLS_MAX),
         ),
+        "process" => ("How a sidecar runs the program.", object(&tables::PROCESS, &[])),
+        "dotenv" => (
+            "File of the secrets folder with a line for each environment variable.",
+            name(FileName::GRAMMAR),
+        ),
+        "inherit" => (
+            "Variables of the sidecar's own environment that it inherits, besides the usual ones.",
+            names(EnvVar::GRAMMAR, INHERIT_MAX),
+        ),
+        "stopTimeout" => ("How long it has to end after SIGTERM; default 10s.", span()),
+        "gate" => (
+            "What it has to pass before its credentials count as applied.",
+            object(&tables::GATE, &[]),
+        ),
+        "handOver" => ("Whether the next one is started before the last is stopped.", flag()),
+        "alive" => ("How long it has to live.", span()),
+        "http" => (
+            "Address of its own host that has to answer with a status of 2xx.",
+            pattern("^http://"),
+        ),
+        "timeout" => ("How long all of it may take; default 30s.", span()),
         "command" => {
-            let mut command = list(prose(ARGUMENT_BYTES_MAX), ARGUMENTS_MAX);
+            let mut command = list(prose(COMMAND_WORD_BYTES_MAX), COMMAND_WORDS_MAX);
             command["minItems"] = 1.into();
             ("What `run` starts when no command is given.", command)
         }
@@ -214,6 +235,11 @@ fn of_provider(key: &str) -> Option<Value> {
         _ => return None,
     };
     Some(described(words, form))
+}
+
+/// A short time.
+fn span() -> Value {
+    pattern("^[0-9]+(ms|s|m|h|d)$")
 }
 
 /// A date, or a time with its zone; the schema sees that it begins with a date.

@@ -16,6 +16,14 @@ fn every_key_is_taken() {
     assert_eq!(spec.runtime, "container");
     assert_eq!(spec.capabilities, Some(vec![name("stripe"), name("slack"), name("ledger")]));
     assert_eq!(spec.command, ["/usr/bin/payer", "--verbose", ""]);
+    let process = &spec.process;
+    assert_eq!((process.stop_timeout_ms, process.hand_over), (500, true));
+    assert_eq!(process.inherit, [name("HTTPS_PROXY")]);
+    let gate = process.gate.as_ref().unwrap();
+    assert_eq!((gate.alive_ms, gate.timeout_ms), (2000, 60_000));
+    assert_eq!(gate.http.as_ref().unwrap().path(), "/healthz");
+    assert_eq!(gate.command, ["/usr/bin/payer-check", "--now"]);
+    assert_eq!(spec.dotenv, Some(name("payer.env")));
     assert_eq!(spec.profiles["stripe"].required, Some(false));
     assert_eq!(spec.profiles["stripe"].on_failure, OnFailure::DenyAndAlert);
     assert_eq!(spec.tools["stripe"].required, Some(false));
@@ -134,6 +142,43 @@ fn modes_durations_owners_and_hooks_have_their_ranges() {
     for hook in ["", "reboot", "signal:KILL", "signal:", "exec:reload", "exec:"] {
         assert!(!takes("onRotate", hook), "{hook}");
     }
+}
+
+#[test]
+fn how_a_program_is_run_has_its_ranges() {
+    let process = |inner: &str| one(&agent(&format!("\"process\": {{{inner}}}")));
+    let gate = |inner: &str| process(&format!("\"gate\": {{{inner}}}"));
+    assert!(process("").is_ok());
+    assert_eq!(process("").unwrap().agents["a"].process.stop_timeout_ms, 10_000);
+    for (given, ms) in [("0s", 0), ("1500ms", 1500), ("10m", 600_000)] {
+        let taken = process(&format!("\"stopTimeout\": \"{given}\"")).unwrap();
+        assert_eq!(taken.agents["a"].process.stop_timeout_ms, ms);
+    }
+    for refused in [
+        "\"stopTimeout\": \"11m\"",
+        "\"stopTimeout\": 10",
+        "\"inherit\": [\"SECRETREF_KEY\"]",
+        "\"inherit\": [\"A\", \"A\"]",
+        "\"inherit\": [\"a-b\"]",
+        "\"handover\": true",
+    ] {
+        assert!(process(refused).is_err(), "{refused}");
+    }
+    assert!(gate("\"alive\": \"2s\"").is_ok());
+    for refused in [
+        "",
+        "\"timeout\": \"5s\"",
+        "\"alive\": \"30s\"",
+        "\"alive\": \"1s\", \"timeout\": \"0s\"",
+        "\"http\": \"http://10.0.0.1/\"",
+        "\"command\": [\"check\"]",
+        "\"command\": []",
+    ] {
+        assert!(gate(refused).is_err(), "{refused}");
+    }
+    let clash = credential("\"file\": \"all\"");
+    let with = clash.replacen("\"tool-bindings\"", "\"dotenv\": \"all\", \"tool-bindings\"", 1);
+    assert!(one(&clash).is_ok() && with != clash && one(&with).is_err());
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod limit;
 mod options;
 mod push;
 mod rates;
+mod run;
 mod servers;
 mod table;
 mod usage;
@@ -32,6 +33,7 @@ use table::{LIMIT, Table};
 async fn main() -> Result<()> {
     match Task::parse(std::env::args().skip(1))? {
         Task::Help => Ok(writeln!(io::stdout(), "{HELP}")?),
+        Task::Moment => run::say_moment(),
         Task::Limit(options) => limit::serve(options).await,
         Task::Measure(options) => measure(&options).await,
     }
@@ -69,6 +71,10 @@ async fn measure(options: &Options) -> Result<()> {
     }
     if options.only.contains(&Section::Rates) {
         tables.push(rates::measure(&mut contestants).await?);
+        tables.last().map_or(Ok(()), print)?;
+    }
+    if options.only.contains(&Section::Run) {
+        tables.push(run::measure(&contestants, options.rounds).await?);
         tables.last().map_or(Ok(()), print)?;
     }
     if options.json {

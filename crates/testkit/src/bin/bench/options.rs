@@ -9,6 +9,8 @@ pub(crate) enum Task {
     Measure(Options),
     /// Be the limit: a server in a process of its own.
     Limit(LimitOptions),
+    /// Be a program that says when it was started.
+    Moment,
     /// Print how to use it.
     Help,
 }
@@ -36,6 +38,8 @@ pub(crate) enum Section {
     Agents,
     /// Reads and puts per second.
     Rates,
+    /// Start of a program under `secretref run`.
+    Run,
 }
 
 /// What the limit is started with.
@@ -62,6 +66,7 @@ impl Task {
                     let (database_url, folder) = (value()?, value()?.into());
                     return Ok(Self::Limit(LimitOptions { database_url, folder }));
                 }
+                "moment" => return Ok(Self::Moment),
                 "--sidecars" => options.sidecars = counts(&value()?)?,
                 "--rounds" => options.rounds = number(&value()?, ROUNDS_MIN, ROUNDS_MAX)?,
                 "--only" => options.only = sections(&value()?)?,
@@ -100,14 +105,15 @@ bench: what a push costs, beside a bare tonic fan-out as the limit
 
   --sidecars 1,100,1000   how many sidecars, one table for each; 5000 at most
   --rounds 15             rounds of each figure that count; 5 to 1000
-  --only a,b              of: idle, instances, agents, rates
+  --only a,b              of: idle, instances, agents, rates, run
   --json                  print JSON in place of tables";
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("idle", Section::Idle),
     ("instances", Section::Instances),
     ("agents", Section::Agents),
     ("rates", Section::Rates),
+    ("run", Section::Run),
 ];
 const SIDECARS_MAX: usize = 5000;
 const ROUNDS_MIN: usize = 5;

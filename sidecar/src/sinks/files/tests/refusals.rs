@@ -149,7 +149,7 @@ fn a_set_is_bounded_and_names_are_there_once() {
     let many =
         |count| FileSet { files: (0..count).map(|at| entry(&at.to_string(), "x")).collect() };
     let error = sink.apply(&many(FILES_MAX + 1)).unwrap_err();
-    assert!(error.to_string().contains("257 files; it may have 256"), "{error}");
+    assert!(error.to_string().contains("258 files; it may have 257"), "{error}");
     let error = sink.apply(&set(&[("a", "1"), ("b", "2"), ("a", "3")])).unwrap_err();
     assert!(matches!(&error, FileSinkError::Twice { file } if file.as_str() == "a"), "{error}");
     assert_eq!(names(dir.path()), ["..lock"]);

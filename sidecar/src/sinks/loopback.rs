@@ -1,0 +1,56 @@
+//! Asking a service of the own host over plain HTTP, and looking at nothing but the status.
+
+use secretref_domain::loopback::LoopbackUrl;
+use std::{io, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// Sends one request without a body and gives the status of its answer. Redirects are not
+/// followed.
+///
+/// # Errors
+/// Where nobody answers within [`ANSWER_MAX`], or not in HTTP.
+pub async fn ask(method: &str, url: &LoopbackUrl) -> io::Result<u16> {
+    match timeout(ANSWER_MAX, exchange(method, url)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+async fn exchange(method: &str, url: &LoopbackUrl) -> io::Result<u16> {
+    let mut stream = TcpStream::connect(url.address()).await?;
+    let request = format!(
+        "{method} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: secretref-sidecar\r\n\
+         Content-Length: 0\r\nConnection: close\r\n\r\n",
+        url.path(),
+        url.address()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::with_capacity(STATUS_BYTES_MAX);
+    while !answer.contains(&b'\n') && answer.len() < STATUS_BYTES_MAX {
+        if stream.read_buf(&mut answer).await? == 0 {
+            break;
+        }
+    }
+    status(&answer).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// `HTTP/1.1 200 OK` → 200.
+fn status(answer: &[u8]) -> Option<u16> {
+    let line = answer.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    let (version, rest) = line.split_once(' ')?;
+    let code = rest.split(' ').next()?.trim_end();
+    let known = version.starts_with("HTTP/1.") && code.len() == 3;
+    code.parse().ok().filter(|_| known)
+}
+
+/// Longest wait for the start of an answer.
+pub const ANSWER_MAX: Duration = Duration::from_secs(5);
+const STATUS_BYTES_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests;
