@@ -149,8 +149,8 @@ fn answer(bytes: &[u8]) {
         ..
     }) = v1::WatchResponse::decode(bytes)
     {
-        let digest = manifest_digest(&manifest.entries);
-        assert_eq!(digest, manifest_digest(&manifest.entries));
+        let digest = manifest_digest(&manifest.entries, manifest.settings.as_ref());
+        assert_eq!(digest, manifest_digest(&manifest.entries, manifest.settings.as_ref()));
     }
 }
 
