@@ -1,5 +1,9 @@
 //! What an agent is and which credentials its tools are bound to.
 
+mod on_rotate;
+
+pub use on_rotate::OnRotate;
+
 use crate::{
     clock::Timestamp,
     name::{CredentialKey, EnvVar, FileName, SecretName, ToolName},
@@ -76,59 +80,6 @@ pub struct Credential {
     pub stale_max_ms: Option<i64>,
     /// From when on it should no longer be used.
     pub deprecation_date: Option<Timestamp>,
-}
-
-/// What happens to the agent when a value changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum OnRotate {
-    /// It is restarted.
-    Restart,
-    /// It gets this signal, such as `HUP`.
-    Signal(String),
-    /// This program is run, where the sidecar allows it.
-    Exec(String),
-    /// Nothing.
-    None,
-}
-
-const SIGNALS: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "WINCH"];
-
-impl TryFrom<String> for OnRotate {
-    type Error = String;
-    fn try_from(given: String) -> Result<Self, String> {
-        match given.as_str() {
-            "restart" => return Ok(Self::Restart),
-            "none" => return Ok(Self::None),
-            _ => {}
-        }
-        if let Some(signal) = given.strip_prefix("signal:")
-            && SIGNALS.contains(&signal)
-        {
-            return Ok(Self::Signal(signal.to_owned()));
-        }
-        if let Some(program) = given.strip_prefix("exec:")
-            && program.starts_with('/')
-        {
-            return Ok(Self::Exec(program.to_owned()));
-        }
-        Err(format!(
-            "{given:?} is none of `restart`, `none`, `signal:NAME` (one of {}) and \
-             `exec:/absolute/program`",
-            SIGNALS.join(", ")
-        ))
-    }
-}
-
-impl From<OnRotate> for String {
-    fn from(given: OnRotate) -> Self {
-        match given {
-            OnRotate::Restart => "restart".into(),
-            OnRotate::Signal(signal) => format!("signal:{signal}"),
-            OnRotate::Exec(program) => format!("exec:{program}"),
-            OnRotate::None => "none".into(),
-        }
-    }
 }
 
 impl Credential {

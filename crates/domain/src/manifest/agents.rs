@@ -20,7 +20,7 @@ const TOOLS_MAX: usize = 256;
 const ARGUMENTS_MAX: usize = 256;
 const ARGUMENT_BYTES_MAX: usize = 4096;
 const OWNER_BYTES_MAX: usize = 65;
-const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
+const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 const ON_ROTATE_BYTES_MAX: usize = 1024;
 const ON_FAILURE: [(&str, OnFailure); 2] =
     [("deny-and-log", OnFailure::DenyAndLog), ("deny-and-alert", OnFailure::DenyAndAlert)];
@@ -228,7 +228,8 @@ fn on_rotate(node: &Node<'_>, problems: &mut Problems) -> Option<OnRotate> {
         problems.add(
             &node.at,
             "it is nothing that can be done to an agent",
-            "write `restart`, `none`, `signal:HUP` (or INT, TERM, USR1, USR2, QUIT, WINCH) or \
+            "write `restart`, `none`, `signal:HUP` (or INT, TERM, USR1, USR2, QUIT, WINCH), \
+             `signal:HUP@/absolute/pid-file`, `http://127.0.0.1:PORT/path` or \
              `exec:/absolute/program`",
         );
     }
