@@ -1,6 +1,7 @@
 //! The only place that wires things together: state, sink, health, link.
 
 mod keeper;
+mod outlets;
 mod place;
 
 use crate::{
@@ -12,11 +13,17 @@ use crate::{
         enrol::{self, EnrolError},
         orders::orders,
     },
-    sinks::files::{FileSinkConfig, FileSinkError},
+    sinks::{
+        files::{FileSinkConfig, FileSinkError},
+        hooks::{Hooks, Permits, Roster},
+        socket::{self, Bound, Shelf, SocketError},
+    },
     state::{Identity, State, StateError},
     status::Status,
+    witness::Witness,
 };
 use keeper::Keeper;
+use outlets::Outlets;
 use place::Place;
 use secretref_domain::{
     clock::{Clock, Timestamp},
@@ -37,6 +44,9 @@ pub enum AppError {
     /// The secrets folder cannot be used.
     #[error(transparent)]
     Sink(#[from] FileSinkError),
+    /// The socket cannot be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The lease's record cannot be used.
     #[error(transparent)]
     Lease(#[from] LeaseFileError),
@@ -161,6 +171,8 @@ pub async fn run_watched(
         let serving = health::serve(listener, status.subscribe(), stop.clone());
         tokio::spawn(serving);
     }
+    let outlets = outlets(&config);
+    let serving = open_socket(&config, &outlets, &status, &clock, &stop)?;
     let mut waiting = WaitTimeout::new(config.wait_timeout, status.subscribe());
     let identity = tokio::select! {
         identity = identity(&config, known, &state, &clock) => identity?,
@@ -170,8 +182,12 @@ pub async fn run_watched(
     check_agent(&config, Some(&identity))?;
     status.send_modify(|status| status.instance = Some(identity.instance));
     let instance = InstanceId(identity.instance);
+    let place = place.of(identity.agent.clone());
+    let hooks = hooks(&config, identity.agent.clone(), &state, &clock, &outlets);
+    let _hooks = AbortOnDropHandle::new(tokio::spawn(hooks.run(stop.clone())));
     let (orders, desk) = orders();
-    let keeper = Keeper::new(desk, clock.clone(), status.clone(), place, instance, inherited);
+    let keeper =
+        Keeper::new(desk, clock.clone(), status.clone(), place, outlets, instance, inherited);
     let link = Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
     // Whoever drops this future kills the sidecar: the files stay, and so does their record.
     let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
@@ -182,8 +198,57 @@ pub async fn run_watched(
     };
     // The link is gone and with it the last who gives orders: the keeper wipes and ends.
     let wiped = keeper.await??;
+    stop.cancel();
+    if let Some(serving) = serving {
+        serving.await?;
+    }
     outcome?;
     if wiped { Ok(()) } else { Err(AppError::NotWiped) }
+}
+
+/// Who learns of a set once it is in place.
+fn outlets(config: &RunConfig) -> Outlets {
+    Outlets {
+        witness: Witness::default(),
+        shelf: watch::Sender::new(Arc::new(Shelf::default())),
+        roster: watch::Sender::new(Arc::new(Roster::default())),
+        socket: config.socket.clone(),
+        files: !config.no_files,
+    }
+}
+
+/// Serves the socket, where one is asked for.
+fn open_socket(
+    config: &RunConfig,
+    outlets: &Outlets,
+    status: &watch::Sender<Status>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> Result<Option<AbortOnDropHandle<()>>, AppError> {
+    let Some(path) = &config.socket else { return Ok(None) };
+    let bound = Bound::bind(path, config.group)?;
+    tracing::info!(socket = %path.display(), "serving");
+    let desk = socket::Desk {
+        shelf: outlets.shelf.subscribe(),
+        status: status.subscribe(),
+        witness: outlets.witness.clone(),
+        clock: Arc::clone(clock),
+        group: config.group,
+    };
+    let serving = socket::serve(bound, desk, stop.clone());
+    Ok(Some(AbortOnDropHandle::new(tokio::spawn(serving))))
+}
+
+fn hooks(
+    config: &RunConfig,
+    agent: AgentName,
+    state: &Arc<State>,
+    clock: &Arc<dyn Clock>,
+    outlets: &Outlets,
+) -> Hooks {
+    let permits = Permits { allow_exec: config.allow_exec.clone(), group: config.group };
+    let (witness, roster) = (outlets.witness.clone(), outlets.roster.subscribe());
+    Hooks::new(agent, permits, Arc::clone(state), Arc::clone(clock), witness, roster)
 }
 
 /// Opens the secrets folder. What an earlier run left there stays only where its record says so.
@@ -198,8 +263,8 @@ async fn open_place(
         group: config.group,
         mode: None,
     };
-    let state_dir = config.state_dir.clone();
-    spawn_blocking(move || Place::open(sink, &state_dir, instance, now)).await?
+    let (state_dir, files) = (config.state_dir.clone(), !config.no_files);
+    spawn_blocking(move || Place::open(sink, files, &state_dir, instance, now)).await?
 }
 
 /// Who this sidecar is; where it is nobody, it joins, and waits for the broker as long as it

@@ -48,6 +48,12 @@ pub struct RunConfig {
     pub state_dir: PathBuf,
     /// The folder of the agent's files.
     pub secrets_dir: PathBuf,
+    /// Makes no files: the agent lives from the socket alone.
+    pub no_files: bool,
+    /// Where the socket is, where there is to be one.
+    pub socket: Option<PathBuf>,
+    /// Programs that a manifest may have started here.
+    pub allow_exec: Vec<PathBuf>,
     /// Takes a secrets folder that is not in memory.
     pub allow_disk: bool,
     /// Group that the agent and the sidecar share.

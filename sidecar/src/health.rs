@@ -101,14 +101,8 @@ fn respond(head: Option<&[u8]>, status: &Status) -> String {
 }
 
 fn body(status: &Status) -> String {
-    let word = match status {
-        status if status.is_ready() => "ready",
-        Status { revoked: true, .. } => "revoked",
-        Status { complete: false, .. } => "waiting",
-        _ => "lapsed",
-    };
     let body = serde_json::json!({
-        "status": word,
+        "status": status.word(),
         "connected": status.connected,
         "revision": status.revision,
         "applied": status.applied.len(),

@@ -1,3 +1,6 @@
 //! Where values go: the only code of the sidecar that puts a secret within the agent's reach.
 
 pub mod files;
+pub mod hooks;
+pub mod socket;
+pub mod templates;

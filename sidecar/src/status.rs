@@ -33,4 +33,15 @@ impl Status {
     pub fn is_ready(&self) -> bool {
         self.complete && !self.lapsed && !self.revoked
     }
+
+    /// How it is in one word: `ready`, `revoked`, `waiting` or `lapsed`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            status if status.is_ready() => "ready",
+            Self { revoked: true, .. } => "revoked",
+            Self { complete: false, .. } => "waiting",
+            _ => "lapsed",
+        }
+    }
 }

@@ -10,7 +10,10 @@
 //! While a set is being put in place, newer ones are folded; the next to be put in place is the
 //! newest. So a slow disk delays, and never queues.
 
-use super::place::{self, Outcome, Place};
+use super::{
+    outlets::Outlets,
+    place::{self, Outcome, Place},
+};
 use crate::{
     fold::{Folded, Offer, Refusal, fold},
     lease::{Lease, record::LeaseRecord},
@@ -18,6 +21,7 @@ use crate::{
         orders::{Desk, Order},
         report::{applied, failed, wiped},
     },
+    sinks::hooks::effect,
     snapshot::Snapshot,
     status::Status,
 };
@@ -53,6 +57,7 @@ pub(super) struct Keeper {
     lease: Lease,
     /// Until when files of an earlier run may stay, while nothing newer is in place.
     inherited: Option<Timestamp>,
+    outlets: Outlets,
     /// At home here, but for while a job has it.
     place: Option<Place>,
     recorded: Option<Timestamp>,
@@ -93,6 +98,7 @@ impl Keeper {
         clock: Arc<dyn Clock>,
         status: watch::Sender<Status>,
         place: Place,
+        outlets: Outlets,
         instance: InstanceId,
         inherited: Option<Timestamp>,
     ) -> Self {
@@ -105,6 +111,7 @@ impl Keeper {
             held: Arc::new(Snapshot::default()),
             lease,
             inherited,
+            outlets,
             recorded: place.recorded(),
             place: Some(place),
             job: None,
@@ -141,6 +148,7 @@ impl Keeper {
                     None => return self.end().await,
                 },
                 () = sleep(lapse), if self.holds_anything() => self.lapse(),
+                names = self.outlets.news() => self.tell_of(&names),
                 () = at(retry_at) => { self.retry_at = None; self.dirty = true; }
                 () = at(prune_at), if self.place.is_some() => self.prune(),
             }
@@ -183,6 +191,7 @@ impl Keeper {
     fn hold(&mut self, snapshot: Snapshot) {
         self.lease.hold(snapshot.terms());
         self.held = Arc::new(snapshot);
+        self.outlets.withdraw(&self.held);
         self.desk.held.send_replace(Arc::clone(&self.held));
         self.dirty = true;
         self.retry_at = None;
@@ -223,6 +232,7 @@ impl Keeper {
         let held = self.held.without_values(&lapsed);
         self.lease.hold(held.terms());
         self.held = Arc::new(held);
+        self.outlets.withdraw(&self.held);
         self.desk.held.send_replace(Arc::clone(&self.held));
         self.dirty = true;
     }
@@ -271,12 +281,17 @@ impl Keeper {
 
     fn placed(&mut self, snapshot: &Snapshot, outcome: Outcome) {
         let now = self.clock.now();
-        let Outcome { applied: there, failed: failing, trouble, .. } = outcome;
+        let Outcome { applied: there, placed, failed: failing, trouble, .. } = outcome;
+        // First: what was known of the versions before is not known of these.
+        self.outlets.placed(snapshot, &placed, &self.missing);
+        let mut answered = BTreeSet::new();
         for waiting in std::mem::take(&mut self.serving) {
-            let results = results(snapshot, &waiting, &failing, now);
+            answered.extend(waiting.changed.iter().map(|(name, _)| name.clone()));
+            let mut results = results(snapshot, &waiting, &failing, now);
+            self.outlets.amend(&mut results);
             drop(waiting.reply.send(results));
         }
-        self.tell_news(snapshot, &failing, now);
+        self.tell_news(snapshot, &failing, &answered, now);
         for (name, why) in failing.iter().filter(|(name, _)| !self.failed.contains_key(*name)) {
             tracing::error!(secret = %name, %why, "not in place; what was there before stays");
         }
@@ -312,11 +327,22 @@ impl Keeper {
         });
     }
 
-    /// What failed before and is in place now, and what lapsed, nobody waits for.
+    /// More is known of these than that they are in place.
+    fn tell_of(&self, names: &BTreeSet<SecretName>) {
+        let now = self.clock.now();
+        let there = self.status.borrow().applied.clone();
+        let results = names.iter().filter(|name| !self.failed.contains_key(*name));
+        let results = results.filter_map(|name| Some(applied(name, *there.get(name)?, now)));
+        self.tell(results.collect());
+    }
+
+    /// What failed before and is in place now, what fails because of another, and what lapsed,
+    /// nobody waits for.
     fn tell_news(
         &self,
         snapshot: &Snapshot,
         failing: &BTreeMap<SecretName, String>,
+        answered: &BTreeSet<SecretName>,
         now: Timestamp,
     ) {
         let recovered = self.failed.keys().filter(|name| !failing.contains_key(*name));
@@ -329,7 +355,17 @@ impl Keeper {
             held.value.is_none() && before.contains_key(*name) && !failing.contains_key(*name)
         });
         let lapsed = lapsed.map(|(name, held)| wiped(name, held.version, now));
-        let news: Results = recovered.chain(lapsed).collect();
+        let fails = failing.iter().filter(|(name, why)| {
+            !answered.contains(*name) && self.failed.get(*name) != Some(why)
+        });
+        let fails = fails.filter_map(|(name, why)| {
+            Some(failed(name, snapshot.entry(name)?.version, why, now))
+        });
+        self.tell(recovered.chain(lapsed).chain(fails).collect());
+    }
+
+    fn tell(&self, mut news: Results) {
+        self.outlets.amend(&mut news);
         if !news.is_empty() && self.desk.news.try_send(news).is_err() {
             tracing::debug!("nobody is connected who could be told what changed");
         }
@@ -402,11 +438,12 @@ fn results(
 }
 
 /// Whoever relies on a hook has to know that there is none here: this sidecar starts no program,
-/// so it has none to signal or to start again.
+/// so it has none to signal or to start again. Hooks that it calls by itself are not meant.
 fn tell_hooks(snapshot: &Snapshot, name: &SecretName) {
     let targets = snapshot.entry(name).map(|held| Arc::clone(&held.targets)).unwrap_or_default();
     for target in targets.iter() {
         let hook = target.on_rotate.as_deref().filter(|hook| *hook != "none");
+        let hook = hook.filter(|hook| effect::callable(Some(hook)).is_none());
         if let Some(on_rotate) = hook {
             let file = &target.file;
             tracing::info!(secret = %name, %file, on_rotate, "no program to tell of the change");

@@ -35,6 +35,9 @@ struct Given {
     token: Option<TokenSource>,
     state_dir: Option<PathBuf>,
     secrets_dir: Option<PathBuf>,
+    no_files: bool,
+    socket: Option<PathBuf>,
+    allow_exec: Vec<PathBuf>,
     allow_disk: bool,
     group: Option<u32>,
     health_listen: Option<std::net::SocketAddr>,
@@ -52,7 +55,7 @@ fn service(parser: &mut lexopt::Parser, command: &str) -> Result<Command, UsageE
             Word::Option(name) if name == "help" || name == "h" => return Ok(Command::Help),
             Word::Option(name) => name,
         };
-        if seen.contains(&name) {
+        if seen.contains(&name) && !REPEATABLE.contains(&name.as_str()) {
             return Err(usage(format!("--{name} is given twice"), "name it once"));
         }
         if command == "enroll" && RUN_ONLY.contains(&name.as_str()) {
@@ -71,8 +74,19 @@ fn service(parser: &mut lexopt::Parser, command: &str) -> Result<Command, UsageE
         let token = given.token.ok_or_else(|| need("token-file", "FILE, or - for stdin"))?;
         return Ok(Command::Enroll(EnrollConfig { broker, token, state_dir, log: given.log }));
     }
+    if given.no_files && given.socket.is_none() {
+        let what = "--no-files leaves the agent no way to its secrets";
+        return Err(usage(what, "add --socket PATH, or take --no-files off"));
+    }
+    if given.no_files && (given.secrets_dir.is_some() || given.allow_disk) {
+        let what = "--no-files makes no files, so --secrets-dir and --allow-disk mean nothing";
+        return Err(usage(what, "keep one of the two"));
+    }
     Ok(Command::Run(RunConfig {
         broker,
+        no_files: given.no_files,
+        socket: given.socket,
+        allow_exec: given.allow_exec,
         token: given.token,
         state_dir,
         secrets_dir: given.secrets_dir.unwrap_or_else(|| SECRETS_DIR_DEFAULT.into()),
@@ -103,6 +117,9 @@ impl Given {
             "token" => return Err(token_argument()),
             "state-dir" => self.state_dir = Some(path(parser, name)?),
             "secrets-dir" => self.secrets_dir = Some(path(parser, name)?),
+            "no-files" => self.no_files = true,
+            "socket" => self.socket = Some(path(parser, name)?),
+            "allow-exec" => self.allow_exec.push(program(parser, name)?),
             "allow-disk" => self.allow_disk = true,
             "group" => self.group = Some(group(&text(parser, name)?)?),
             "health-listen" => self.health_listen = Some(address(parser, name)?),
@@ -181,6 +198,16 @@ fn text(parser: &mut lexopt::Parser, name: &str) -> Result<String, UsageError> {
 fn path(parser: &mut lexopt::Parser, name: &str) -> Result<PathBuf, UsageError> {
     let value = parser.value().map_err(|_| missing(name))?;
     if value.is_empty() { Err(missing(name)) } else { Ok(value.into()) }
+}
+
+/// A program by its absolute path, as a manifest has to write it too.
+fn program(parser: &mut lexopt::Parser, name: &str) -> Result<PathBuf, UsageError> {
+    let path = path(parser, name)?;
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let what = format!("--{name} {} is not an absolute path", path.display());
+    Err(usage(what, format!("give --{name} /usr/local/bin/reload")))
 }
 
 fn broker(given: &str) -> Result<String, UsageError> {
@@ -300,6 +327,17 @@ fn usage(what: impl Into<String>, fix: impl Into<String>) -> UsageError {
 }
 
 const HELP_FIX: &str = "secretref-sidecar --help";
-const RUN_ONLY: [&str; 6] =
-    ["secrets-dir", "allow-disk", "group", "health-listen", "agent", "wait-timeout"];
+const RUN_ONLY: [&str; 9] = [
+    "secrets-dir",
+    "no-files",
+    "socket",
+    "allow-exec",
+    "allow-disk",
+    "group",
+    "health-listen",
+    "agent",
+    "wait-timeout",
+];
+/// Options that add to what was given before.
+const REPEATABLE: [&str; 1] = ["allow-exec"];
 const GROUPS_BYTES_MAX: u64 = 4 * 1024 * 1024;

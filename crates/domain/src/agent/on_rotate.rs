@@ -31,7 +31,6 @@ pub enum OnRotate {
     None,
 }
 
-
 const SIGNALS: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "WINCH"];
 
 impl TryFrom<String> for OnRotate {
