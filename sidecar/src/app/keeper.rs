@@ -355,12 +355,11 @@ impl Keeper {
             held.value.is_none() && before.contains_key(*name) && !failing.contains_key(*name)
         });
         let lapsed = lapsed.map(|(name, held)| wiped(name, held.version, now));
-        let fails = failing.iter().filter(|(name, why)| {
-            !answered.contains(*name) && self.failed.get(*name) != Some(why)
-        });
-        let fails = fails.filter_map(|(name, why)| {
-            Some(failed(name, snapshot.entry(name)?.version, why, now))
-        });
+        let fails = failing
+            .iter()
+            .filter(|(name, why)| !answered.contains(*name) && self.failed.get(*name) != Some(why));
+        let fails = fails
+            .filter_map(|(name, why)| Some(failed(name, snapshot.entry(name)?.version, why, now)));
         self.tell(recovered.chain(lapsed).chain(fails).collect());
     }
 

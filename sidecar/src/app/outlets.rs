@@ -52,9 +52,8 @@ impl Outlets {
 
     /// Takes away at once what the set no longer has a value of; files follow as they can.
     pub(super) fn withdraw(&self, snapshot: &Snapshot) {
-        let here = |item: &Item| {
-            snapshot.entry(&item.secret).is_some_and(|held| held.value.is_some())
-        };
+        let here =
+            |item: &Item| snapshot.entry(&item.secret).is_some_and(|held| held.value.is_some());
         self.shelf.send_if_modified(|shelf| {
             if shelf.items.values().all(|item| item.value.is_none() || here(item)) {
                 return false;

@@ -213,9 +213,9 @@ impl Hooks {
         owed.retain(|hook, files| {
             self.failing.get(hook).is_none_or(|failing| {
                 failing.again <= now
-                    || files.iter().any(|file| {
-                        failing.files.get(&file.file) != Some(&file.fingerprint)
-                    })
+                    || files
+                        .iter()
+                        .any(|file| failing.files.get(&file.file) != Some(&file.fingerprint))
             })
         });
         owed

@@ -43,8 +43,7 @@ fn a_failed_hook_is_a_failure_and_what_failed_already_stays_as_it_is() {
     assert_eq!((result.state(), result.evidence()), (ResultState::Failed, Evidence::Unspecified));
     assert_eq!(result.detail.len(), 256);
     witness.hook(&name(), version(1), Some(HookWord::Reloaded(AT)));
-    let mut wiped =
-        SecretResult { name: "stripe".into(), version: 1, ..SecretResult::default() };
+    let mut wiped = SecretResult { name: "stripe".into(), version: 1, ..SecretResult::default() };
     wiped.set_state(ResultState::Wiped);
     witness.amend(&mut wiped);
     assert_eq!(wiped.evidence(), Evidence::Unspecified);

@@ -23,8 +23,7 @@ pub(super) async fn post(
     let failed = |error: hyper::Error| format!("no answer: {error}");
     let mut builder = http1::Builder::new();
     builder.max_buf_size(ANSWER_BYTES_MAX).max_headers(ANSWER_FIELDS_MAX);
-    let (mut sender, connection) =
-        builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let request = Request::post(path)
         .header(header::HOST, address.to_string())
@@ -57,9 +56,7 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn body(agent: &AgentName, files: &[HookedFile]) -> String {
-    let one = |file: &HookedFile| {
-        serde_json::json!({ "name": file.file.as_str(), "version": file.version.get() })
-    };
+    let one = |file: &HookedFile| serde_json::json!({ "name": file.file.as_str(), "version": file.version.get() });
     let secrets: Vec<_> = files.iter().map(one).collect();
     serde_json::json!({ "agent": agent.as_str(), "secrets": secrets }).to_string()
 }

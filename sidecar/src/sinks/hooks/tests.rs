@@ -1,5 +1,8 @@
 use super::{HookedFile, Hooks, Permits, Roster};
-use crate::{state::State, witness::Witness};
+use crate::{
+    state::{State, StateError},
+    witness::Witness,
+};
 use secretref_domain::{
     agent::OnRotate,
     clock::{Clock, Timestamp},
@@ -44,7 +47,13 @@ impl Home {
     }
 
     fn run(&self) -> Run {
-        let state = Arc::new(State::open(self.0.path()).unwrap());
+        // A write of the run before may just be ending.
+        let state = Arc::new(loop {
+            match State::open(self.0.path()) {
+                Err(StateError::Locked { .. }) => std::thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        });
         let (roster, seen) = watch::channel(Arc::new(Roster::default()));
         let witness = Witness::default();
         let agent = AgentName::parse("payer").unwrap();
@@ -75,8 +84,7 @@ impl Run {
     }
 
     fn known(&self, version: i64) -> (ResultState, Evidence, String) {
-        let mut result =
-            SecretResult { name: "stripe".into(), version, ..SecretResult::default() };
+        let mut result = SecretResult { name: "stripe".into(), version, ..SecretResult::default() };
         result.set_state(ResultState::Applied);
         result.set_evidence(Evidence::Written);
         self.witness.amend(&mut result);

@@ -81,7 +81,10 @@ impl Bound {
         check_former(path)?;
         let lock = lock(path, &folder.join(format!(".{name}.lock")))?;
         let private = folder.join(format!(".bind.{:08x}", fastrand::u32(..)));
-        DirBuilder::new().mode(0o700).create(&private).map_err(failed("make a folder beside it"))?;
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&private)
+            .map_err(failed("make a folder beside it"))?;
         let made = make(&private.join("s"), path, group);
         // Only where binding failed is anything left in it.
         drop(std::fs::remove_file(private.join("s")));
@@ -111,11 +114,7 @@ impl Drop for Bound {
     }
 }
 
-fn make(
-    beside: &Path,
-    path: &Path,
-    group: Option<u32>,
-) -> io::Result<(UnixListener, (u64, u64))> {
+fn make(beside: &Path, path: &Path, group: Option<u32>) -> io::Result<(UnixListener, (u64, u64))> {
     let listener = UnixListener::bind(beside)?;
     if let Some(group) = group {
         fs::chown(beside, None, Some(Gid::from_raw(group)))?;
@@ -148,7 +147,8 @@ fn check_path(path: &Path) -> Result<(PathBuf, String), SocketError> {
 /// tell wrong ones.
 fn check_folder(path: &Path, folder: &Path) -> Result<(), SocketError> {
     let wrong = |why, fix| SocketError::Path { path: path.to_owned(), why, fix };
-    let found = std::fs::metadata(folder).map_err(|source| system(path, "open its folder", source))?;
+    let found =
+        std::fs::metadata(folder).map_err(|source| system(path, "open its folder", source))?;
     let me = rustix::process::geteuid().as_raw();
     if !found.is_dir() {
         return Err(wrong("what it lies in is no folder".to_owned(), "name a file in a folder"));

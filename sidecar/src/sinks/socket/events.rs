@@ -75,7 +75,8 @@ fn changes(told: &mut Told, shelf: &Shelf, text: &mut String) {
 }
 
 fn event(text: &mut String, id: u64, name: &FileName, version: Version, state: &str) {
-    let what = serde_json::json!({ "name": name.as_str(), "version": version.get(), "state": state });
+    let what =
+        serde_json::json!({ "name": name.as_str(), "version": version.get(), "state": state });
     // Writing to a string cannot fail.
     let _ = write!(text, "id: {id}\nevent: secret\ndata: {what}\n\n");
 }

@@ -2,9 +2,7 @@
 //! needed.
 
 use super::{Desk, body::Body, peer, routes};
-use hyper::{
-    Request, Response, body::Incoming, header, server::conn::http1, service::service_fn,
-};
+use hyper::{Request, Response, body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
     convert::Infallible,

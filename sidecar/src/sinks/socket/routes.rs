@@ -158,9 +158,7 @@ fn not_here(shelf: &Shelf, name: &str) -> Response<Body> {
 fn value(item: &Item, desk: &Desk) -> Response<Body> {
     let values = vec![(item.secret.clone(), item.version)];
     let body = match &item.value {
-        Some(value) => {
-            Body::value(Arc::clone(value), Reading { desk: desk.clone(), values })
-        }
+        Some(value) => Body::value(Arc::clone(value), Reading { desk: desk.clone(), values }),
         None => Body::empty(),
     };
     versioned(response(StatusCode::OK, "application/octet-stream", body), item)

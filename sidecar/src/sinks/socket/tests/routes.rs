@@ -64,7 +64,10 @@ async fn the_list_has_everything_and_counts_as_read() {
     let raw = &list["secrets"]["RAW"];
     assert_eq!((&raw["value_base64"], raw.get("value")), (&"AP8=".into(), None));
     let old = &list["secrets"]["OLD"];
-    assert_eq!((&old["value"], &old["valid_until"]), (&serde_json::Value::Null, &"2027-03-08T00:00:00Z".into()));
+    assert_eq!(
+        (&old["value"], &old["valid_until"]),
+        (&serde_json::Value::Null, &"2027-03-08T00:00:00Z".into())
+    );
     assert_eq!(list["missing"][0]["reason"], "capability missing");
     assert!(was_read(&served, 7));
 }
@@ -121,15 +124,17 @@ async fn a_client_waits_for_another_version() {
         assert!(answer.contains("etag: \"v7\"\r\n") && !answer.contains("sk-7"), "{answer}");
     }
     let wait = |version: i64| {
-        format!("GET /v1/secrets/KEY?version={version}&wait=60s HTTP/1.1\r\nConnection: close\r\n\r\n")
+        format!(
+            "GET /v1/secrets/KEY?version={version}&wait=60s HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
     };
     let mut waiting = served.connect().await;
     waiting.write_all(wait(7).as_bytes()).await.unwrap();
     // Something else changes, and nothing is answered for that.
-    served.offer(2, vec![
-        ("KEY", item("stripe", 7, Some(b"sk-7"))),
-        ("OTHER", item("other", 1, Some(b"x"))),
-    ]);
+    served.offer(
+        2,
+        vec![("KEY", item("stripe", 7, Some(b"sk-7"))), ("OTHER", item("other", 1, Some(b"x")))],
+    );
     served.offer(3, vec![("KEY", item("stripe", 8, Some(b"sk-8")))]);
     let answer = rest(&mut waiting).await;
     assert!(answer.ends_with("sk-8") && answer.contains("secretref-version: 8"), "{answer}");
@@ -142,10 +147,10 @@ async fn a_client_waits_for_another_version() {
 #[tokio::test]
 async fn events_tell_what_changes_and_no_value() {
     let served = Served::new();
-    served.offer(1, vec![
-        ("A", item("a", 1, Some(b"value-a"))),
-        ("B", item("b", 4, Some(b"value-b"))),
-    ]);
+    served.offer(
+        1,
+        vec![("A", item("a", 1, Some(b"value-a"))), ("B", item("b", 4, Some(b"value-b")))],
+    );
     let mut stream = served.connect().await;
     stream.write_all(b"GET /v1/events HTTP/1.1\r\n\r\n").await.unwrap();
     let first = until(&mut stream, "\"B\"").await;
@@ -158,10 +163,10 @@ async fn events_tell_what_changes_and_no_value() {
     };
     assert!(first.contains(&event(1, "A", 1, "current")), "{first}");
     assert!(first.contains(&event(1, "B", 4, "current")), "{first}");
-    served.offer(2, vec![
-        ("A", item("a", 2, Some(b"value-a2"))),
-        ("B", item("b", 4, Some(b"value-b"))),
-    ]);
+    served.offer(
+        2,
+        vec![("A", item("a", 2, Some(b"value-a2"))), ("B", item("b", 4, Some(b"value-b")))],
+    );
     let second = until(&mut stream, "\"version\":2").await;
     assert!(second.contains(&event(2, "A", 2, "current")) && !second.contains("\"B\""), "{second}");
     served.offer(3, vec![("A", item("a", 2, None))]);
