@@ -9,6 +9,8 @@ mod broker;
 mod guest;
 #[path = "it/slow.rs"]
 mod slow;
+#[path = "it/socket.rs"]
+mod socket;
 #[path = "it/streams.rs"]
 mod streams;
 #[path = "it/usage.rs"]

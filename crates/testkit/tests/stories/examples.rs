@@ -34,7 +34,7 @@ async fn python_and_node_read_and_follow(engine: Engine) -> Result<()> {
     for (example, program, install) in EXAMPLES {
         let output = command(&host, example, program).output();
         let output = output.with_context(|| format!("{program} is missing. Fix: {install}"))?;
-        let said = String::from_utf8(output.stdout)?;
+        let said = String::from_utf8(output.stdout.clone())?;
         ensure!(output.status.success() && said == line(example, 1), "{example}: {output:?}");
         let mut command = command(&host, example, program);
         let name = example.replace('/', "-");

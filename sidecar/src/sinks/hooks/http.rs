@@ -56,7 +56,10 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn body(agent: &AgentName, files: &[HookedFile]) -> String {
-    let one = |file: &HookedFile| serde_json::json!({ "name": file.file.as_str(), "version": file.version.get() });
+    let one = |file: &HookedFile| {
+        let (name, version) = (file.file.as_str(), file.version.get());
+        serde_json::json!({ "name": name, "version": version })
+    };
     let secrets: Vec<_> = files.iter().map(one).collect();
     serde_json::json!({ "agent": agent.as_str(), "secrets": secrets }).to_string()
 }
