@@ -60,7 +60,7 @@ async fn a_read_is_told_once_and_told_anew_on_the_next_stream() {
     a.targets[0].on_rotate = "signal:HUP@/run/none.pid".into();
     let entries = vec![a, entry("b", 1, "beta")];
     stream.manifest(1, manifest(1, ManifestKind::Snapshot, entries.clone())).await;
-    let results = stream.ack().await.results;
+    let results = stream.results().await;
     assert_eq!(told(&results), ["a v1 APPLIED", "b v1 APPLIED"]);
     let offered = only_delivery(&results[0]);
     assert_eq!((offered.version, offered.evidence()), (1, Evidence::Unspecified));
@@ -86,8 +86,7 @@ async fn a_read_is_told_once_and_told_anew_on_the_next_stream() {
     let mut stream = broker.stream(&world).await;
     let held = entries.into_iter().map(bare).collect();
     stream.manifest(1, manifest(1, ManifestKind::Delta, held)).await;
-    let evidence: Vec<_> =
-        stream.ack().await.results.iter().map(v1::SecretResult::evidence).collect();
+    let evidence: Vec<_> = stream.results().await.iter().map(v1::SecretResult::evidence).collect();
     assert_eq!(evidence, [Evidence::Read, Evidence::Written]);
 
     let revoke = v1::Revoke { nonce: 2, reason: "compromised".into() };
@@ -113,7 +112,7 @@ async fn without_files_nothing_is_written_and_nothing_is_called_so() {
     made.targets[0].template = "{{ value }}".into();
     let entries = vec![entry("a", 1, "alpha"), made];
     stream.manifest(1, manifest(1, ManifestKind::Snapshot, entries)).await;
-    let results = stream.ack().await.results;
+    let results = stream.results().await;
     assert_eq!(told(&results), ["a v1 APPLIED", "b v1 FAILED"]);
     assert_eq!(results[0].evidence(), Evidence::Unspecified);
     assert!(results[1].detail.contains("--no-files"), "{results:?}");
@@ -134,7 +133,7 @@ async fn files_of_a_run_before_go_where_there_are_to_be_none() {
     let guest = Guest::run(config(&world, &broker, &home, &socket));
     let mut stream = broker.stream(&world).await;
     stream.manifest(1, manifest(1, ManifestKind::Snapshot, vec![entry("a", 1, "alpha")])).await;
-    stream.ack().await;
+    stream.results().await;
     assert_eq!(home.file("A").as_deref(), Some("alpha"));
     guest.kill().await;
     drop(stream);
@@ -142,7 +141,7 @@ async fn files_of_a_run_before_go_where_there_are_to_be_none() {
     let guest = Guest::run(config);
     let mut stream = broker.stream(&world).await;
     stream.manifest(1, manifest(1, ManifestKind::Snapshot, vec![entry("a", 1, "alpha")])).await;
-    stream.ack().await;
+    stream.results().await;
     assert!(home.is_bare());
     guest.stop().await.unwrap();
 }

@@ -9,13 +9,23 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-fn sleeper(user: Option<u32>) -> Child {
+/// A process that ends with the test, however that ends.
+struct Sleeper(Child);
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn sleeper(user: Option<u32>) -> Sleeper {
     let mut command = Command::new("sleep");
     command.arg("600").stdin(Stdio::null());
     if let Some(user) = user {
         std::os::unix::process::CommandExt::uid(&mut command, user);
     }
-    command.spawn().unwrap()
+    Sleeper(command.spawn().unwrap())
 }
 
 fn text(path: &Path) -> String {
@@ -28,9 +38,9 @@ fn the_named_process_gets_the_signal() {
     let file = folder.path().join("agent.pid");
     for (name, number) in [("HUP", 1), ("USR1", 10), ("TERM", 15)] {
         let mut child = sleeper(None);
-        fs::write(&file, format!("{}\n", child.id())).unwrap();
+        fs::write(&file, format!("{}\n", child.0.id())).unwrap();
         send(name, &text(&file), None).unwrap();
-        assert_eq!(child.wait().unwrap().signal(), Some(number));
+        assert_eq!(child.0.wait().unwrap().signal(), Some(number));
         let gone = send(name, &text(&file), None).unwrap_err();
         assert!(gone.contains("does not run"), "{gone}");
     }
@@ -65,22 +75,20 @@ fn the_process_is_of_the_files_owner() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("agent.pid");
     let (theirs, others) = (sleeper(Some(NOBODY)), sleeper(None));
-    fs::write(&file, theirs.id().to_string()).unwrap();
+    fs::write(&file, theirs.0.id().to_string()).unwrap();
     chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
     let stranger = send("HUP", &text(&file), None).unwrap_err();
     assert!(stranger.contains("neither root, nor us"), "{stranger}");
-    fs::write(&file, others.id().to_string()).unwrap();
+    fs::write(&file, others.0.id().to_string()).unwrap();
     let lied = send("HUP", &text(&file), Some(NOBODY)).unwrap_err();
     assert!(lied.contains("runs as user 0"), "{lied}");
-    fs::write(&file, theirs.id().to_string()).unwrap();
+    fs::write(&file, theirs.0.id().to_string()).unwrap();
     send("TERM", &text(&file), Some(NOBODY)).unwrap();
     for (mut child, ended) in [(theirs, true), (others, false)] {
         if ended {
-            assert_eq!(child.wait().unwrap().signal(), Some(15));
+            assert_eq!(child.0.wait().unwrap().signal(), Some(15));
         } else {
-            assert!(child.try_wait().unwrap().is_none());
-            child.kill().unwrap();
-            child.wait().unwrap();
+            assert!(child.0.try_wait().unwrap().is_none());
         }
     }
 }
