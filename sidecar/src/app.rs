@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod keeper;
+mod outlets;
 mod place;
 mod program;
 mod trial;
@@ -17,12 +18,16 @@ use crate::{
     },
     sinks::{
         files::{FileSinkConfig, FileSinkError, remove_folder},
+        hooks::{Hooks, Permits, Roster},
         process::{Host, NotStarted},
+        socket::{self, Bound, Shelf, SocketError},
     },
     state::{self, Identity, State, StateError},
     status::Status,
+    witness::Witness,
 };
 use keeper::{Keeper, Kept};
+use outlets::Outlets;
 use place::Place;
 use program::Supervised;
 use secretref_domain::{
@@ -44,6 +49,9 @@ pub enum AppError {
     /// The secrets folder cannot be used.
     #[error(transparent)]
     Sink(#[from] FileSinkError),
+    /// The socket cannot be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The lease's record cannot be used.
     #[error(transparent)]
     Lease(#[from] LeaseFileError),
@@ -217,6 +225,8 @@ async fn serve(
         let serving = health::serve(listener, status.subscribe(), stop.clone());
         tokio::spawn(serving);
     }
+    let outlets = outlets(&config);
+    let serving = open_socket(&config, &outlets, &status, &clock, &stop)?;
     let host = host.filter(|_| config.may_run());
     let begin =
         |host| Supervised::begin(&config, host, clock.clone(), status.clone(), stop.clone());
@@ -230,8 +240,11 @@ async fn serve(
     check_agent(&config, Some(&identity))?;
     status.send_modify(|status| status.instance = Some(identity.instance));
     let instance = InstanceId(identity.instance);
+    let place = place.of(identity.agent.clone());
+    let hooks = hooks(&config, identity.agent.clone(), &state, &clock, &outlets);
+    let _hooks = AbortOnDropHandle::new(tokio::spawn(hooks.run(stop.clone())));
     let (orders, desk) = orders();
-    let kept = Kept { place, instance, inherited, program };
+    let kept = Kept { place, outlets, instance, inherited, program };
     let keeper = Keeper::new(desk, clock.clone(), status.clone(), kept);
     let link = Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
     // Whoever drops this future kills the sidecar: the files stay, and so does their record.
@@ -245,6 +258,10 @@ async fn serve(
     let wiped = keeper.await??;
     // And with the keeper the last who makes offers: the program is stopped, if it runs.
     let code = code(supervised).await;
+    stop.cancel();
+    if let Some(serving) = serving {
+        serving.await?;
+    }
     outcome?;
     if wiped { code } else { Err(AppError::NotWiped) }
 }
@@ -255,6 +272,51 @@ async fn code(supervised: Option<Supervised>) -> Result<u8, AppError> {
         Some(supervised) => supervised.code().await,
         None => Ok(0),
     }
+}
+
+/// Who learns of a set once it is in place.
+fn outlets(config: &RunConfig) -> Outlets {
+    Outlets {
+        witness: Witness::default(),
+        shelf: watch::Sender::new(Arc::new(Shelf::default())),
+        roster: watch::Sender::new(Arc::new(Roster::default())),
+        socket: config.socket.clone(),
+        files: !config.no_files,
+    }
+}
+
+/// Serves the socket, where one is asked for.
+fn open_socket(
+    config: &RunConfig,
+    outlets: &Outlets,
+    status: &watch::Sender<Status>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> Result<Option<AbortOnDropHandle<()>>, AppError> {
+    let Some(path) = &config.socket else { return Ok(None) };
+    let bound = Bound::bind(path, config.group)?;
+    tracing::info!(socket = %path.display(), "serving");
+    let desk = socket::Desk {
+        shelf: outlets.shelf.subscribe(),
+        status: status.subscribe(),
+        witness: outlets.witness.clone(),
+        clock: Arc::clone(clock),
+        group: config.group,
+    };
+    let serving = socket::serve(bound, desk, stop.clone());
+    Ok(Some(AbortOnDropHandle::new(tokio::spawn(serving))))
+}
+
+fn hooks(
+    config: &RunConfig,
+    agent: AgentName,
+    state: &Arc<State>,
+    clock: &Arc<dyn Clock>,
+    outlets: &Outlets,
+) -> Hooks {
+    let permits = Permits { allow_exec: config.allow_exec.clone(), group: config.group };
+    let (witness, roster) = (outlets.witness.clone(), outlets.roster.subscribe());
+    Hooks::new(agent, permits, Arc::clone(state), Arc::clone(clock), witness, roster)
 }
 
 /// Opens the secrets folder. What an earlier run left there stays only where its record says so.
@@ -269,8 +331,8 @@ async fn open_place(
         group: config.group,
         mode: None,
     };
-    let state_dir = config.state_dir.clone();
-    spawn_blocking(move || Place::open(sink, &state_dir, instance, now)).await?
+    let (state_dir, files) = (config.state_dir.clone(), !config.no_files);
+    spawn_blocking(move || Place::open(sink, files, &state_dir, instance, now)).await?
 }
 
 /// Who this sidecar is; where it is nobody, it joins, and waits for the broker as long as it

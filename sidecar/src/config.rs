@@ -53,6 +53,12 @@ pub struct RunConfig {
     pub state_dir: PathBuf,
     /// The folder of the agent's files.
     pub secrets_dir: PathBuf,
+    /// Makes no files: the agent lives from the socket alone.
+    pub no_files: bool,
+    /// Where the socket is, where there is to be one.
+    pub socket: Option<PathBuf>,
+    /// Programs that a manifest may name: absolute paths.
+    pub allow_exec: Vec<PathBuf>,
     /// Takes a secrets folder that is not in memory.
     pub allow_disk: bool,
     /// Group that the agent and the sidecar share.
@@ -63,8 +69,6 @@ pub struct RunConfig {
     pub agent: Option<AgentName>,
     /// How long to wait for the first whole set; `None` waits for ever.
     pub wait_timeout: Option<Duration>,
-    /// Programs that a manifest may name: absolute paths.
-    pub allow_exec: Vec<PathBuf>,
     /// Removes the folder of the agent's files at the end.
     pub remove_secrets_dir: bool,
     /// Removes the state folder at the end: the next run is somebody else.

@@ -11,7 +11,7 @@ mod probe;
 
 pub use probe::{Answer, probe};
 
-use crate::status::{Program, Status};
+use crate::status::Status;
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -101,15 +101,8 @@ fn respond(head: Option<&[u8]>, status: &Status) -> String {
 }
 
 fn body(status: &Status) -> String {
-    let word = match status {
-        status if status.is_ready() => "ready",
-        Status { revoked: true, .. } => "revoked",
-        Status { complete: false, .. } => "waiting",
-        Status { program: Program::Stopped, .. } => "stopped",
-        _ => "lapsed",
-    };
     let body = serde_json::json!({
-        "status": word,
+        "status": status.word(),
         "connected": status.connected,
         "revision": status.revision,
         "applied": status.applied.len(),

@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! broker ══ link ══▶ fold ──▶ snapshot ──▶ sinks::files ──▶ the agent's folder
-//!             ▲                   │ lease: what lapses leaves
-//!             └──── results ──────┘
+//!             ▲                   │      └──▶ sinks::socket ─▶ whoever asks
+//!             │                   │ lease: what lapses leaves
+//!             └──── results ──────┴────────── sinks::hooks ──▶ tells the agent
 //! ```
 
 pub mod app;
@@ -20,6 +21,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod telemetry;
+pub mod witness;
 
 use secretref_domain::clock::{Clock, Timestamp};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -52,6 +52,10 @@ pub struct Held {
 pub struct Wanted<'a> {
     /// Secret that it holds.
     pub name: &'a SecretName,
+    /// What is held of that secret.
+    pub held: &'a Held,
+    /// Which of its targets it is.
+    pub at: usize,
     /// Where it goes.
     pub target: &'a Target,
     /// What is in it.
@@ -133,7 +137,8 @@ impl Snapshot {
         self.entries.iter().flat_map(|(name, held)| {
             let value = held.value.iter();
             value.flat_map(move |value| {
-                held.targets.iter().map(move |target| Wanted { name, target, value })
+                let targets = held.targets.iter().enumerate();
+                targets.map(move |(at, target)| Wanted { name, held, at, target, value })
             })
         })
     }

@@ -6,6 +6,7 @@
 //! ├── pending.json   0600: a key whose join was begun; gone once the answer is stored
 //! ├── current.json   0600: the identity in use
 //! ├── next.json      0600: its successor, from its arrival until a stream was opened with it
+//! ├── hooks.json     0600: what hooks confirmed
 //! └── lease.json     0600: until when what is in the secrets folder may stay
 //! ```
 //!
@@ -233,6 +234,22 @@ impl State {
         self.remove(PENDING)
     }
 
+    /// The record of what hooks confirmed, as it was stored; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be read or trusted.
+    pub fn hooks(&self) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, StateError> {
+        self.read(HOOKS)
+    }
+
+    /// Stores the record of what hooks confirmed; when this returns it outlives a power cut.
+    ///
+    /// # Errors
+    /// [`StateError`]; the record before it is then still there.
+    pub fn store_hooks(&self, record: &[u8]) -> Result<(), StateError> {
+        self.write(HOOKS, record)
+    }
+
     fn read(&self, name: &str) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, StateError> {
         let path = self.dir.join(name);
         let opened = OpenOptions::new().read(true).custom_flags(nofollow()).open(&path);
@@ -259,7 +276,7 @@ impl State {
 
     /// What a killed write left behind is never read, but may hold a key.
     fn clear_unfinished(&self) {
-        for name in [PENDING, CURRENT, NEXT] {
+        for name in [PENDING, CURRENT, NEXT, HOOKS] {
             drop(fs::remove_file(durable::beside(&self.dir, name)));
         }
     }
@@ -274,7 +291,7 @@ impl State {
 /// # Errors
 /// What the system said; a folder that holds more than ours stays.
 pub fn remove_folder(dir: &Path) -> io::Result<()> {
-    for name in [NEXT, CURRENT, PENDING, LEASE, LOCK] {
+    for name in [NEXT, CURRENT, PENDING, LEASE, HOOKS, LOCK] {
         match fs::remove_file(dir.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -306,6 +323,7 @@ const NEXT: &str = "next.json";
 const PENDING: &str = "pending.json";
 const LEASE: &str = "lease.json";
 const LOCK: &str = "lock";
+const HOOKS: &str = "hooks.json";
 
 #[cfg(test)]
 mod tests;

@@ -49,4 +49,16 @@ impl Status {
     pub fn is_ready(&self) -> bool {
         self.complete && !self.lapsed && !self.revoked && self.program != Program::Stopped
     }
+
+    /// How it is in one word: `ready`, `revoked`, `waiting`, `stopped` or `lapsed`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            status if status.is_ready() => "ready",
+            Self { revoked: true, .. } => "revoked",
+            Self { complete: false, .. } => "waiting",
+            Self { program: Program::Stopped, .. } => "stopped",
+            _ => "lapsed",
+        }
+    }
 }

@@ -13,6 +13,8 @@ mod leaving;
 mod program;
 #[path = "it/slow.rs"]
 mod slow;
+#[path = "it/socket.rs"]
+mod socket;
 #[path = "it/streams.rs"]
 mod streams;
 #[path = "it/usage.rs"]

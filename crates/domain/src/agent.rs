@@ -1,9 +1,12 @@
 //! What an agent is and which credentials its tools are bound to.
 
 mod clash;
+mod on_rotate;
 mod process;
 
 pub use clash::{Clash, Slot};
+pub use on_rotate::OnRotate;
+pub(crate) use on_rotate::SIGNALS;
 pub use process::{
     AgentSettings, COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, GateSpec, INHERIT_MAX, ProcessSpec,
     SPAN_MS_MAX,
@@ -94,59 +97,6 @@ pub struct Credential {
     pub stale_max_ms: Option<i64>,
     /// From when on it should no longer be used.
     pub deprecation_date: Option<Timestamp>,
-}
-
-/// What happens to the agent when a value changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum OnRotate {
-    /// It is restarted.
-    Restart,
-    /// It gets this signal, such as `HUP`.
-    Signal(String),
-    /// This program is run, where the sidecar allows it.
-    Exec(String),
-    /// Nothing.
-    None,
-}
-
-pub(crate) const SIGNALS: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "WINCH"];
-
-impl TryFrom<String> for OnRotate {
-    type Error = String;
-    fn try_from(given: String) -> Result<Self, String> {
-        match given.as_str() {
-            "restart" => return Ok(Self::Restart),
-            "none" => return Ok(Self::None),
-            _ => {}
-        }
-        if let Some(signal) = given.strip_prefix("signal:")
-            && SIGNALS.contains(&signal)
-        {
-            return Ok(Self::Signal(signal.to_owned()));
-        }
-        if let Some(program) = given.strip_prefix("exec:")
-            && program.starts_with('/')
-        {
-            return Ok(Self::Exec(program.to_owned()));
-        }
-        Err(format!(
-            "{given:?} is none of `restart`, `none`, `signal:NAME` (one of {}) and \
-             `exec:/absolute/program`",
-            SIGNALS.join(", ")
-        ))
-    }
-}
-
-impl From<OnRotate> for String {
-    fn from(given: OnRotate) -> Self {
-        match given {
-            OnRotate::Restart => "restart".into(),
-            OnRotate::Signal(signal) => format!("signal:{signal}"),
-            OnRotate::Exec(program) => format!("exec:{program}"),
-            OnRotate::None => "none".into(),
-        }
-    }
 }
 
 impl Credential {

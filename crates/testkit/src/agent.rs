@@ -9,6 +9,7 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use std::{
+    ffi::OsString,
     fs::{self, OpenOptions},
     io::{ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
@@ -28,6 +29,8 @@ use tempfile::TempDir;
 pub struct Agent {
     sidecar: Option<Process>,
     broker: String,
+    /// What `run` gets besides.
+    options: Vec<OsString>,
     folder: TempDir,
 }
 
@@ -44,7 +47,8 @@ impl Agent {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.create(folder.path().join(private))?;
         }
-        Ok(Self { sidecar: None, broker: broker.listening().agents.to_string(), folder })
+        let (broker, options) = (broker.listening().agents.to_string(), Vec::new());
+        Ok(Self { sidecar: None, broker, options, folder })
     }
 
     /// A host whose sidecar runs, enrolled as an agent with a fresh token.
@@ -56,6 +60,13 @@ impl Agent {
         host.give_token(&admin.token(agent).await?)?;
         host.run()?;
         Ok(host)
+    }
+
+    /// Gives `run` more options; where they name `--no-files`, no folder is named.
+    #[must_use]
+    pub fn with<Word: Into<OsString>>(mut self, options: impl IntoIterator<Item = Word>) -> Self {
+        self.options.extend(options.into_iter().map(Into::into));
+        self
     }
 
     /// Writes the token's file, for its owner alone.
@@ -105,8 +116,10 @@ impl Agent {
     /// Where it is not built.
     pub fn run_command(&self, options: &[&str], program: &[&str]) -> Result<Command> {
         let mut command = self.command("run")?;
-        command.arg("--secrets-dir").arg(self.secrets()).args(["--log-level", "trace"]);
-        command.args(options);
+        if self.options.iter().all(|option| option != "--no-files") {
+            command.arg("--secrets-dir").arg(self.secrets());
+        }
+        command.args(["--log-level", "trace"]).args(&self.options).args(options);
         if !program.is_empty() {
             command.arg("--").args(program);
         }
@@ -212,6 +225,12 @@ impl Agent {
     #[must_use]
     pub fn secrets(&self) -> PathBuf {
         self.folder.path().join("secrets")
+    }
+
+    /// Where its socket may be.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("agent.sock")
     }
 
     /// Folder of the sidecar's state.

@@ -31,8 +31,16 @@ pub fn manifest_digest(entries: &[ManifestEntry], settings: Option<&AgentSetting
 }
 
 fn add_target(context: &mut Context, target: &Target) {
-    for text in [&target.file, &target.env_var, &target.owner, &target.on_rotate, &target.template]
-    {
+    for text in [
+        &target.file,
+        &target.env_var,
+        &target.owner,
+        &target.on_rotate,
+        &target.template,
+        &target.secret_ref,
+        &target.tool,
+        &target.key,
+    ] {
         add_text(context, text);
     }
     context.update(&target.mode.to_be_bytes());

@@ -4,7 +4,10 @@ use super::place::There;
 use crate::{
     config::Choice,
     link::report::{Way, delivery},
-    sinks::process::{Has, plan::variable},
+    sinks::{
+        hooks::effect,
+        process::{Has, plan::variable},
+    },
     snapshot::{Snapshot, Target},
 };
 use secretref_domain::{agent::OnRotate, name::SecretName};
@@ -80,15 +83,16 @@ impl Ways<'_> {
 
     /// What the next rotation does to the agent's process.
     fn effect(&self, target: &Target) -> RotationEffect {
+        let hook = effect::of(target.on_rotate.as_deref());
         let said = target.on_rotate.clone().and_then(|text| OnRotate::try_from(text).ok());
-        let Some(choice) = self.choice else { return RotationEffect::Nothing };
+        let Some(choice) = self.choice else { return hook };
         let as_variable = variable(choice, target).is_some();
         let said = choice.on_rotate.clone().or(said);
         match said {
             Some(OnRotate::Restart) => self.restart(),
             None if as_variable => self.restart(),
             Some(OnRotate::Signal(_)) => RotationEffect::Signal,
-            _ => RotationEffect::Nothing,
+            _ => hook,
         }
     }
 

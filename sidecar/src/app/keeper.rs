@@ -15,6 +15,7 @@ mod results;
 mod stages;
 
 use super::{
+    outlets::Outlets,
     place::{self, Place, There},
     trial::Trial,
 };
@@ -23,7 +24,10 @@ use crate::{
     fold::{Folded, Offer, Refusal, fold},
     lease::{Lease, record::LeaseRecord},
     link::orders::{Desk, Order},
-    sinks::process::{Has, Program},
+    sinks::{
+        hooks::effect,
+        process::{Has, Program},
+    },
     snapshot::Snapshot,
     status::Status,
 };
@@ -60,6 +64,7 @@ pub(super) struct Keeper {
     lease: Lease,
     /// Until when files of an earlier run may stay, while nothing newer is in place.
     inherited: Option<Timestamp>,
+    outlets: Outlets,
     /// At home here, but for while a job has it.
     place: Option<Place>,
     recorded: Option<Timestamp>,
@@ -93,6 +98,8 @@ pub(super) struct Keeper {
 pub(super) struct Kept {
     /// Where the files go.
     pub(super) place: Place,
+    /// Who learns of a set once it is in place.
+    pub(super) outlets: Outlets,
     /// Which copy of the agent it is.
     pub(super) instance: InstanceId,
     /// Until when files of an earlier run may stay.
@@ -115,7 +122,7 @@ impl Keeper {
         status: watch::Sender<Status>,
         kept: Kept,
     ) -> Self {
-        let Kept { place, instance, inherited, program } = kept;
+        let Kept { place, outlets, instance, inherited, program } = kept;
         let lease = Lease::new(0, clock.now());
         Self {
             desk,
@@ -125,6 +132,7 @@ impl Keeper {
             held: Arc::new(Snapshot::default()),
             lease,
             inherited,
+            outlets,
             recorded: place.recorded(),
             place: Some(place),
             job: None,
@@ -167,6 +175,7 @@ impl Keeper {
                     None => return self.end().await,
                 },
                 () = sleep(lapse), if self.holds_anything() => self.lapse(),
+                names = self.outlets.news() => self.tell_of(&names),
                 () = at(retry_at) => { self.retry_at = None; self.dirty = true; }
                 () = at(prune_at), if self.place.is_some() => self.prune(),
                 () = has_changed(&mut self.program), if self.is_idle() => self.tell_program_news(),
@@ -215,6 +224,7 @@ impl Keeper {
     fn hold(&mut self, snapshot: Snapshot) {
         self.lease.hold(snapshot.terms());
         self.held = Arc::new(snapshot);
+        self.outlets.withdraw(&self.held);
         self.desk.held.send_replace(Arc::clone(&self.held));
         self.dirty = true;
         self.retry_at = None;
@@ -258,6 +268,7 @@ impl Keeper {
         self.telling = None;
         self.lease.hold(held.terms());
         self.held = Arc::new(held);
+        self.outlets.withdraw(&self.held);
         self.desk.held.send_replace(Arc::clone(&self.held));
         self.dirty = true;
     }
@@ -305,12 +316,13 @@ impl Keeper {
     }
 }
 
-/// Whoever relies on a hook has to know that there is none here: this sidecar starts no
-/// program, so it has none to signal or to start again.
+/// Whoever relies on a hook has to know that there is none here: this sidecar starts no program,
+/// so it has none to signal or to start again. Hooks that it calls by itself are not meant.
 fn tell_hooks(snapshot: &Snapshot, name: &SecretName) {
     let targets = snapshot.entry(name).map(|held| Arc::clone(&held.targets)).unwrap_or_default();
     for target in targets.iter() {
         let hook = target.on_rotate.as_deref().filter(|hook| *hook != "none");
+        let hook = hook.filter(|hook| effect::callable(Some(hook)).is_none());
         if let Some(on_rotate) = hook {
             let file = &target.file;
             tracing::info!(secret = %name, %file, on_rotate, "no program to tell of the change");

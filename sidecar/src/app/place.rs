@@ -1,18 +1,24 @@
 //! Putting a snapshot in place: which files it comes to, and what stays where one fails.
 
 mod dotenv;
+mod placed;
+
+pub(super) use placed::Placed;
 
 use super::AppError;
 use crate::{
     lease::record::{LeaseFile, LeaseRecord},
-    sinks::files::{FileEntry, FileSet, FileSink, FileSinkConfig, FileSinkError},
+    sinks::{
+        files::{FileSet, FileSink, FileSinkConfig, FileSinkError},
+        templates::Pantry,
+    },
     snapshot::Snapshot,
 };
 use dotenv::Dotenv;
 use secretref_domain::{
     clock::Timestamp,
     id::InstanceId,
-    name::{FileName, SecretName},
+    name::{AgentName, FileName, SecretName},
     version::Version,
 };
 use std::{
@@ -23,13 +29,18 @@ use std::{
 
 /// The secrets folder and the lease's record. All calls block.
 pub(super) struct Place {
-    sink: FileSink,
+    /// `None` where the agent lives from the socket alone.
+    sink: Option<FileSink>,
+    /// Who is served; templates may name it.
+    agent: Option<AgentName>,
     lease_file: LeaseFile,
     /// What the record on disk says.
     recorded: Option<Timestamp>,
     /// What was put in place last.
     placed: Vec<Placed>,
     dotenv: Option<Dotenv>,
+    /// The serial number that was given last.
+    serial: u64,
     secrets_dir: PathBuf,
 }
 
@@ -37,6 +48,8 @@ pub(super) struct Place {
 pub(super) struct Outcome {
     /// What is in place now.
     pub(super) applied: BTreeMap<SecretName, Version>,
+    /// The same, file by file.
+    pub(super) placed: Vec<Placed>,
     /// What is not, and why.
     pub(super) failed: BTreeMap<SecretName, String>,
     /// Why nothing could be done at all.
@@ -45,15 +58,6 @@ pub(super) struct Outcome {
     pub(super) there: Vec<There>,
     /// When a retired set's grace ends.
     pub(super) next_prune: Option<Instant>,
-}
-
-/// One file that is in place.
-#[derive(Clone)]
-struct Placed {
-    secret: SecretName,
-    version: Version,
-    since: Timestamp,
-    file: FileEntry,
 }
 
 /// What is known of a file that is in place.
@@ -72,9 +76,10 @@ pub(super) struct There {
 impl Place {
     /// Opens the folder and looks at the record. What an earlier run left is wiped, unless the
     /// record is this instance's, is of this folder and has not lapsed; then it says until when
-    /// it may stay.
+    /// it may stay. Without `files` nothing is ever written, and what was left there goes.
     pub(super) fn open(
         config: FileSinkConfig,
+        files: bool,
         state_dir: &Path,
         instance: Option<InstanceId>,
         now: Timestamp,
@@ -89,24 +94,38 @@ impl Place {
         };
         let secrets_dir = config.dir.clone();
         if let Some(record) = &record
-            && record.secrets_dir != secrets_dir
+            && (record.secrets_dir != secrets_dir || !files)
         {
             wipe_former(record, &config);
         }
-        let mut sink = FileSink::open(config)?;
+        let mut sink = files.then(|| FileSink::open(config)).transpose()?;
         let kept = record.filter(|record| {
-            Some(record.instance) == instance
+            files
+                && Some(record.instance) == instance
                 && record.secrets_dir == secrets_dir
                 && !record.lapsed(now)
         });
         let inherited = kept.and_then(|record| record.lease_until_us);
         if inherited.is_none() {
-            sink.wipe()?;
+            wipe(&mut sink)?;
             lease_file.remove()?;
         }
-        let recorded = inherited;
-        let (placed, dotenv) = (Vec::new(), None);
-        Ok((Self { sink, lease_file, recorded, placed, dotenv, secrets_dir }, inherited))
+        let place = Self {
+            sink,
+            agent: None,
+            lease_file,
+            recorded: inherited,
+            placed: Vec::new(),
+            dotenv: None,
+            serial: 0,
+            secrets_dir,
+        };
+        Ok((place, inherited))
+    }
+
+    /// The same, for this agent.
+    pub(super) fn of(self, agent: AgentName) -> Self {
+        Self { agent: Some(agent), ..self }
     }
 
     /// The folder, as the lease's record names it.
@@ -122,7 +141,7 @@ impl Place {
         record: &LeaseRecord,
         clear: bool,
     ) -> Outcome {
-        if clear && let Err(error) = self.sink.wipe() {
+        if clear && let Err(error) = wipe(&mut self.sink) {
             return self.nothing_done(snapshot, &error.to_string());
         }
         let mut failed = BTreeMap::new();
@@ -131,8 +150,11 @@ impl Place {
         if let Err(error) = self.record_before(record) {
             return self.nothing_done(snapshot, &error.to_string());
         }
-        match self.apply(wanted, dotenv, &mut failed) {
-            Ok(placed) => (self.placed, self.dotenv) = placed,
+        match self.apply(snapshot, wanted, dotenv, &mut failed) {
+            Ok((placed, dotenv)) => {
+                self.dotenv = dotenv;
+                self.settle(placed);
+            }
             Err(error) => return self.nothing_done(snapshot, &error.to_string()),
         }
         if let Err(error) = self.record_after(record) {
@@ -150,8 +172,8 @@ impl Place {
 
     /// Removes retired sets whose grace is over; says when to come again.
     pub(super) fn prune(&mut self) -> Option<Instant> {
-        self.sink.prune(Instant::now());
-        self.sink.next_prune()
+        self.sink.iter_mut().for_each(|sink| sink.prune(Instant::now()));
+        self.next_prune()
     }
 
     /// What the record on disk says.
@@ -167,37 +189,52 @@ impl Place {
         failed: &mut BTreeMap<SecretName, String>,
     ) -> Vec<Placed> {
         let mut wanted = BTreeMap::new();
+        let pantry = self.pantry(snapshot);
         for file in snapshot.files() {
-            let Some(held) = snapshot.entry(file.name) else { continue };
-            if file.target.template.is_some() {
-                let detail = format!("{}: {NO_TEMPLATES}", file.target.file);
-                failed.insert(file.name.clone(), detail);
-                continue;
+            match Placed::make(snapshot, &file, pantry.as_ref(), now) {
+                Ok(placed) => drop(wanted.insert(file.target.file.clone(), placed)),
+                Err(why) => {
+                    let detail = format!("{}: {why}", file.target.file);
+                    failed.insert(file.name.clone(), detail);
+                }
             }
-            let entry = FileEntry {
-                name: file.target.file.clone(),
-                value: file.value.clone(),
-                mode: file.target.mode,
-                owner: file.target.owner.clone(),
-            };
-            let (secret, version) = (file.name.clone(), held.version);
-            let before = self.placed.iter().find(|it| {
-                it.file.name == entry.name && it.secret == secret && it.version == version
-            });
-            let since = before.map_or(now, |before| before.since);
-            let placed = Placed { secret, version, since, file: entry };
-            wanted.insert(file.target.file.clone(), placed);
         }
         let mut wanted: Vec<Placed> = wanted.into_values().collect();
         for name in failed.keys() {
-            wanted = self.keep_former(wanted, name);
+            wanted = self.keep_former(snapshot, wanted, name);
         }
         wanted
+    }
+
+    /// What templates are made from, where there are any and files to be made.
+    fn pantry(&self, snapshot: &Snapshot) -> Option<Pantry> {
+        let agent = self.agent.as_ref().filter(|_| self.sink.is_some())?;
+        let mut targets = snapshot.entries().flat_map(|(_, held)| held.targets.iter());
+        targets.any(|target| target.template.is_some()).then(|| Pantry::stock(agent, snapshot))
+    }
+
+    /// Takes what was applied for placed: what has the bytes that it had keeps its number.
+    fn settle(&mut self, mut placed: Vec<Placed>) {
+        for new in &mut placed {
+            let former = self.placed.iter().find(|former| former.name() == new.name());
+            let same = former.filter(|former| former.file.value.same_as(&new.file.value));
+            let stays = former.filter(|it| it.secret == new.secret && it.version == new.version);
+            new.since = stays.map_or(new.since, |former| former.since);
+            new.serial = same.map_or_else(
+                || {
+                    self.serial += 1;
+                    self.serial
+                },
+                |same| same.serial,
+            );
+        }
+        self.placed = placed;
     }
 
     /// Applies what is wanted; where one file is the trouble, its secret keeps what it had.
     fn apply(
         &mut self,
+        snapshot: &Snapshot,
         mut wanted: Vec<Placed>,
         mut dotenv: Option<Dotenv>,
         failed: &mut BTreeMap<SecretName, String>,
@@ -206,11 +243,11 @@ impl Place {
         loop {
             let files = wanted.iter().map(|placed| placed.file.clone());
             let files: Vec<_> = files.chain(dotenv.as_ref().and_then(Dotenv::entry)).collect();
-            if files.is_empty() {
-                self.sink.wipe()?;
+            let Some(sink) = self.sink.as_mut().filter(|_| !files.is_empty()) else {
+                wipe(&mut self.sink)?;
                 return Ok((wanted, dotenv));
-            }
-            let error = match self.sink.apply(&FileSet { files }) {
+            };
+            let error = match sink.apply(&FileSet { files }) {
                 Ok(_) => return Ok((wanted, dotenv)),
                 Err(error) => error,
             };
@@ -224,7 +261,7 @@ impl Place {
                 return Err(error);
             };
             wanted = if failed.insert(name.clone(), error.to_string()).is_none() {
-                self.keep_former(wanted, &name)
+                self.keep_former(snapshot, wanted, &name)
             } else if dropped.insert(name.clone()) {
                 // What it had fails as well now: the rest must not suffer for it.
                 wanted.into_iter().filter(|placed| placed.secret != name).collect()
@@ -235,11 +272,16 @@ impl Place {
     }
 
     /// The wanted files, but for one secret those that it had, where nobody else wants them now.
-    fn keep_former(&self, wanted: Vec<Placed>, name: &SecretName) -> Vec<Placed> {
+    fn keep_former(
+        &self,
+        snapshot: &Snapshot,
+        wanted: Vec<Placed>,
+        name: &SecretName,
+    ) -> Vec<Placed> {
         let mut kept: Vec<Placed> =
             wanted.into_iter().filter(|placed| placed.secret != *name).collect();
         for former in self.placed.iter().filter(|placed| placed.secret == *name) {
-            if secret_of(&kept, &former.file.name).is_none() {
+            if former.may_stay(snapshot) && secret_of(&kept, &former.file.name).is_none() {
                 kept.push(former.clone());
             }
         }
@@ -249,15 +291,20 @@ impl Place {
     fn outcome(&self, failed: BTreeMap<SecretName, String>) -> Outcome {
         let applied = self.placed.iter();
         let applied = applied.map(|placed| (placed.secret.clone(), placed.version)).collect();
-        let there = self.placed.iter().map(|placed| There {
-            file: placed.file.name.clone(),
+        let there = self.placed.iter().filter(|_| self.sink.is_some()).map(|placed| There {
+            file: placed.name().clone(),
             secret: placed.secret.clone(),
             version: placed.version,
             since: placed.since,
         });
         let lines = self.dotenv.iter().flat_map(Dotenv::there);
-        let (there, next_prune) = (there.chain(lines).collect(), self.sink.next_prune());
-        Outcome { applied, failed, trouble: None, there, next_prune }
+        let there = there.chain(lines).collect();
+        let (placed, next_prune) = (self.placed.clone(), self.next_prune());
+        Outcome { applied, placed, failed, trouble: None, there, next_prune }
+    }
+
+    fn next_prune(&self) -> Option<Instant> {
+        self.sink.as_ref().and_then(FileSink::next_prune)
     }
 
     fn nothing_done(&self, snapshot: &Snapshot, detail: &str) -> Outcome {
@@ -270,7 +317,8 @@ impl Place {
     /// Before the files: no record may promise more than is true. One that ends early enough
     /// already stays, which spares most rotations the wait for the disk.
     fn record_before(&mut self, record: &LeaseRecord) -> Result<(), AppError> {
-        let Some(until) = record.lease_until_us else { return Ok(()) };
+        let until = record.lease_until_us.filter(|_| self.sink.is_some());
+        let Some(until) = until else { return Ok(()) };
         if self.recorded.is_some_and(|recorded| recorded <= until) {
             return Ok(());
         }
@@ -281,7 +329,7 @@ impl Place {
 
     /// After the files: what became longer, and what is no longer there.
     fn record_after(&mut self, record: &LeaseRecord) -> Result<(), AppError> {
-        match record.lease_until_us {
+        match record.lease_until_us.filter(|_| self.sink.is_some()) {
             None => {
                 self.lease_file.remove()?;
                 self.recorded = None;
@@ -306,6 +354,10 @@ fn secret_of(files: &[Placed], file: &FileName) -> Option<SecretName> {
     files.iter().find(|placed| placed.file.name == *file).map(|placed| placed.secret.clone())
 }
 
+fn wipe(sink: &mut Option<FileSink>) -> Result<(), FileSinkError> {
+    sink.as_mut().map_or(Ok(()), FileSink::wipe)
+}
+
 /// A run with another folder left values there that nobody would ever wipe.
 fn wipe_former(record: &LeaseRecord, config: &FileSinkConfig) {
     let former = FileSinkConfig { dir: record.secrets_dir.clone(), ..config.clone() };
@@ -315,5 +367,3 @@ fn wipe_former(record: &LeaseRecord, config: &FileSinkConfig) {
         Err(error) => tracing::error!(%path, %error, "the run before left files; wipe them"),
     }
 }
-
-const NO_TEMPLATES: &str = "this sidecar makes no files from templates; bind the plain value";

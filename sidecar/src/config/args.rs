@@ -47,6 +47,8 @@ struct Given {
     token: Option<TokenSource>,
     state_dir: Option<PathBuf>,
     secrets_dir: Option<PathBuf>,
+    no_files: bool,
+    socket: Option<PathBuf>,
     allow_disk: bool,
     group: Option<u32>,
     health_listen: Option<std::net::SocketAddr>,
@@ -94,8 +96,18 @@ fn service(
         return Err(usage("there is no program after `--`", "name one, or leave `--` out"));
     }
     let (program, allow_exec) = given.program.finish(words)?;
+    if given.no_files && given.socket.is_none() && !program.is_started() {
+        let what = "--no-files leaves the agent no way to its secrets";
+        return Err(usage(what, "add --socket PATH or a program, or take --no-files off"));
+    }
+    if given.no_files && (given.secrets_dir.is_some() || given.allow_disk) {
+        let what = "--no-files makes no files, so --secrets-dir and --allow-disk mean nothing";
+        return Err(usage(what, "keep one of the two"));
+    }
     Ok(Command::Run(Box::new(RunConfig {
         broker,
+        no_files: given.no_files,
+        socket: given.socket,
         token: given.token,
         state_dir,
         secrets_dir: given.secrets_dir.unwrap_or_else(|| SECRETS_DIR_DEFAULT.into()),
@@ -130,6 +142,8 @@ impl Given {
             "token" => return Err(token_argument()),
             "state-dir" => self.state_dir = Some(path(parser, name)?),
             "secrets-dir" => self.secrets_dir = Some(path(parser, name)?),
+            "no-files" => self.no_files = true,
+            "socket" => self.socket = Some(path(parser, name)?),
             "allow-disk" => self.allow_disk = true,
             "group" => self.group = Some(group(&text(parser, name)?)?),
             "health-listen" => self.health_listen = Some(address(parser, name)?),
@@ -330,8 +344,10 @@ fn usage(what: impl Into<String>, fix: impl Into<String>) -> UsageError {
 }
 
 const HELP_FIX: &str = "secretref-sidecar --help";
-const RUN_ONLY: [&str; 15] = [
+const RUN_ONLY: [&str; 17] = [
     "secrets-dir",
+    "no-files",
+    "socket",
     "allow-disk",
     "group",
     "health-listen",

@@ -19,9 +19,14 @@ or signals it when they change, and ends when it ends.
   --token-file FILE|-      join token (`secretref agent token AGENT`), from a file or standard
                            input; needed the first time only
   --secrets-dir DIR        where the agent's files go, on tmpfs  [/run/secretref]
+  --socket PATH            also answers at this unix socket, over HTTP/1.1: try
+                           curl --unix-socket PATH http://secretref/v1/secrets
+  --no-files               makes no files: the agent lives from the socket alone
+  --allow-exec PROGRAM     lets `onRotate: exec:PROGRAM` of a manifest start this program, and no
+                           other; may be repeated
   --allow-disk             takes a --secrets-dir that is not on tmpfs: values reach the disk
   --group NAME|GID         group that the agent and the sidecar share: files get 0440, folders
-                           0750; without it 0400 and 0700
+                           0750, the socket 0660; without it 0400, 0700 and 0600
   --agent AGENT            refuses to run (exit 2) as any other agent
   --health-listen A:PORT   answers GET /healthz (it lives) and /readyz (the first whole set is in
                            place and its lease has not lapsed)

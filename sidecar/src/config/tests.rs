@@ -8,6 +8,7 @@ fn words(line: &str) -> Result<Command, UsageError> {
 fn run_takes_everything_it_documents() {
     let command = words(
         "run --broker [::1]:7443 --token-file - --state-dir /s --secrets-dir=/x --allow-disk \
+         --socket /x/s --allow-exec /bin/a --allow-exec=/bin/b \
          --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
          --log-level debug --log-format json --remove-secrets-dir --remove-state-dir --allow-exec /bin/a --allow-exec /bin/b \
          --only-env A,B --secrets-ref x,y --env A --on-rotate signal:HUP --restart on-failure \
@@ -18,6 +19,9 @@ fn run_takes_everything_it_documents() {
         token: Some(TokenSource::Stdin),
         state_dir: "/s".into(),
         secrets_dir: "/x".into(),
+        no_files: false,
+        socket: Some("/x/s".into()),
+        allow_exec: vec!["/bin/a".into(), "/bin/b".into()],
         allow_disk: true,
         group: Some(1000),
         health_listen: Some("127.0.0.1:1".parse().unwrap()),
@@ -52,6 +56,23 @@ fn run_needs_little() {
     assert_eq!(config.log, LogConfig::default());
     let group = words("run --broker h:1 --state-dir s --group root");
     assert!(matches!(group, Ok(Command::Run(config)) if config.group == Some(0)));
+}
+
+#[test]
+fn without_files_there_is_a_socket_and_nothing_that_only_files_need() {
+    let run = |rest: &str| words(&format!("run --broker h:1 --state-dir s {rest}"));
+    let Ok(Command::Run(config)) = run("--no-files --socket /s") else { panic!() };
+    assert!(config.no_files);
+    for (rest, what) in [
+        ("--no-files", "no way to its secrets"),
+        ("--no-files --socket /s --secrets-dir /x", "mean nothing"),
+        ("--no-files --socket /s --allow-disk", "mean nothing"),
+        ("--socket /s --socket /t", "given twice"),
+        ("--allow-exec reload", "not an absolute path"),
+    ] {
+        let error = run(rest).unwrap_err();
+        assert!(error.what.contains(what), "{rest}: {error}");
+    }
 }
 
 #[test]

@@ -36,6 +36,7 @@
 //! is overwritten and synced before it is unlinked. [`FileSink::wipe`] overwrites in either case,
 //! because then nobody is to read any further.
 
+mod content;
 pub mod dotenv;
 mod error;
 mod folder;
@@ -47,6 +48,7 @@ mod retired;
 mod set_folder;
 mod storage;
 
+pub use content::Content;
 pub use error::FileSinkError;
 
 use folder::Folder;
@@ -55,11 +57,10 @@ use names::{DATA, DATA_NEXT, OwnName, SetName};
 use ready::ReadySet;
 use retired::Retired;
 use rustix::io::Errno;
-use secretref_domain::{name::FileName, value::SecretValue};
+use secretref_domain::name::FileName;
 use set_folder::{Removal, SetFolder};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -85,7 +86,7 @@ pub struct FileEntry {
     /// Its name in the folder.
     pub name: FileName,
     /// Its content.
-    pub value: Arc<SecretValue>,
+    pub value: Content,
     /// Its permission bits, such as `0o440`; none beyond `0o640`, and the owner must be able to
     /// read. `None` takes [`FileSinkConfig::mode`].
     pub mode: Option<u32>,

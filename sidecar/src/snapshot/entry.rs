@@ -32,7 +32,11 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Ref that binds it, as its manifest names it.
-    pub secret_ref: String,
+    pub reference: String,
+    /// Tool that needs it.
+    pub tool: String,
+    /// Key of the credential in the tool.
+    pub key: String,
     /// Name of the file.
     pub file: FileName,
     /// Environment variable, for who starts the agent.
@@ -114,7 +118,9 @@ impl Entry {
 impl Target {
     fn parse(given: &v1::Target, name: &SecretName) -> Result<Self, EntryError> {
         let long = [
-            ("secret_ref", given.secret_ref.len(), REFERENCE_BYTES_MAX),
+            ("secret_ref", given.secret_ref.len(), NAME_BYTES_MAX),
+            ("tool", given.tool.len(), NAME_BYTES_MAX),
+            ("key", given.key.len(), NAME_BYTES_MAX),
             ("owner", given.owner.len(), OWNER_BYTES_MAX),
             ("on_rotate", given.on_rotate.len(), ON_ROTATE_BYTES_MAX),
             ("template", given.template.len(), TEMPLATE_BYTES_MAX),
@@ -124,7 +130,9 @@ impl Target {
         }
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
         Ok(Self {
-            secret_ref: given.secret_ref.clone(),
+            reference: given.secret_ref.clone(),
+            tool: given.tool.clone(),
+            key: given.key.clone(),
             file: FileName::parse(&given.file)?,
             env_var: some(&given.env_var).map(|text| EnvVar::parse(&text)).transpose()?,
             mode: (given.mode != 0).then_some(given.mode),
@@ -143,7 +151,7 @@ fn timestamp(given: &prost_types::Timestamp) -> Timestamp {
 }
 
 const TARGETS_MAX: usize = secretref_domain::limit::BINDINGS_MAX;
-const REFERENCE_BYTES_MAX: usize = 128;
+const NAME_BYTES_MAX: usize = 256;
 const OWNER_BYTES_MAX: usize = 128;
 const ON_ROTATE_BYTES_MAX: usize = 4096;
 const TEMPLATE_BYTES_MAX: usize = 65_536;

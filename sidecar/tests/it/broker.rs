@@ -191,6 +191,13 @@ impl FakeStream {
         }
     }
 
+    /// What became of a manifest that changed something: in its answer, or after it on a machine
+    /// that is busy.
+    pub(crate) async fn results(&mut self) -> Vec<v1::SecretResult> {
+        let answered = self.ack().await.results;
+        if answered.is_empty() { self.report().await.results } else { answered }
+    }
+
     pub(crate) async fn report(&mut self) -> v1::Report {
         match self.heard().await {
             Some(watch_request::Message::Report(report)) => report,

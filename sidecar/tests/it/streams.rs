@@ -22,7 +22,7 @@ pub(crate) async fn settled() -> (Arc<World>, FakeBroker, Home, Guest, FakeStrea
     let mut guest = home.run(&world, broker.address);
     let mut stream = broker.stream(&world).await;
     stream.manifest(1, manifest(1, ManifestKind::Snapshot, pair())).await;
-    assert_eq!(told(&stream.ack().await.results), ["a v1 APPLIED", "b v1 APPLIED"]);
+    assert_eq!(told(&stream.results().await), ["a v1 APPLIED", "b v1 APPLIED"]);
     guest.until(|status| status.is_ready()).await;
     (world, broker, home, guest, stream)
 }
@@ -245,14 +245,34 @@ async fn a_secret_that_cannot_be_placed_fails_alone_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_template_is_refused_and_not_written_raw() {
+async fn a_template_is_made_anew_with_any_of_its_values_and_never_from_one_that_is_gone() {
     let (_world, _broker, home, guest, mut stream) = settled().await;
     let mut made = entry("c", 1, "gamma");
-    made.targets[0].template = "key={{ value }}".into();
-    let entries = vec![bare(entry("a", 1, "")), bare(entry("b", 1, "")), made];
+    made.targets[0].template = "c={{ value }} a={{ secrets.A }}".into();
+    let entries = vec![bare(entry("a", 1, "")), bare(entry("b", 1, "")), made.clone()];
     stream.manifest(2, manifest(2, ManifestKind::Delta, entries)).await;
-    assert_eq!(told(&stream.ack().await.results), ["c v1 FAILED"]);
-    assert_eq!(home.file("C"), None);
+    assert_eq!(told(&stream.results().await), ["c v1 APPLIED"]);
+    assert_eq!(home.file("C").as_deref(), Some("c=gamma a=alpha"));
+    let entries = vec![entry("a", 2, "alpha 2"), bare(entry("b", 1, "")), bare(made.clone())];
+    stream.manifest(3, manifest(3, ManifestKind::Delta, entries)).await;
+    assert_eq!(told(&stream.results().await), ["a v2 APPLIED"]);
+    assert_eq!(home.file("C").as_deref(), Some("c=gamma a=alpha 2"));
+    // A template that does not work leaves the file that there was.
+    let mut broken = made.clone();
+    broken.targets[0].template = "a={{ secrets.A }}\nc={{ valu }}".into();
+    broken.version = 2;
+    broken.value = Some("gamma 2".to_owned().into());
+    let entries = vec![bare(entry("a", 2, "")), bare(entry("b", 1, "")), broken.clone()];
+    stream.manifest(4, manifest(4, ManifestKind::Delta, entries)).await;
+    let results = stream.results().await;
+    assert_eq!(told(&results), ["c v2 FAILED"]);
+    assert!(results[0].detail.contains("C: line 2 of the template, `c={{ valu }}`"), "{results:?}");
+    assert_eq!(home.file("C").as_deref(), Some("c=gamma a=alpha 2"));
+    // But not a value that was taken away.
+    let entries = vec![bare(entry("b", 1, "")), bare(broken)];
+    stream.manifest(5, manifest(5, ManifestKind::Delta, entries)).await;
+    assert_eq!(told(&stream.results().await), ["a v2 WIPED"]);
+    assert_eq!((home.file("C"), home.file("A")), (None, None));
     guest.stop().await.unwrap();
 }
 

@@ -18,7 +18,7 @@ pub(super) const DESCRIPTION_BYTES_MAX: usize = 4096;
 pub(super) const RUNTIME_BYTES_MAX: usize = 64;
 pub(super) const TOOLS_MAX: usize = 256;
 pub(super) const OWNER_BYTES_MAX: usize = 65;
-pub(super) const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
+pub(super) const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 const ON_ROTATE_BYTES_MAX: usize = 1024;
 pub(super) const ON_FAILURE: [(&str, OnFailure); 2] =
     [("deny-and-log", OnFailure::DenyAndLog), ("deny-and-alert", OnFailure::DenyAndAlert)];
@@ -241,7 +241,8 @@ fn on_rotate(node: &Node<'_>, problems: &mut Problems) -> Option<OnRotate> {
         problems.add(
             &node.at,
             "it is nothing that can be done to an agent",
-            "write `restart`, `none`, `signal:HUP` (or INT, TERM, USR1, USR2, QUIT, WINCH) or \
+            "write `restart`, `none`, `signal:HUP` (or INT, TERM, USR1, USR2, QUIT, WINCH), \
+             `signal:HUP@/absolute/pid-file`, `http://127.0.0.1:PORT/path` or \
              `exec:/absolute/program`",
         );
     }

@@ -10,8 +10,9 @@ const EMPTY_NAMES: [&str; 14] = [
 /// Ends of a type's name that say nothing.
 const EMPTY_ENDS: [&str; 8] =
     ["Manager", "Helper", "Handler", "Utils", "Util", "Data", "Info", "Impl"];
-/// Rooms that implement the generated services, whose methods are called `get_…`.
-const SERVICES: [&str; 1] = ["broker/src/grpc/"];
+/// Rooms that implement traits of others, whose methods are called `get_…`: the generated services,
+/// and the template engine's objects.
+const SERVICES: [&str; 2] = ["broker/src/grpc/", "sidecar/src/sinks/templates/names.rs"];
 
 pub(crate) fn names(tree: &[Source]) -> Vec<Finding> {
     tree.iter().filter(|source| source.is_rust()).flat_map(names_in).collect()

@@ -7,6 +7,7 @@ fn entry(name: &str) -> ManifestEntry {
         version: 7,
         digest: vec![9; 32],
         targets: vec![Target {
+            key: "k".into(),
             file: "key".into(),
             env_var: "KEY".into(),
             mode: 0o440,
@@ -25,6 +26,7 @@ fn bytes_are_those_of_the_page() {
     drawn.extend_from_slice(&[9; 32]);
     drawn.extend_from_slice(b"\0\0\0\x01");
     drawn.extend_from_slice(b"\0\0\0\x03key\0\0\0\x03KEY\0\0\0\0\0\0\0\0\0\0\0\0");
+    drawn.extend_from_slice(b"\0\0\0\0\0\0\0\0\0\0\0\x01k");
     drawn.extend_from_slice(b"\0\0\x01\x20\x01");
     assert_eq!(manifest_digest(&[entry("a")], None), digest(&SHA256, &drawn).as_ref());
     assert_eq!(manifest_digest(&[], None), digest(&SHA256, b"").as_ref());
@@ -41,7 +43,7 @@ fn order_of_entries_and_values_do_not_count() {
 #[test]
 fn whatever_a_sidecar_acts_on_counts() {
     let base = manifest_digest(&[entry("a")], None);
-    let mutations: [fn(&mut ManifestEntry); 10] = [
+    let mutations: [fn(&mut ManifestEntry); 13] = [
         |entry| entry.name = "b".into(),
         |entry| entry.version = 8,
         |entry| entry.digest[31] = 8,
@@ -50,6 +52,9 @@ fn whatever_a_sidecar_acts_on_counts() {
         |entry| entry.targets[0].owner = "root".into(),
         |entry| entry.targets[0].on_rotate = "restart".into(),
         |entry| entry.targets[0].template = "x".into(),
+        |entry| entry.targets[0].secret_ref = "x".into(),
+        |entry| entry.targets[0].tool = "x".into(),
+        |entry| entry.targets[0].key = "x".into(),
         |entry| entry.targets[0].mode = 0o400,
         |entry| entry.targets[0].required = false,
     ];

@@ -9,7 +9,7 @@ use crate::{
 };
 use secretref_domain::{name::SecretName, version::Version};
 use secretref_proto::v1::{Evidence, SecretResult};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Keeper {
     /// What the program has now.
@@ -48,8 +48,14 @@ impl Keeper {
         results
     }
 
-    /// What failed before and is in place now, and what lapsed, nobody waits for.
-    pub(super) fn tell_news(&self, snapshot: &Snapshot, failing: &BTreeMap<SecretName, String>) {
+    /// What failed before and is in place now, what fails because of another, and what lapsed,
+    /// nobody waits for.
+    pub(super) fn tell_news(
+        &self,
+        snapshot: &Snapshot,
+        failing: &BTreeMap<SecretName, String>,
+        answered: &BTreeSet<SecretName>,
+    ) {
         let recovered = self.failed.keys().filter(|name| !failing.contains_key(*name));
         let recovered = recovered.filter_map(|name| {
             let held = snapshot.entry(name)?;
@@ -60,7 +66,25 @@ impl Keeper {
             held.value.is_none() && before.contains_key(*name) && !failing.contains_key(*name)
         });
         let lapsed = lapsed.map(|(name, held)| self.result(snapshot, name, held.version));
-        self.send_news(recovered.chain(lapsed).collect());
+        let now = self.clock.now();
+        let fails = failing
+            .iter()
+            .filter(|(name, why)| !answered.contains(*name) && self.failed.get(*name) != Some(why));
+        let fails = fails
+            .filter_map(|(name, why)| Some(failed(name, snapshot.entry(name)?.version, why, now)));
+        self.send_news(recovered.chain(lapsed).chain(fails).collect());
+    }
+
+    /// More is known of these than that they are in place.
+    pub(super) fn tell_of(&self, names: &BTreeSet<SecretName>) {
+        let there = self.status.borrow().applied.clone();
+        let names = names.iter().filter(|name| !self.failed.contains_key(*name));
+        let results = names.filter_map(|name| {
+            let version = *there.get(name)?;
+            let held = self.held.entry(name).filter(|held| held.version == version)?;
+            held.value.is_some().then(|| self.result(&self.held, name, version))
+        });
+        self.send_news(results.collect());
     }
 
     /// The program was started or ended by itself: what its environment has is another thing.
@@ -84,7 +108,8 @@ impl Keeper {
         self.send_news(news.map(|(name, it)| self.result(&held, name, it.version)).collect());
     }
 
-    fn send_news(&self, news: Results) {
+    fn send_news(&self, mut news: Results) {
+        self.outlets.amend(&mut news);
         if !news.is_empty() && self.desk.news.try_send(news).is_err() {
             tracing::debug!("nobody is connected who could be told what changed");
         }

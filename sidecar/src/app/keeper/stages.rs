@@ -11,7 +11,12 @@ use crate::{
     snapshot::Snapshot,
 };
 use secretref_domain::name::SecretName;
-use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::oneshot,
     task::{JoinError, JoinHandle, spawn_blocking},
@@ -76,6 +81,8 @@ impl Keeper {
                 let (candidate, outcome) = *put;
                 let next_prune = outcome.next_prune;
                 self.there.clone_from(&outcome.there);
+                // First: what was known of the versions before is not known of these.
+                self.outlets.placed(&candidate.snapshot, &outcome.placed, &self.missing);
                 self.tell(candidate, outcome);
                 (place, next_prune)
             }
@@ -131,11 +138,14 @@ impl Keeper {
         self.reported = self.has();
         let mut failing = kept_back.clone();
         failing.extend(failed.clone());
+        let mut answered = BTreeSet::new();
         for waiting in std::mem::take(&mut self.serving) {
-            let results: Results = self.results(snapshot, held, &waiting, &failing);
+            answered.extend(waiting.changed.iter().map(|(name, _)| name.clone()));
+            let mut results: Results = self.results(snapshot, held, &waiting, &failing);
+            self.outlets.amend(&mut results);
             drop(waiting.reply.send(results));
         }
-        self.tell_news(snapshot, &failing);
+        self.tell_news(snapshot, &failing, &answered);
         for (name, why) in failing.iter().filter(|(name, _)| !self.failed.contains_key(*name)) {
             tracing::error!(secret = %name, %why, "not in place; what was there before stays");
         }

@@ -35,7 +35,7 @@ impl Dotenv {
     pub(super) fn entry(&self) -> Option<FileEntry> {
         let lines = self.lines.iter().map(|line| (&line.variable, &*line.value));
         let value = dotenv::content(lines)?;
-        Some(FileEntry { name: self.file.clone(), value, mode: None, owner: None })
+        Some(FileEntry { name: self.file.clone(), value: value.into(), mode: None, owner: None })
     }
 
     /// What is known of its lines.

@@ -1,12 +1,12 @@
 //! A set that was checked: every mode is acceptable, every owner is a number.
 
 use super::{
-    FILES_MAX, FileEntry, FileSet,
+    Content, FILES_MAX, FileEntry, FileSet,
     error::FileSinkError,
     owner::{Accounts, Owner},
 };
 use rustix::process;
-use secretref_domain::{name::FileName, value::SecretValue};
+use secretref_domain::name::FileName;
 use std::collections::BTreeSet;
 
 pub(super) struct ReadySet<'a> {
@@ -19,7 +19,7 @@ pub(super) struct ReadySet<'a> {
 
 pub(super) struct ReadyFile<'a> {
     pub(super) name: &'a FileName,
-    pub(super) value: &'a SecretValue,
+    pub(super) value: &'a Content,
     pub(super) mode: u32,
     /// User to give it to; `None` leaves it to the sidecar's.
     pub(super) uid: Option<u32>,
@@ -52,7 +52,7 @@ impl<'a> ReadySet<'a> {
             file.uid.is_some_and(|uid| uid != own) || file.gid.is_some_and(|g| Some(g) != group)
         };
         Ok(Self {
-            bytes: files.iter().map(|file| pages(file.value.len() as u64)).sum(),
+            bytes: files.iter().map(|file| pages(file.value.bytes() as u64)).sum(),
             passage: u32::from(files.iter().any(outsider)),
             files,
         })

@@ -1,9 +1,11 @@
 use super::*;
 use rustix::{fs as unix, process};
+use secretref_domain::value::SecretValue;
 use std::{
     fs,
     os::unix::fs::{MetadataExt, symlink},
     path::Path,
+    sync::Arc,
     sync::atomic::{AtomicBool, Ordering},
 };
 use tempfile::TempDir;
@@ -29,7 +31,7 @@ fn open(dir: &Path) -> FileSink {
 fn entry(name: &str, value: &str) -> FileEntry {
     FileEntry {
         name: FileName::parse(name).unwrap(),
-        value: Arc::new(SecretValue::new(value.into()).unwrap()),
+        value: Arc::new(SecretValue::new(value.into()).unwrap()).into(),
         mode: None,
         owner: None,
     }
@@ -101,7 +103,7 @@ fn values_are_bytes_and_kept_exactly() {
     let mut sink = open(dir.path());
     let value: Vec<u8> = (0..=255).cycle().take(64 * 1024).collect();
     let mut file = entry("raw", "x");
-    file.value = Arc::new(SecretValue::new(value.clone()).unwrap());
+    file.value = Arc::new(SecretValue::new(value.clone()).unwrap()).into();
     sink.apply(&FileSet { files: vec![file] }).unwrap();
     assert!(fs::read(dir.path().join("raw")).unwrap() == value);
 }
@@ -225,7 +227,7 @@ fn owner_group_and_mode_are_there_when_the_set_is() {
         let _stop = StopOnDrop(&stop);
         for round in 0..200 {
             wanted.files[1].value =
-                Arc::new(SecretValue::new(format!("{round}").into_bytes()).unwrap());
+                Arc::new(SecretValue::new(format!("{round}").into_bytes()).unwrap()).into();
             sink.apply(&wanted).unwrap();
             let stat = fs::metadata(&data).unwrap();
             assert_eq!((stat.uid(), stat.gid(), stat.mode() & 0o777), (uid, gid, 0o440));

@@ -176,7 +176,7 @@ pub fn unfit(snapshot: &Snapshot, choice: &Choice) -> BTreeMap<SecretName, Strin
 /// The variable that a target becomes; `None` where it is not wanted as one.
 #[must_use]
 pub fn variable(choice: &Choice, target: &Target) -> Option<EnvVar> {
-    let chosen = choice.refs.iter().find(|(name, _)| name.as_str() == target.secret_ref);
+    let chosen = choice.refs.iter().find(|(name, _)| name.as_str() == target.reference);
     let variable = match chosen {
         None if !choice.refs.is_empty() => return None,
         Some((_, Some(named))) => Some(named.clone()),
@@ -194,7 +194,10 @@ fn reaction(said: &OnRotate) -> Reaction {
     match said {
         OnRotate::Restart => Reaction::Restart,
         OnRotate::Signal(signal) => Reaction::Signal(signal.clone()),
-        OnRotate::Exec(_) | OnRotate::None => Reaction::Nothing,
+        OnRotate::SignalFile { .. }
+        | OnRotate::Http { .. }
+        | OnRotate::Exec(_)
+        | OnRotate::None => Reaction::Nothing,
     }
 }
 

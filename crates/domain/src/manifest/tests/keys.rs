@@ -136,10 +136,17 @@ fn modes_durations_owners_and_hooks_have_their_ranges() {
     {
         assert!(!takes("owner", owner), "{owner}");
     }
-    for hook in ["restart", "none", "signal:USR1", "exec:/usr/bin/reload"] {
+    for hook in [
+        "restart",
+        "none",
+        "signal:USR1",
+        "signal:USR1@/run/agent.pid",
+        "http://[::1]:8080/reload",
+        "exec:/usr/bin/reload",
+    ] {
         assert!(takes("onRotate", hook), "{hook}");
     }
-    for hook in ["", "reboot", "signal:KILL", "signal:", "exec:reload", "exec:"] {
+    for hook in ["", "reboot", "signal:KILL", "signal:", "exec:reload", "exec:", "http://a:1/"] {
         assert!(!takes("onRotate", hook), "{hook}");
     }
 }

@@ -243,7 +243,8 @@ impl Station {
 
 fn set_of(file: &str, value: &Bytes) -> Result<FileSet> {
     let value = Arc::new(SecretValue::new(value.to_vec())?);
-    let entry = FileEntry { name: FileName::parse(file)?, value, mode: None, owner: None };
+    let (name, value) = (FileName::parse(file)?, value.into());
+    let entry = FileEntry { name, value, mode: None, owner: None };
     Ok(FileSet { files: vec![entry] })
 }
 

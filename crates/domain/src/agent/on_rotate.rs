@@ -1,0 +1,110 @@
+//! What happens to an agent when a value changes.
+
+use core::net::SocketAddr;
+use serde::{Deserialize, Serialize};
+
+/// What happens to the agent when a value changes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum OnRotate {
+    /// It is restarted.
+    Restart,
+    /// The program that the sidecar started gets this signal, such as `HUP`.
+    Signal(String),
+    /// The process that a file names gets this signal.
+    SignalFile {
+        /// The signal, such as `HUP`.
+        signal: String,
+        /// Absolute path of the file with its number; 512 bytes at most.
+        pid_file: String,
+    },
+    /// This address of the agent's own host is posted to.
+    Http {
+        /// A loopback address and its port.
+        address: SocketAddr,
+        /// Path and query, from the slash on.
+        path: String,
+    },
+    /// This program is run, where the sidecar allows it.
+    Exec(String),
+    /// Nothing.
+    None,
+}
+
+pub(crate) const SIGNALS: [&str; 7] = ["HUP", "INT", "TERM", "USR1", "USR2", "QUIT", "WINCH"];
+
+impl TryFrom<String> for OnRotate {
+    type Error = String;
+    fn try_from(given: String) -> Result<Self, String> {
+        parse(&given).ok_or_else(|| {
+            let signals = SIGNALS.join(", ");
+            format!(
+                "{given:?} is none of `restart`, `none`, `signal:NAME` (one of {signals}), \
+                 `signal:NAME@/absolute/pid-file`, `http://127.0.0.1:PORT/path` (a loopback \
+                 address) and `exec:/absolute/program`"
+            )
+        })
+    }
+}
+
+impl From<OnRotate> for String {
+    fn from(given: OnRotate) -> Self {
+        match given {
+            OnRotate::Restart => "restart".into(),
+            OnRotate::Signal(signal) => format!("signal:{signal}"),
+            OnRotate::SignalFile { signal, pid_file } => format!("signal:{signal}@{pid_file}"),
+            OnRotate::Http { address, path } => format!("http://{address}{path}"),
+            OnRotate::Exec(program) => format!("exec:{program}"),
+            OnRotate::None => "none".into(),
+        }
+    }
+}
+
+fn parse(given: &str) -> Option<OnRotate> {
+    match given {
+        "restart" => return Some(OnRotate::Restart),
+        "none" => return Some(OnRotate::None),
+        _ => {}
+    }
+    if let Some(signal) = given.strip_prefix("signal:") {
+        return match signal.split_once('@') {
+            None => is_signal(signal).then(|| OnRotate::Signal(signal.to_owned())),
+            Some((signal, pid_file)) => (is_signal(signal) && is_path(pid_file)).then(|| {
+                let (signal, pid_file) = (signal.to_owned(), pid_file.to_owned());
+                OnRotate::SignalFile { signal, pid_file }
+            }),
+        };
+    }
+    if let Some(program) = given.strip_prefix("exec:") {
+        return is_path(program).then(|| OnRotate::Exec(program.to_owned()));
+    }
+    given.strip_prefix("http://").and_then(http)
+}
+
+/// Only what stays on the agent's own host: a manifest must not make a host call another. The
+/// address is a number, so that no name service is asked, and there is no room for a password.
+fn http(rest: &str) -> Option<OnRotate> {
+    let (address, path) = rest.split_at(rest.find('/')?);
+    let address: SocketAddr = address.parse().ok()?;
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let fits = path.len() <= PATH_BYTES_MAX && plain;
+    let near = address.ip().is_loopback() && address.port() != 0;
+    (fits && near).then(|| OnRotate::Http { address, path: path.to_owned() })
+}
+
+fn is_signal(name: &str) -> bool {
+    SIGNALS.contains(&name)
+}
+
+/// Absolute, and what it seems to be: no step up, no control character.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() <= PATH_BYTES_MAX
+        && path.split('/').all(|step| step != "..")
+        && !path.chars().any(char::is_control)
+}
+
+const PATH_BYTES_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests;
