@@ -220,16 +220,6 @@ async fn versions_pages_and_reasons_are_checked() -> Result<()> {
         let request = ListAuditEntriesRequest { page_size, ..Default::default() };
         table.add("page_size", page_size, audit.list_audit_entries(request).await);
     }
-    for group in ["A", "..", "a b"] {
-        let group = group.to_owned();
-        let request = ListAgentsRequest { group: group.clone(), ..Default::default() };
-        table.add("group", &group, agents.list_agents(request).await);
-        let request = ListAgentStatusesRequest { group: group.clone(), ..Default::default() };
-        table.add("group", &group, agents.list_agent_statuses(request).await);
-    }
-    let (agent, group) = ("worker".to_owned(), "g".to_owned());
-    let request = ListAgentStatusesRequest { agent, group, ..Default::default() };
-    table.add("group", "beside an agent", agents.list_agent_statuses(request).await);
     for page_token in ["A", "..", "a b", "0.x.1"] {
         let page_token = page_token.to_owned();
         let request = ListSecretsRequest { page_token: page_token.clone(), ..Default::default() };
@@ -255,6 +245,41 @@ async fn versions_pages_and_reasons_are_checked() -> Result<()> {
     let start_time = Some(Timestamp { seconds: -1, nanos: 0 });
     let request = ListAuditEntriesRequest { start_time, ..Default::default() };
     table.add("start_time", -1, audit.list_audit_entries(request).await);
+    table.check()?;
+    unchanged(&world, revision).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_checked() -> Result<()> {
+    let (world, revision) = world().await?;
+    let mut agents = world.admin.agents();
+    let mut table = Table::default();
+    for group in ["A", "..", "a b"] {
+        let group = group.to_owned();
+        let request = ListAgentsRequest { group: group.clone(), ..Default::default() };
+        table.add("group", &group, agents.list_agents(request).await);
+        let request = ListAgentStatusesRequest { group: group.clone(), ..Default::default() };
+        table.add("group", &group, agents.list_agent_statuses(request).await);
+    }
+    let (agent, group) = ("worker".to_owned(), "g".to_owned());
+    let request = ListAgentStatusesRequest { agent, group, ..Default::default() };
+    table.add("group", "beside an agent", agents.list_agent_statuses(request).await);
+    let tools = |tool: &str, secret: &str| {
+        format!(
+            "    tool-bindings:\n      {tool}: {{credentials: {{k: {{secretRef: {secret}, file: \
+             f}}}}}}\n"
+        )
+    };
+    let clash = format!(
+        "groups:\n  g:\n{}agents:\n  x:\n    groups: [g]\n{}",
+        tools("t", "b"),
+        tools("u", "c")
+    );
+    for text in [clash.as_str(), "agents:\n  x: {groups: [nowhere]}\n"] {
+        let file = ManifestFile { name: "m.yaml".into(), content: text.as_bytes().to_vec() };
+        let request = ApplyManifestRequest { files: vec![file], ..Default::default() };
+        table.add("files", text, agents.apply_manifest(request).await);
+    }
     table.check()?;
     unchanged(&world, revision).await
 }
