@@ -17,8 +17,8 @@ mod secrets;
 mod trail;
 mod writer;
 
-pub use admins::AdminGrant;
 pub(crate) use admins::{AUDIT_KEY, AUTHORITY, KEK_CHECK, KEK_ID, MAC_KEY};
+pub use admins::{AdminGrant, AdminView, CertifiedAdmin, NewAdmin};
 pub use agents::{Revocation, TokenGrant};
 pub use bodies::Body;
 pub use delivery::{Admission, Frame, FrameSecret, Sent};

@@ -42,6 +42,8 @@ struct Shared {
 struct Stream {
     instance: InstanceId,
     boot: Uuid,
+    /// What its sidecar called its version.
+    version: Mutex<String>,
     pending: Mutex<Pending>,
     wake: Notify,
     revoked: CancellationToken,
@@ -106,7 +108,8 @@ impl Feed {
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
         let pending = Mutex::new(Pending { dirty: true, ..Pending::default() });
         let (wake, revoked) = (Notify::new(), CancellationToken::new());
-        let stream = Arc::new(Stream { instance, boot, pending, wake, revoked });
+        let version = Mutex::default();
+        let stream = Arc::new(Stream { instance, boot, version, pending, wake, revoked });
         stream.wake.notify_one();
         let mut streams = lock(&self.0.streams);
         let of_agent = streams.entry(agent).or_default();
@@ -130,6 +133,15 @@ impl Feed {
         live.sort_unstable();
         live.dedup();
         live
+    }
+
+    /// What the sidecars of an agent call their versions, for each instance that holds a stream
+    /// here; of two streams of one instance, the newer one's.
+    #[must_use]
+    pub fn versions(&self, agent: AgentId) -> HashMap<InstanceId, String> {
+        let streams = lock(&self.0.streams);
+        let of_agent = streams.get(&agent).into_iter().flat_map(BTreeMap::values);
+        of_agent.map(|stream| (stream.instance, lock(&stream.version).clone())).collect()
     }
 
     /// Wakes those that a commit concerns. To be called once it is durable and folded.
@@ -175,6 +187,12 @@ impl Feed {
         *self.0.revision.borrow()
     }
 
+    /// The revision that the feed has reached, now and from now on.
+    #[must_use]
+    pub fn revisions(&self) -> watch::Receiver<Revision> {
+        self.0.revision.subscribe()
+    }
+
     /// How many streams there are, now and from now on.
     #[must_use]
     pub fn count(&self) -> watch::Receiver<usize> {
@@ -198,6 +216,11 @@ impl Stream {
 }
 
 impl Subscription {
+    /// Notes what the sidecar calls its version.
+    pub fn introduce(&self, version: String) {
+        *lock(&self.stream.version) = version;
+    }
+
     /// Another process that held a stream of this instance when it came: one of the two has a copy
     /// of the other's key.
     #[must_use]

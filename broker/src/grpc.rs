@@ -6,9 +6,12 @@ mod admin;
 mod agent;
 mod caller;
 mod gate;
+mod guard;
 mod listener;
 mod rate;
+mod rule;
 mod status;
+mod throttle;
 
 pub use listener::{Conn, Doors, Listener, Port};
 
@@ -17,14 +20,15 @@ use futures_util::Stream;
 use gate::Gate;
 use secretref_proto::{DESCRIPTORS, v1};
 use std::{io, time::Duration};
+use throttle::Throttle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic_health::server::HealthReporter;
 use tonic_reflection::server::Builder;
 use v1::{
-    agents_service_server::AgentsServiceServer, audit_service_server::AuditServiceServer,
-    enrolment_service_server::EnrolmentServiceServer, secrets_service_server::SecretsServiceServer,
-    watch_service_server::WatchServiceServer,
+    admins_service_server::AdminsServiceServer, agents_service_server::AgentsServiceServer,
+    audit_service_server::AuditServiceServer, enrolment_service_server::EnrolmentServiceServer,
+    secrets_service_server::SecretsServiceServer, watch_service_server::WatchServiceServer,
 };
 
 /// Serves the agents' port until `stop`.
@@ -37,13 +41,15 @@ pub async fn serve_agents(
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    let gate = Gate::new(Port::Agents, custody.clone());
     let enrolment = EnrolmentServiceServer::new(agent::Enrolment::new(custody.clone(), &limits))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX);
     let watch = WatchServiceServer::new(agent::Watch::new(custody, limits, stop.clone()))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX);
     bounded(Server::builder())
-        .layer(Gate::for_agents(&limits))
+        .layer(Throttle::for_agents(&limits))
+        .layer(gate)
         .add_service(enrolment)
         .add_service(watch)
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
@@ -60,6 +66,7 @@ pub async fn serve_admins(
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    let incoming = guard::attend(incoming, custody.clone());
     let (health, health_service) = tonic_health::server::health_reporter();
     report_serving(&health).await;
     // The descriptors of error details too, so that `grpcurl` can print them; and only the services
@@ -72,13 +79,18 @@ pub async fn serve_admins(
         ADMIN_SERVICES.into_iter().fold(builder, Builder::with_service_name)
     };
     let server = bounded(Server::builder())
-        .layer(Gate::for_admins(&limits))
+        .layer(Throttle::for_admins(&limits))
+        .layer(Gate::new(Port::Admins, custody.clone()))
         .add_service(
             SecretsServiceServer::new(admin::Secrets::new(custody.clone()))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
             AgentsServiceServer::new(admin::Agents::new(custody.clone()))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            AdminsServiceServer::new(admin::Admins::new(custody.clone()))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
@@ -98,6 +110,7 @@ pub async fn serve_admins(
 async fn report_serving(health: &HealthReporter) {
     health.set_serving::<SecretsServiceServer<admin::Secrets>>().await;
     health.set_serving::<AgentsServiceServer<admin::Agents>>().await;
+    health.set_serving::<AdminsServiceServer<admin::Admins>>().await;
     health.set_serving::<AuditServiceServer<admin::Audit>>().await;
 }
 
@@ -116,9 +129,10 @@ fn bounded(server: Server) -> Server {
 }
 
 /// What reflection says that the administrators' port serves.
-const ADMIN_SERVICES: [&str; 4] = [
+const ADMIN_SERVICES: [&str; 5] = [
     "secretref.v1.SecretsService",
     "secretref.v1.AgentsService",
+    "secretref.v1.AdminsService",
     "secretref.v1.AuditService",
     "grpc.health.v1.Health",
 ];

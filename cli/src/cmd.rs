@@ -1,6 +1,7 @@
 //! The commands: one verb, one file; one arm of [`Command`] registers it.
 
 mod activate;
+mod admin;
 mod agent;
 mod apply;
 mod audit;
@@ -9,10 +10,12 @@ mod confirm;
 mod delete;
 mod demo;
 mod destroy;
+mod doctor;
 mod explain;
 mod get;
 mod import;
 mod list;
+mod profile;
 mod programs;
 mod put;
 mod run;
@@ -61,12 +64,20 @@ pub(crate) enum Command {
     Agent(agent::Agent),
     /// Run a program with an agent's credentials in its environment
     Run(Box<run::Run>),
+    /// Administer administrators
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Administer profiles: which broker is meant, and as whom
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Show what each agent is owed and what its instances really hold
     Status(status::Status),
     /// Read the audit trail, or diagnose refs
     Audit(audit::Audit),
     /// Explain a ref: where it comes from, who may have it, who has which version
     Explain(explain::Explain),
+    /// Check the whole installation, and say what to do
+    Doctor(doctor::Doctor),
     /// Show the whole story in one terminal, with real processes
     Demo(demo::Demo),
     /// Print a completion script for a shell
@@ -92,7 +103,7 @@ pub(crate) enum Gateway {
 impl Command {
     /// Whether it talks to a broker that a profile names.
     pub(crate) fn connects(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Completion(_) | Self::Version(_))
+        !matches!(self, Self::Demo(_) | Self::Completion(_) | Self::Version(_) | Self::Profile(_))
     }
 
     /// Whether it prints data that JSON could hold.
@@ -126,6 +137,8 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
             command.run(session).await
         }
+        Command::Admin(command) => command.run(session).await,
+        Command::Profile(command) => command.run(session),
         Command::Status(command) | Command::Gateway(Gateway::Status(command)) => {
             command.run(session).await
         }
@@ -133,6 +146,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
             command.run(session).await
         }
         Command::Explain(command) => command.run(session).await,
+        Command::Doctor(command) => command.run(session).await,
         Command::Demo(command) => Box::pin(command.run(session)).await,
         Command::Completion(command) => command.run(session),
         Command::Version(command) => command.run(session),

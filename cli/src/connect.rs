@@ -1,6 +1,8 @@
 //! From a profile to a channel, and from a call to its answer: who cannot be reached is told
 //! apart from who says no.
 
+pub(crate) mod certificate;
+
 use crate::{
     config::Config,
     failure::{Exit, Failure},
@@ -11,18 +13,17 @@ use secretref_identity::{
     client::{self, ClientConfig, ConnectError},
     clock::Clock,
     credentials::{Credentials, Holder, TrustBundle},
-    subject::TrustDomain,
 };
 use secretref_proto::v1::{
-    agents_service_client::AgentsServiceClient, audit_service_client::AuditServiceClient,
-    secrets_service_client::SecretsServiceClient,
+    admins_service_client::AdminsServiceClient, agents_service_client::AgentsServiceClient,
+    audit_service_client::AuditServiceClient, secrets_service_client::SecretsServiceClient,
 };
 use std::{
+    cell::Cell,
     future::Future,
     time::{Duration, Instant},
 };
 use tonic::{Code, Response, Status, transport::Channel};
-use x509_parser::prelude::{GeneralName, parse_x509_pem};
 
 /// What the operator asked for besides the command itself.
 pub(crate) struct Session<'a> {
@@ -30,6 +31,8 @@ pub(crate) struct Session<'a> {
     profile: Option<&'a str>,
     wait: Option<Duration>,
     environment: Option<&'a str>,
+    /// Whether it was said that the certificate ends soon.
+    warned: Cell<bool>,
     /// How the operator wants to read.
     pub(crate) out: Printer,
 }
@@ -43,7 +46,7 @@ impl<'a> Session<'a> {
         environment: Option<&'a str>,
         out: Printer,
     ) -> Self {
-        Self { config, profile, wait, environment, out }
+        Self { config, profile, wait, environment, warned: Cell::new(false), out }
     }
 
     /// What the environment says.
@@ -81,18 +84,54 @@ impl<'a> Session<'a> {
         Ok(agents(self.channel().await?))
     }
 
+    /// The administrators of the broker, and the broker itself.
+    pub(crate) async fn admins(&self) -> Result<AdminsServiceClient<Channel>, Failure> {
+        Ok(AdminsServiceClient::new(self.channel().await?))
+    }
+
+    /// Says nothing of a certificate that ends soon.
+    pub(crate) fn do_not_warn(&self) {
+        self.warned.set(true);
+    }
+
+    /// The profile as the end of a command that repeats this one.
+    pub(crate) fn profile_option(&self) -> String {
+        self.profile.map(|name| format!(" --profile {name}")).unwrap_or_default()
+    }
+
     /// The audit trail of the broker.
     pub(crate) async fn audit(&self) -> Result<AuditServiceClient<Channel>, Failure> {
         Ok(audit(self.channel().await?))
     }
 
-    /// Connects; with `--wait`, until the broker is there or the time is over.
+    /// Connects; with `--wait`, until the broker is there or the time is over. Says so where the
+    /// certificate ends soon, or has ended.
     pub(crate) async fn channel(&self) -> Result<Channel, Failure> {
         let profile = self.profile()?;
+        let ending = certificate::Ending::of(&profile);
+        let renew = format!("secretref admin renew{}", self.profile_option());
+        match self.reach(&profile).await {
+            Err(failure) if failure.exit == Exit::Refused => {
+                Err(ending.and_then(|it| it.as_failure()).unwrap_or(failure))
+            }
+            Ok(channel) => {
+                if !self.warned.replace(true)
+                    && let Some(soon) = ending.and_then(|it| it.as_warning())
+                {
+                    self.out.warning(&format!("{soon}. Fix: {renew}"));
+                }
+                Ok(channel)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Connects, and says nothing of the certificate.
+    pub(crate) async fn reach(&self, profile: &Profile) -> Result<Channel, Failure> {
         let until = self.wait.map(|wait| Instant::now() + wait);
         let mut told = false;
         loop {
-            let failure = match channel(&profile).await {
+            let failure = match channel(profile).await {
                 Err(failure) if failure.exit == Exit::Unreachable => failure,
                 other => return other,
             };
@@ -156,37 +195,27 @@ pub(crate) async fn channel(profile: &Profile) -> Result<Channel, Failure> {
     })
 }
 
+/// Whether a profile's three files can be read and go together.
+pub(crate) fn check_files(profile: &Profile) -> Result<(), Failure> {
+    client_config(profile, &profile.credentials()?).map(drop)
+}
+
 fn client_config(profile: &Profile, files: &profile::Credentials) -> Result<ClientConfig, Failure> {
     let unusable = |error: String| {
         let paths = [&profile.ca, &profile.cert, &profile.key];
         let [ca, cert, key] = paths.map(|path| path.display());
         let what = format!("{ca}, {cert} and {key} do not go together: {error}");
+        if profile::Files::of(profile).is_interrupted() {
+            return Failure::usage(what, "secretref admin renew, to finish what was interrupted");
+        }
         Failure::usage(what, "name the three files that secretref-broker init wrote")
     };
-    let domain = trust_domain(&files.cert).map_err(&unusable)?;
+    let domain = certificate::trust_domain(&files.cert).map_err(&unusable)?;
     let trust = TrustBundle::from_pem(domain, &files.ca).map_err(|e| unusable(e.to_string()))?;
     let credentials = Credentials::from_pem(&files.cert, &files.key, trust)
         .map_err(|error| unusable(error.to_string()))?;
     ClientConfig::identified(&credentials, Clock::system())
         .map_err(|error| unusable(error.to_string()))
-}
-
-/// An admin belongs to the trust domain that its own certificate names; who is believed is decided
-/// by the authority's certificate, not by this.
-fn trust_domain(chain: &str) -> Result<TrustDomain, String> {
-    let none = || "the admin's certificate has no SPIFFE id".to_owned();
-    let (_, block) = parse_x509_pem(chain.as_bytes())
-        .map_err(|_| "the admin's certificate is not PEM".to_owned())?;
-    let leaf = block.parse_x509().map_err(|error| error.to_string())?;
-    let names = leaf.subject_alternative_name().map_err(|error| error.to_string())?;
-    let names = names.ok_or_else(none)?;
-    let uri = names.value.general_names.iter().find_map(|name| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
-    });
-    let id = uri.and_then(|uri| uri.strip_prefix("spiffe://")).ok_or_else(none)?;
-    let domain = id.split('/').next().unwrap_or_default();
-    TrustDomain::parse(domain).map_err(|error| error.to_string())
 }
 
 /// Waits for an answer, but not for ever.
@@ -233,7 +262,10 @@ where
     }
 }
 
-async fn within<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
+/// An answer, or that none came in time.
+pub(crate) async fn within<T>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Status> {
     match tokio::time::timeout(ANSWER_TIMEOUT, call).await {
         Ok(answer) => answer.map(Response::into_inner),
         Err(_) => Err(Status::deadline_exceeded(format!(

@@ -76,6 +76,12 @@ impl Failure {
         Self { exit, problems: Vec::new() }
     }
 
+    /// The first thing that is wrong, and what mends it where that is known.
+    pub(crate) fn first(&self) -> (String, Option<String>) {
+        let first = self.problems.first();
+        first.map_or((String::new(), None), |problem| (plain(&problem.what), problem.fix.clone()))
+    }
+
     /// The lines for people, each starting with `error: ` in the given spelling.
     pub(crate) fn lines(&self, label: &str) -> Vec<String> {
         let one_line = |problem: &Problem| match &problem.fix {

@@ -2,6 +2,8 @@
 //! `SECRETREF_KEY`, or from a profile of `config.toml`, which `secretref-broker init` writes:
 //!
 //! ```toml
+//! current = "default"
+//!
 //! [profiles.default]
 //! address = "127.0.0.1:7444"
 //! ca = "/var/lib/secretref/admin/ca.crt"
@@ -9,10 +11,17 @@
 //! key = "/var/lib/secretref/admin/admin.key"
 //! agents = "127.0.0.1:7443"
 //! ```
-//! A relative path in it is relative to the folder of `config.toml`.
+//! A relative path in it is relative to the folder of `config.toml`. `current` is the profile where
+//! none is named; without it that is `default`.
+
+mod book;
+mod files;
+
+pub(crate) use book::Book;
+pub(crate) use files::{Files, Renewal};
 
 use crate::{config::Config, failure::Failure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -23,7 +32,7 @@ use std::{
 use zeroize::Zeroizing;
 
 /// A broker's admin listener and the files of the admin that goes there.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Profile {
     /// `HOST:PORT`.
@@ -39,9 +48,11 @@ pub(crate) struct Profile {
     pub(crate) agents: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What `config.toml` holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Profiles {
+    current: Option<String>,
     #[serde(default)]
     profiles: BTreeMap<String, Profile>,
 }
@@ -57,12 +68,11 @@ pub(crate) struct Credentials {
 }
 
 impl Profile {
-    /// The profile that is asked for: the named one, else the environment's, else `default`.
+    /// The profile that is asked for: the named one, else the environment's, else the current one.
     pub(crate) fn choose(config: &Config, name: Option<&str>) -> Result<Self, Failure> {
         match name {
-            Some(name) => Self::named(config, name),
             None if Self::is_in_environment(config) => Self::from_environment(config),
-            None => Self::named(config, "default"),
+            name => Self::named(config, name),
         }
     }
 
@@ -107,39 +117,19 @@ impl Profile {
         })
     }
 
-    fn named(config: &Config, name: &str) -> Result<Self, Failure> {
-        let Some(path) = &config.profiles else {
-            let what = "neither HOME nor XDG_CONFIG_HOME says where profiles are";
-            return Err(Failure::usage(
-                what,
-                "export HOME, or SECRETREF_ADDR, _CA, _CERT and _KEY",
-            ));
-        };
-        let init = "secretref-broker init --data-dir DIR";
-        let shown = path.display();
-        let content = match fs::read_to_string(path) {
-            Ok(content) => content,
-            Err(error) => {
-                let what = format!("profile \"{name}\" cannot be read from {shown}: {error}");
-                return Err(Failure::usage(what, format!("{init} --profile {name}")));
-            }
-        };
-        let file: Profiles = toml::from_str(&content).map_err(|error| {
-            let what = format!("{shown} is not a list of profiles: {}", error.message());
-            Failure::usage(what, format!("correct {shown}, or move it away and run {init}"))
-        })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        match file.profiles.get(name) {
-            Some(found) => Ok(found.below(folder)),
-            None => {
-                let known: Vec<&str> = file.profiles.keys().map(String::as_str).collect();
-                let what = match known.as_slice() {
-                    [] => format!("{shown} has no profile"),
-                    _ => format!("{shown} has no profile \"{name}\", only {}", known.join(", ")),
-                };
-                Err(Failure::usage(what, format!("{init} --profile {name}")))
-            }
-        }
+    fn named(config: &Config, name: Option<&str>) -> Result<Self, Failure> {
+        let init = |name: &str| format!("secretref-broker init --data-dir DIR --profile {name}");
+        let book = Book::open(config, || init(name.unwrap_or("default")))?;
+        let name = name.unwrap_or_else(|| book.current());
+        book.get(name).ok_or_else(|| {
+            let shown = book.path().display();
+            let known: Vec<&str> = book.names().collect();
+            let what = match known.as_slice() {
+                [] => format!("{shown} has no profile"),
+                _ => format!("{shown} has no profile \"{name}\", only {}", known.join(", ")),
+            };
+            Failure::usage(what, init(name))
+        })
     }
 
     fn below(&self, folder: &Path) -> Self {

@@ -4,6 +4,7 @@
 //! value further in is valid.
 
 pub mod convert;
+pub mod method;
 mod redacted;
 
 /// Messages, clients and servers of `secretref.v1`.

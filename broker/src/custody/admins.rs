@@ -1,5 +1,9 @@
 //! Administrators, and who is at the other end of a connection.
 
+mod verbs;
+
+pub use verbs::{AdminView, CertifiedAdmin, NewAdmin};
+
 use super::{
     Custody, CustodyError,
     plan::{Effects, Plan, Planned, event},
@@ -7,13 +11,14 @@ use super::{
 use crate::{authority::Issued, store::StoreError};
 use secretref_domain::{
     caller::Caller,
-    change::{CertificateSlot, Change, Serial},
+    change::{Change, Serial},
     clock::Timestamp,
-    id::{AdminId, AgentId, Digest, InstanceId},
+    id::{AdminId, AgentId, InstanceId},
+    ledger::Admin,
     policy::Roles,
 };
 use secretref_identity::{credentials::TrustBundle, request::PublicKey, subject::Subject};
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 /// A certificate for an administrator.
@@ -26,7 +31,8 @@ pub struct AdminGrant {
 
 impl Custody {
     /// Who a certificate stands for. An administrator must hold the one certificate that is valid
-    /// for him; an agent's certificate is checked when it wants something.
+    /// for him, or with `recovering` the one before it, with which a renewal is repeated whose
+    /// answer was lost; an agent's certificate is checked when it wants something.
     ///
     /// # Errors
     /// [`CustodyError::NotAdmitted`] where it stands for nobody.
@@ -35,19 +41,21 @@ impl Custody {
         subject: Subject,
         serial: &Serial,
         address: SocketAddr,
+        recovering: bool,
     ) -> Result<Caller, CustodyError> {
-        let ledger = self.shared.ledger();
+        let (ledger, now) = (self.shared.ledger(), self.now());
         let peer = Some(address);
+        let stands =
+            |admin: &&Admin| admin.holds(serial, now) || recovering && admin.held(serial, now);
         let known = match subject {
-            Subject::Admin { admin } => ledger
-                .admin(AdminId(admin))
-                .filter(|admin| admin.certificate.serial == *serial)
-                .map(|found| Caller::Admin {
+            Subject::Admin { admin } => {
+                ledger.admin(AdminId(admin)).filter(stands).map(|found| Caller::Admin {
                     id: AdminId(admin),
                     name: found.name.clone(),
                     roles: found.roles.clone(),
                     peer,
-                }),
+                })
+            }
             Subject::Agent { agent, instance } => {
                 ledger.agent(AgentId(agent)).map(|found| Caller::Agent {
                     environment: found.environment.clone(),
@@ -59,11 +67,40 @@ impl Custody {
             }
             Subject::Broker { .. } => None,
         };
-        known.ok_or_else(|| CustodyError::NotAdmitted {
-            code: "CERTIFICATE_UNKNOWN",
-            message: "the certificate stands for nobody here: superseded, revoked or removed"
-                .to_owned(),
-        })
+        if let (None, Subject::Agent { agent, instance }) = (&known, subject)
+            && ledger.was_removed(AgentId(agent))
+        {
+            // Its sidecar has to wipe what it holds at once, and not only when its lease lapses.
+            return Err(CustodyError::NotAdmitted {
+                code: "AGENT_REVOKED",
+                message: format!("the agent of instance {instance} was removed"),
+            });
+        }
+        known.ok_or_else(verbs::superseded)
+    }
+
+    /// When an administrator's certificate ends, while it stands for him.
+    #[must_use]
+    pub fn stands_until(&self, admin: AdminId, serial: &Serial) -> Option<Timestamp> {
+        let (ledger, now) = (self.shared.ledger(), self.now());
+        let admin = ledger.admin(admin).filter(|admin| admin.holds(serial, now));
+        admin.map(|admin| admin.certificate.not_after)
+    }
+
+    /// Waits until an administrator's certificate stands for nobody any more: revoked, superseded,
+    /// or at its end.
+    pub async fn until_refused(&self, admin: AdminId, serial: &Serial) {
+        let mut revisions = self.feed().revisions();
+        loop {
+            let Some(end) = self.stands_until(admin, serial) else { return };
+            let left = u64::try_from(end.millis_since(self.now()) + 1).unwrap_or(0);
+            let left = Duration::from_millis(left).min(LOOK_AGAIN_AFTER);
+            tokio::select! {
+                changed = revisions.changed() => if changed.is_err() { return },
+                // The clock may be set, so not all at once.
+                () = tokio::time::sleep(left) => {}
+            }
+        }
     }
 
     /// Makes the first administrator. There is a first one only once.
@@ -80,11 +117,7 @@ impl Custody {
         let admin = AdminId(Uuid::now_v7());
         let now = self.now().as_micros().div_euclid(1_000_000);
         let issued = self.authority().issue_admin(&key, admin.0, now, life_seconds)?;
-        let certificate = CertificateSlot {
-            serial: Serial(issued.serial.to_string()),
-            key: Digest(key.spki_sha256()),
-            not_after: Timestamp::from_micros(issued.not_after.saturating_mul(1_000_000)),
-        };
+        let certificate = verbs::slot(&issued, &key);
         let mut event = event(&Caller::Broker { id: self.broker() }, "admin.create");
         (event.object_kind, event.object, event.object_id) = ("admin", name.to_owned(), admin.0);
         let name = name.to_owned();
@@ -133,6 +166,8 @@ impl Custody {
     }
 }
 
+/// How often a certificate's end is looked for, whatever the clock does.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Name of the sealed authority in the vault.
 pub(crate) const AUTHORITY: &str = "authority";
 /// Names of the sealed keyring in the vault.

@@ -12,7 +12,7 @@ use secretref_domain::{
     change::Serial,
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
-    ledger::{Desired, DesiredSecret, Missing},
+    ledger::{Desired, DesiredSecret, Ledger, Missing},
     name::{AgentName, EnvironmentName, SecretName},
     policy::{Action, authorise},
     version::{Revision, Version},
@@ -103,7 +103,8 @@ impl Custody {
         event.decision = Decision::Denied;
         event.reason = format!("certificate {} is revoked, superseded or at its end", serial.0);
         self.writer.note(vec![event]).await?;
-        Err(not_admitted(&admission))
+        let ledger = self.shared.ledger();
+        Err(not_admitted(&ledger, &admission))
     }
 
     /// Whether an admission still holds.
@@ -237,7 +238,7 @@ impl Custody {
         let Admission { agent, instance, serial, .. } = admission;
         match ledger.admitted(*agent, *instance, serial, now, false) {
             Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now))),
-            None => Err(not_admitted(admission)),
+            None => Err(not_admitted(&ledger, admission)),
         }
     }
 
@@ -331,14 +332,18 @@ fn refused(desired: DesiredSecret) -> Vec<Missing> {
     desired.targets.into_iter().map(missing).collect()
 }
 
-fn not_admitted(admission: &Admission) -> CustodyError {
-    CustodyError::NotAdmitted {
-        code: "AGENT_REVOKED",
-        message: format!(
-            "instance {} of agent {:?} may not have anything: it is revoked, or its certificate is \
-             superseded or at its end",
-            admission.instance,
-            admission.name.as_str()
-        ),
-    }
+/// Why an instance is not let in. Only a revoked one wipes what it holds: another comes again with
+/// its newer certificate, or with the one that it gets for this one.
+fn not_admitted(ledger: &Ledger, admission: &Admission) -> CustodyError {
+    let agent = ledger.agent(admission.agent).filter(|agent| agent.active);
+    let (code, why) = match agent.and_then(|agent| agent.instances.get(&admission.instance)) {
+        None => ("AGENT_REVOKED", "it is revoked"),
+        Some(held) if held.holds(&admission.serial) => {
+            ("CERTIFICATE_EXPIRED", "its certificate ended; renew it first")
+        }
+        Some(_) => ("CERTIFICATE_SUPERSEDED", "its certificate was superseded by a newer one"),
+    };
+    let (instance, name) = (admission.instance, admission.name.as_str());
+    let message = format!("instance {instance} of agent {name:?} may not have anything: {why}");
+    CustodyError::NotAdmitted { code, message }
 }

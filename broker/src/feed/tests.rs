@@ -92,3 +92,17 @@ fn a_recorded_delivery_reaches_the_instance_that_it_names_only() {
     assert_eq!(one.take(), Some(Woken { recorded, cut: None }));
     assert_eq!(other.take(), Some(Woken::default()));
 }
+
+#[test]
+fn a_live_stream_has_the_version_that_it_was_introduced_with() {
+    let feed = Feed::new(Revision(0));
+    let one = feed.subscribe(agent(1), instance(1), boot(1));
+    one.introduce("0.1.0".to_owned());
+    let other = feed.subscribe(agent(1), instance(2), boot(1));
+    let newer = feed.subscribe(agent(1), instance(1), boot(1));
+    newer.introduce("0.2.0".to_owned());
+    let wanted = [(instance(1), "0.2.0".to_owned()), (instance(2), String::new())];
+    assert_eq!(feed.versions(agent(1)), wanted.into());
+    drop((one, other, newer));
+    assert_eq!(feed.versions(agent(1)), [].into());
+}

@@ -1,10 +1,12 @@
 //! What administrators reach.
 
+mod admins;
 mod agents;
 mod audit;
 mod secrets;
 mod status;
 
+pub(super) use admins::Admins;
 pub(super) use agents::Agents;
 pub(super) use audit::Audit;
 pub(super) use secrets::Secrets;

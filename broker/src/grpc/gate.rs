@@ -1,110 +1,95 @@
-//! What every request passes first: how often its caller may ask, and how long it may take.
+//! What every request meets before a handler does: a path that is not exactly a method of this port
+//! is answered as one that is nowhere, and a method goes on together with its rule.
 
-use super::{
-    listener::Connection,
-    rate::{Buckets, Rate},
-    status,
+use super::{caller, listener::Port, rule::rule};
+use crate::custody::Custody;
+use futures_util::future::{Either, Ready, ready};
+use secretref_proto::method::Method;
+use std::task::{Context, Poll};
+use tonic::{
+    Status,
+    body::Body,
+    codegen::{Service, http},
 };
-use crate::config::Limits;
-use http::{Request, Response};
-use secretref_identity::subject::Subject;
-use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-use tokio::time::{Instant, timeout};
-use tonic::codegen::Body;
-use tower::{Layer, Service};
+use tower::Layer;
 
-/// The gate of a port. Strangers pass: what they can reach is bound where it is.
+/// Puts a port's services behind its gate.
 #[derive(Clone)]
-pub(super) struct Gate(Arc<Buckets<Subject>>);
+pub(super) struct Gate {
+    port: Port,
+    custody: Custody,
+}
 
-/// A service behind a gate.
+/// A port's services behind its gate.
 #[derive(Clone)]
 pub(super) struct Gated<S> {
-    inner: S,
     gate: Gate,
+    inner: S,
 }
 
 impl Gate {
-    pub(super) fn for_agents(limits: &Limits) -> Self {
-        Self::new(agent_rate(limits), limits)
+    pub(super) fn new(port: Port, custody: Custody) -> Self {
+        Self { port, custody }
     }
 
-    pub(super) fn for_admins(limits: &Limits) -> Self {
-        let (count, burst) = (limits.admin_requests_per_second, limits.admin_requests_burst);
-        Self::new(Rate::new(count, Duration::from_secs(1), burst), limits)
+    fn check<B>(&self, request: &mut http::Request<B>) -> Result<(), Status> {
+        // With whatever a query would add: one method has one spelling.
+        let path = request.uri().path_and_query().map_or("", |path| path.as_str());
+        if let Some(method) = Method::from_path(path) {
+            let rule = rule(method);
+            if rule.port != self.port {
+                return Err(nowhere());
+            }
+            request.extensions_mut().insert(rule);
+            return Ok(());
+        }
+        // Health and reflection know nothing of callers, and say nothing of secrets. They are for
+        // whoever is an administrator now, and not only was when the certificate was issued.
+        let open = OPEN_SERVICES.iter().any(|service| path.starts_with(service));
+        if self.port != Port::Admins || !open {
+            return Err(nowhere());
+        }
+        caller::is_known(&self.custody, request.extensions())
     }
-
-    /// Every identity that is remembered has, or had a moment ago, a connection.
-    fn new(rate: Rate, limits: &Limits) -> Self {
-        let connections_max = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
-        Self(Arc::new(Buckets::new(rate, connections_max.saturating_mul(2))))
-    }
-
-    fn admit<B>(&self, request: &Request<B>) -> Result<(), Duration> {
-        let peer = request.extensions().get::<Connection>().and_then(|it| it.peer.as_ref());
-        peer.map_or(Ok(()), |peer| self.0.take(peer.subject, Instant::now()))
-    }
-}
-
-/// Requests and stream messages of one instance of an agent.
-pub(super) fn agent_rate(limits: &Limits) -> Rate {
-    Rate::new(limits.requests_per_second, Duration::from_secs(1), limits.requests_burst)
 }
 
 impl<S> Layer<S> for Gate {
     type Service = Gated<S>;
-    fn layer(&self, inner: S) -> Gated<S> {
-        Gated { inner, gate: self.clone() }
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gated { gate: self.clone(), inner }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Gated<S>
+impl<S, B> Service<http::Request<B>> for Gated<S>
 where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    B: Body + Unpin + Send + 'static,
-    R: Default,
+    S: Service<http::Request<B>, Response = http::Response<Body>>,
 {
-    type Response = Response<R>;
+    type Response = S::Response;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+    type Future = Either<S::Future, Ready<Result<S::Response, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        if let Err(wait) = self.gate.admit(&request) {
-            let refusal = status::overloaded("too many requests of one identity", wait);
-            let mut body = request.into_body();
-            return Box::pin(async move {
-                // What came along is taken first. HTTP/2 would count it as an error of the client's
-                // where it came after the answer, and cut who only asked too often.
-                let first = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
-                drop(timeout(REFUSAL_TIME_MAX, first).await);
-                Ok(refusal.into_http())
-            });
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        match self.gate.check(&mut request) {
+            Ok(()) => Either::Left(self.inner.call(request)),
+            Err(status) => Either::Right(ready(Ok(status.into_http()))),
         }
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            match timeout(REQUEST_TIME_MAX, answer).await {
-                Ok(answer) => answer,
-                Err(_) => Ok(status::late(REQUEST_TIME_MAX).into_http()),
-            }
-        })
     }
 }
 
-/// How long a request may take, whatever its client says; a stream, to be opened.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long a refusal waits for what its request brings.
-const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
+/// One answer for a method of the other port, a wrong spelling and a path of fantasy, so that
+/// nothing is learned of what there is.
+fn nowhere() -> Status {
+    Status::unimplemented("there is no such method on this port")
+}
 
-#[cfg(test)]
-mod tests;
+/// What the administrators' port serves besides our own methods.
+const OPEN_SERVICES: [&str; 3] = [
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+];

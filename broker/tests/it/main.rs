@@ -7,6 +7,7 @@
     reason = "helpers of tests, which clippy takes for ordinary code"
 )]
 
+mod admins;
 mod authority_log;
 mod delivery;
 mod enrolment;
@@ -16,10 +17,14 @@ mod hostile;
 mod leaving;
 mod limits;
 mod lost_answer;
+mod matrix;
 mod methods;
 mod pages;
+mod paths;
 mod place;
 mod sealed_rows;
 mod stream;
+mod tls;
 mod world;
 mod writer;
+mod zoo;

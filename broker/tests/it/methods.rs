@@ -1,115 +1,17 @@
-//! Every method, by every kind of caller, on both ports. The list comes from the descriptors, so a
-//! method without a rule here fails the test.
+//! Doors and verbs: what each port believes and serves, and whom custody's verbs refuse, whatever
+//! the doors let in. Every method by everybody is in `matrix`.
 
 use crate::{
+    matrix::call,
     place::{Place, ada, admin, agent_name, apply, join, manifest, name, nobody, put, to_apply},
     world::World,
 };
 use anyhow::{Context, Result, ensure};
-use http::uri::PathAndQuery;
-use prost::Message;
-use prost_types::FileDescriptorSet;
 use secretref_broker::custody::{AuditFilter, CustodyError};
 use secretref_domain::{audit::Decision, caller::Caller, version::Version};
-use secretref_proto::{
-    DESCRIPTORS,
-    v1::{JoinRequest, enrolment_service_client::EnrolmentServiceClient},
-};
+use secretref_proto::v1::{JoinRequest, enrolment_service_client::EnrolmentServiceClient};
 use secretref_testkit::{admin::Admin, engine::Engine, on_both_engines, peer};
-use std::collections::BTreeSet;
-use tokio_stream::iter;
-use tonic::{Code, Request, Status, client::Grpc, transport::Channel};
-use tonic_prost::ProstCodec;
-
-/// Who may reach a method at all.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
-    Admins,
-    Agents,
-    /// On the agents' port, without a certificate.
-    Strangers,
-}
-
-const RULES: [(&str, Door); 19] = [
-    ("SecretsService/PutSecret", Door::Admins),
-    ("SecretsService/GetSecret", Door::Admins),
-    ("SecretsService/ListSecrets", Door::Admins),
-    ("SecretsService/ListSecretVersions", Door::Admins),
-    ("SecretsService/AccessSecretVersion", Door::Admins),
-    ("SecretsService/ActivateSecretVersion", Door::Admins),
-    ("SecretsService/DestroySecretVersion", Door::Admins),
-    ("SecretsService/DeleteSecret", Door::Admins),
-    ("SecretsService/UndeleteSecret", Door::Admins),
-    ("AgentsService/ApplyManifest", Door::Admins),
-    ("AgentsService/GetAgent", Door::Admins),
-    ("AgentsService/ListAgents", Door::Admins),
-    ("AgentsService/ListAgentStatuses", Door::Admins),
-    ("AgentsService/CreateJoinToken", Door::Admins),
-    ("AgentsService/RevokeAgent", Door::Admins),
-    ("AuditService/ListAuditEntries", Door::Admins),
-    ("EnrolmentService/Join", Door::Strangers),
-    ("EnrolmentService/Renew", Door::Agents),
-    ("WatchService/Watch", Door::Agents),
-];
-
-/// Calls a method with an empty request; nothing where it was answered.
-async fn call(channel: &Channel, method: &str) -> Result<Option<Status>> {
-    let mut client = Grpc::new(channel.clone());
-    client.ready().await?;
-    let path: PathAndQuery = format!("/{method}").parse()?;
-    let codec = ProstCodec::<(), ()>::default();
-    // As a stream of one message, which any method takes; the first answer is enough.
-    let called = client.streaming(Request::new(iter([()])), path, codec).await;
-    match called {
-        Err(status) => Ok(Some(status)),
-        Ok(answered) => Ok(answered.into_inner().message().await.err()),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_method_has_its_door_and_no_other() -> Result<()> {
-    let set = FileDescriptorSet::decode(DESCRIPTORS)?;
-    let mut methods = BTreeSet::new();
-    for file in set.file.iter().filter(|file| file.package() == "secretref.v1") {
-        for service in &file.service {
-            let of = service.name();
-            methods.extend(service.method.iter().map(|it| format!("{of}/{}", it.name())));
-        }
-    }
-    let ruled: BTreeSet<_> = RULES.iter().map(|(method, _)| (*method).to_owned()).collect();
-    ensure!(methods == ruled, "methods without a rule: {:?}", methods.difference(&ruled));
-
-    let world = World::with_worker(Engine::Sqlite, &["a"]).await?;
-    let agent = world.agent_channel(&world.enrolled("worker").await?).await?;
-    let token = world.admin.token("worker").await?;
-    let stranger = peer::anonymous(&world.agents.to_string(), &token).await?;
-    let admin = world.admin.channel();
-    for (method, door) in RULES {
-        let method = format!("secretref.v1.{method}");
-        let by_agent = call(&agent, &method).await?.map(|it| it.code());
-        let by_stranger = call(&stranger, &method).await?.map(|it| it.code());
-        let by_admin = call(&admin, &method).await?.map(|it| it.code());
-        let wanted = match door {
-            // Whatever an empty request is answered, it is not refused for its caller.
-            Door::Admins => {
-                let refused = [Code::Unimplemented, Code::PermissionDenied, Code::Unauthenticated];
-                ensure!(by_admin.is_none_or(|it| !refused.contains(&it)), "{method}: {by_admin:?}");
-                [Code::Unimplemented, Code::Unimplemented]
-            }
-            Door::Agents => [Code::InvalidArgument, Code::Unauthenticated],
-            // Before its token is read, nobody knows whether somebody may join.
-            Door::Strangers => [Code::InvalidArgument, Code::InvalidArgument],
-        };
-        ensure!(
-            [by_agent, by_stranger] == wanted.map(Some),
-            "{method}: {by_agent:?}, {by_stranger:?}"
-        );
-        if door != Door::Admins {
-            ensure!(by_admin == Some(Code::Unimplemented), "{method}: {by_admin:?}");
-        }
-    }
-    Ok(())
-}
+use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_port_believes_one_kind_of_certificate() -> Result<()> {
@@ -161,10 +63,13 @@ async fn health_and_reflection_are_for_administrators() -> Result<()> {
     ];
     for method in methods {
         for channel in [&agent, &stranger] {
-            let refused = call(channel, method).await?.map(|it| it.code());
+            let refused =
+                call(channel, format!("/{method}").parse()?, Vec::new()).await?.map(|it| it.code());
             ensure!(refused == Some(Code::Unimplemented), "{method}: {refused:?}");
         }
-        let answered = call(&world.admin.channel(), method).await?.map(|it| it.code());
+        let answered = call(&world.admin.channel(), format!("/{method}").parse()?, Vec::new())
+            .await?
+            .map(|it| it.code());
         let there = answered != Some(Code::Unimplemented);
         ensure!(there != method.contains("Unknown"), "{method}: {answered:?}");
     }

@@ -304,6 +304,6 @@ async fn strangers_and_removed_agents_have_no_stream() -> Result<()> {
     world.admin.agents().apply_manifest(request).await?;
     let refused = Stream::open(channel, hello()).await.err().context("a removed agent watches")?;
     ensure!(refused.code() == Code::PermissionDenied, "{refused}");
-    ensure!(crate::world::reason(&refused) == "CERTIFICATE_UNKNOWN", "{refused:?}");
+    ensure!(crate::world::reason(&refused) == "AGENT_REVOKED", "{refused:?}");
     Ok(())
 }

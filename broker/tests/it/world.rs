@@ -41,13 +41,39 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn serving(engine: Engine) -> Result<Self> {
-        Self::serving_within(engine, Limits { drain_seconds: 0, ..Limits::default() }).await
+        let all = [Role::Writer, Role::Reader, Role::Operator, Role::Auditor];
+        let limits = Limits { drain_seconds: 0, ..Limits::default() };
+        Self::serving_as(engine, Roles::from(all), limits).await
     }
 
     /// One with limits of its own.
     pub(crate) async fn serving_within(engine: Engine, limits: Limits) -> Result<Self> {
+        let all = [Role::Writer, Role::Reader, Role::Operator, Role::Auditor];
+        Self::serving_as(engine, Roles::from(all), limits).await
+    }
+
+    /// One whose administrator has these roles, and that is asked as often as its tests like.
+    pub(crate) async fn serving_for(engine: Engine, roles: Roles) -> Result<Self> {
+        let limits = Limits {
+            requests_per_second: 10_000,
+            requests_burst: 100_000,
+            admin_requests_per_second: 100_000,
+            admin_requests_burst: 1_000_000,
+            failed_enrolments_per_minute: 60_000,
+            failed_enrolments_burst: 100_000,
+            enrolments_per_second: 10_000,
+            enrolments_burst: 100_000,
+            streams_per_second: 100_000,
+            streams_burst: 1_000_000,
+            drain_seconds: 0,
+            ..Limits::default()
+        };
+        Self::serving_as(engine, roles, limits).await
+    }
+
+    async fn serving_as(engine: Engine, roles: Roles, limits: Limits) -> Result<Self> {
         let place = Place::found(engine).await?;
-        let credentials = first_admin(&place).await?;
+        let credentials = first_admin(&place, roles).await?;
         let data_dir = place.folder().to_owned();
         write_slot(&data_dir.join("root.key"), write_file_slot(&root()).as_bytes())?;
         let anywhere: SocketAddr = "127.0.0.1:0".parse()?;
@@ -130,9 +156,8 @@ impl Drop for World {
     }
 }
 
-async fn first_admin(place: &Place) -> Result<Credentials> {
+async fn first_admin(place: &Place, roles: Roles) -> Result<Credentials> {
     let custody = place.open().await?;
-    let roles = Roles::from([Role::Writer, Role::Reader, Role::Operator, Role::Auditor]);
     let request = CertificateRequest::generate()?;
     let key = parse_request(&request.der)?;
     let grant = custody.first_admin("ada", roles, key, 30 * 24 * 3600).await?;

@@ -1,6 +1,6 @@
 //! `secretref audit`: `log` reads the audit trail; `--secrets` diagnoses refs.
 
-mod findings;
+pub(super) mod findings;
 mod log;
 
 pub(super) use log::line;

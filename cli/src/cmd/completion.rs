@@ -8,7 +8,8 @@ use crate::{
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::generate;
 
-/// Print a completion script for a shell; it completes names of secrets and agents too.
+/// Print a completion script for a shell; it completes names of secrets, agents, administrators and
+/// profiles too.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
     secretref completion bash > ~/.local/share/bash-completion/completions/secretref")]
@@ -55,8 +56,11 @@ fn zsh(script: &str) -> String {
     let (before, after) = script.split_once(ZSH_MAIN).unwrap_or((script, ""));
     let place = |line: &str| {
         let name = match line {
+            _ if line.contains(":name -- Name of the profile") => "_secretref_profiles",
             _ if line.starts_with("':name -- Name of the ") => "_secretref_secrets",
             _ if line.starts_with("':agent -- ") => "_secretref_agents",
+            _ if line.contains(":admin -- Administrator") => "_secretref_admins",
+            _ if line.contains("--profile=[") => "_secretref_profiles",
             _ if line.contains("--secret=[") => "_secretref_secrets",
             _ if line.contains("--agent=[") => "_secretref_agents",
             _ => "_default",

@@ -54,5 +54,5 @@ async fn pages_are_read_to_the_last() {
 
 #[test]
 fn what_is_no_admin_certificate_is_named() {
-    assert!(trust_domain("hello").unwrap_err().contains("not PEM"));
+    assert!(certificate::trust_domain("hello").unwrap_err().contains("not PEM"));
 }

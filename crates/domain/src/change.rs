@@ -178,7 +178,7 @@ pub enum Change {
         /// The instance.
         instance: InstanceId,
     },
-    /// An administrator was set.
+    /// An administrator was made, or got another certificate.
     AdminSet {
         /// Identity.
         admin: AdminId,
@@ -188,6 +188,11 @@ pub enum Change {
         roles: Roles,
         /// The one valid certificate.
         certificate: CertificateSlot,
+    },
+    /// An administrator was revoked.
+    AdminRevoked {
+        /// The administrator.
+        admin: AdminId,
     },
 }
 

@@ -4,10 +4,12 @@
 //! One fold serves every reader: authorising a send, listing, status. There are no tables beside
 //! the log that could say something else.
 
+mod admins;
 mod desired;
 mod fold;
 mod groups;
 
+pub use admins::Admin;
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing, Resolution};
 pub use fold::{FoldError, Touched};
 
@@ -19,7 +21,6 @@ use crate::{
     id::{AdminId, AgentId, Digest, InstanceId, SecretId},
     limit::RECOVERY_SECONDS_MAX,
     name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
-    policy::Roles,
     reference::{ProviderSpec, Reference},
     version::{Revision, Version},
 };
@@ -38,6 +39,8 @@ pub struct Ledger {
     groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,
     agents: HashMap<AgentId, Agent>,
     agent_names: BTreeMap<(EnvironmentName, AgentName), AgentId>,
+    /// When agents were removed whose certificates may still be about.
+    removed: BTreeMap<AgentId, Timestamp>,
     /// Which agents are bound to a store secret; derived.
     subscribers: HashMap<(EnvironmentName, SecretName), BTreeSet<AgentId>>,
     /// The same the other way round, so that one agent is taken out without a look at all.
@@ -168,17 +171,6 @@ pub struct Spent {
     pub key: Digest,
 }
 
-/// An administrator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
-    /// Name for the audit trail.
-    pub name: String,
-    /// What the administrator may do.
-    pub roles: Roles,
-    /// The one valid certificate.
-    pub certificate: CertificateSlot,
-}
-
 impl Default for Ledger {
     fn default() -> Self {
         let name =
@@ -194,6 +186,7 @@ impl Default for Ledger {
             groups: BTreeMap::new(),
             agents: HashMap::new(),
             agent_names: BTreeMap::new(),
+            removed: BTreeMap::new(),
             subscribers: HashMap::new(),
             subscriptions: HashMap::new(),
             tokens: HashMap::new(),
@@ -298,6 +291,13 @@ impl Ledger {
         self.agents.get(&id)
     }
 
+    /// Whether an agent was removed, as far back as a certificate of it may still be about: who is
+    /// removed is told apart from who never was.
+    #[must_use]
+    pub fn was_removed(&self, id: AgentId) -> bool {
+        self.removed.contains_key(&id)
+    }
+
     /// An agent by its name.
     #[must_use]
     pub fn agent_named(&self, environment: &EnvironmentName, name: &AgentName) -> Option<&Agent> {
@@ -331,18 +331,6 @@ impl Ledger {
     #[must_use]
     pub fn token(&self, token: &Digest) -> Option<&Token> {
         self.tokens.get(token)
-    }
-
-    /// An administrator.
-    #[must_use]
-    pub fn admin(&self, id: AdminId) -> Option<&Admin> {
-        self.admins.get(&id)
-    }
-
-    /// Whether there is any administrator.
-    #[must_use]
-    pub fn has_admins(&self) -> bool {
-        !self.admins.is_empty()
     }
 
     /// The instance behind a certificate, where it may be used: the agent is active, the

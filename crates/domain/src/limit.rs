@@ -36,8 +36,17 @@ pub const TOKEN_TTL_SECONDS_MAX: i64 = 24 * 3600;
 pub const TOKEN_TTL_SECONDS_DEFAULT: i64 = 600;
 /// How long after its end a certificate can still be renewed, in seconds.
 pub const RECOVERY_SECONDS_MAX: i64 = 7 * 24 * 3600;
+/// How long the ledger remembers that an agent was removed, in seconds: as long as a certificate of
+/// it may still open a connection, which is its longest life (24 h) and the time for a recovery.
+pub const REMOVED_SECONDS_KEPT: i64 = RECOVERY_SECONDS_MAX + 24 * 3600;
 /// How long the same token and key may be repeated, in seconds.
 pub const TOKEN_REPEAT_SECONDS_MAX: i64 = 120;
+/// Administrators who are not revoked.
+pub const ADMINS_MAX: usize = 1000;
+/// Shortest life of an administrator's certificate, in seconds.
+pub const ADMIN_LIFE_SECONDS_MIN: i64 = 15 * 60;
+/// Longest life of an administrator's certificate, in seconds, and the one where none is named.
+pub const ADMIN_LIFE_SECONDS_MAX: i64 = 90 * 24 * 3600;
 /// Largest page of a list.
 pub const PAGE_SIZE_MAX: usize = 1000;
 /// Page of a list where no size is named.

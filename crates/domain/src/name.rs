@@ -154,6 +154,17 @@ name!(
     }
 );
 name!(
+    /// Name of an administrator.
+    AdminName,
+    "administrator's name",
+    "[a-z0-9][a-z0-9._-]{0,63}",
+    Grammar {
+        bytes_max: 64,
+        first: lower_or_digit,
+        rest: |byte| lower_or_digit(byte) || b"._-".contains(&byte)
+    }
+);
+name!(
     /// Name of an environment.
     EnvironmentName,
     "environment name",

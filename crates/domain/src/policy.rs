@@ -12,10 +12,26 @@ pub enum Role {
     Writer,
     /// Reads values, with a reason (break-glass).
     Reader,
-    /// Agents, tokens, revocation, manifests; reads the audit trail.
+    /// Agents, tokens, revocation, manifests, administrators; reads the audit trail.
     Operator,
     /// Reads, verifies and exports the audit trail.
     Auditor,
+}
+
+impl Role {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 4] = [Self::Writer, Self::Reader, Self::Operator, Self::Auditor];
+
+    /// The role as a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Writer => "writer",
+            Self::Reader => "reader",
+            Self::Operator => "operator",
+            Self::Auditor => "auditor",
+        }
+    }
 }
 
 /// The roles of one administrator.
@@ -32,6 +48,10 @@ pub enum Action {
     MetadataRead,
     /// Apply manifests, mint tokens, revoke agents.
     AgentWrite,
+    /// Make, renew or revoke administrators.
+    AdminWrite,
+    /// Renew one's own administrator's certificate.
+    AdminRenew,
     /// Read the audit trail.
     AuditRead,
     /// Trade a token for a certificate.
@@ -66,12 +86,23 @@ pub fn authorise(caller: &Caller, action: Action) -> Result<(), Denied> {
     if allowed { Ok(()) } else { Err(Denied { actor: caller.to_string(), needs: needs(action) }) }
 }
 
+/// The caller as far as an action goes: of an administrator's roles only those that allow it by
+/// themselves are left. Whoever comes by a method acts with what that method needs and no more, so
+/// a method that calls the wrong verb is refused rather than obeyed.
+#[must_use]
+pub fn confined(mut caller: Caller, action: Action) -> Caller {
+    if let Caller::Admin { roles, .. } = &mut caller {
+        roles.retain(|role| admin_may(&Roles::from([*role]), action));
+    }
+    caller
+}
+
 fn admin_may(roles: &Roles, action: Action) -> bool {
     match action {
         Action::SecretWrite => roles.contains(&Role::Writer),
         Action::SecretAccess => roles.contains(&Role::Reader),
-        Action::MetadataRead => !roles.is_empty(),
-        Action::AgentWrite => roles.contains(&Role::Operator),
+        Action::MetadataRead | Action::AdminRenew => !roles.is_empty(),
+        Action::AgentWrite | Action::AdminWrite => roles.contains(&Role::Operator),
         Action::AuditRead => roles.contains(&Role::Auditor) || roles.contains(&Role::Operator),
         Action::Join | Action::Renew | Action::Watch => false,
     }
@@ -81,8 +112,8 @@ fn needs(action: Action) -> &'static str {
     match action {
         Action::SecretWrite => "the writer role",
         Action::SecretAccess => "the reader role",
-        Action::MetadataRead => "an administrator's certificate",
-        Action::AgentWrite => "the operator role",
+        Action::MetadataRead | Action::AdminRenew => "an administrator's certificate with a role",
+        Action::AgentWrite | Action::AdminWrite => "the operator role",
         Action::AuditRead => "the auditor or the operator role",
         Action::Join => "a join token and no certificate",
         Action::Renew | Action::Watch => "an agent's certificate",

@@ -2,11 +2,19 @@
 
 use crate::{
     certificate::{self, Malformed, sha256},
+    request::is_certified,
     subject::{Subject, SubjectError, TrustDomain},
 };
 use rustls::pki_types::CertificateDer;
 use std::fmt;
-use x509_parser::prelude::{GeneralName, X509Certificate};
+use x509_parser::{
+    oid_registry::{
+        OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, OID_X509_EXT_BASIC_CONSTRAINTS,
+        OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE, OID_X509_EXT_SUBJECT_ALT_NAME,
+        OID_X509_EXT_SUBJECT_KEY_IDENTIFIER, Oid,
+    },
+    prelude::{GeneralName, X509Certificate},
+};
 
 /// A peer, as its verified certificate says. Read once when the connection is accepted; whoever
 /// asks later asks this.
@@ -49,6 +57,12 @@ pub enum PeerError {
     /// It has an extension twice, or one that cannot be read.
     #[error("the certificate's {0} cannot be read or stands there twice")]
     Extension(&'static str),
+    /// It has an extension that none of ours has: what is not read may mean something to somebody.
+    #[error("the certificate has the extension {0}, which none of ours has")]
+    Foreign(String),
+    /// Its key is of a kind that is not certified here.
+    #[error("the certificate's key is neither on P-256 nor Ed25519")]
+    Key,
     /// It does not have exactly one URI.
     #[error(
         "the certificate has {0} URI names; exactly one is wanted, the SPIFFE id (a common name \
@@ -98,6 +112,10 @@ impl Peer {
         now: i64,
     ) -> Result<Self, PeerError> {
         let certificate = certificate::parse(leaf)?;
+        check_extensions(&certificate)?;
+        if !is_certified(certificate.public_key().raw) {
+            return Err(PeerError::Key);
+        }
         let (uri, other_names) = names(&certificate)?;
         let subject = Subject::parse(&uri, domain)?;
         if other_names && !matches!(subject, Subject::Broker { .. }) {
@@ -180,27 +198,34 @@ fn names(certificate: &X509Certificate<'_>) -> Result<(String, bool), PeerError>
     }
 }
 
-/// An extended key usage has to be there, and to be the one that the name asks for: webpki takes
-/// a certificate without any for every purpose.
+/// Each extension is one that ours have, and stands there once.
+fn check_extensions(certificate: &X509Certificate<'_>) -> Result<(), PeerError> {
+    let extensions = certificate.extensions();
+    for (at, extension) in extensions.iter().enumerate() {
+        if !EXTENSIONS.contains(&extension.oid) {
+            return Err(PeerError::Foreign(extension.oid.to_id_string()));
+        }
+        if extensions[..at].iter().any(|before| before.oid == extension.oid) {
+            return Err(PeerError::Extension("extension"));
+        }
+    }
+    Ok(())
+}
+
+/// An extended key usage has to be there, and to be the one that the name asks for, to the byte:
+/// webpki takes a certificate without any for every purpose.
 fn check_purpose(certificate: &X509Certificate<'_>, subject: &Subject) -> Result<(), PeerError> {
-    let usage = certificate
-        .extended_key_usage()
-        .map_err(|_| PeerError::Extension("extended key usage"))?
-        .map(|extension| extension.value);
-    let (client, server) = usage.map_or((false, false), |usage| {
-        let other = usage.any
-            || usage.code_signing
-            || usage.email_protection
-            || usage.time_stamping
-            || usage.ocsp_signing
-            || !usage.other.is_empty();
-        (usage.client_auth && !other, usage.server_auth && !other)
-    });
-    let (fits, wanted) = match subject {
-        Subject::Broker { .. } => (server && !client, "serverAuth"),
-        Subject::Agent { .. } | Subject::Admin { .. } => (client && !server, "clientAuth"),
+    let (wanted, der) = match subject {
+        Subject::Broker { .. } => ("serverAuth", SERVER_AUTH),
+        Subject::Agent { .. } | Subject::Admin { .. } => ("clientAuth", CLIENT_AUTH),
     };
-    if fits { Ok(()) } else { Err(PeerError::Purpose { wanted }) }
+    let mut extensions = certificate.extensions().iter();
+    let usage = extensions.find(|extension| extension.oid == OID_X509_EXT_EXTENDED_KEY_USAGE);
+    if usage.is_some_and(|usage| usage.value == der) {
+        Ok(())
+    } else {
+        Err(PeerError::Purpose { wanted })
+    }
 }
 
 fn check_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PeerError> {
@@ -215,3 +240,16 @@ fn check_key_usage(certificate: &X509Certificate<'_>) -> Result<(), PeerError> {
     }
     Ok(())
 }
+
+/// What ours have, and nothing else.
+const EXTENSIONS: [Oid<'static>; 6] = [
+    OID_X509_EXT_SUBJECT_ALT_NAME,
+    OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_EXTENDED_KEY_USAGE,
+    OID_X509_EXT_BASIC_CONSTRAINTS,
+    OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+    OID_X509_EXT_SUBJECT_KEY_IDENTIFIER,
+];
+/// An extended key usage of one purpose: a sequence of one object identifier.
+const SERVER_AUTH: &[u8] = b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01";
+const CLIENT_AUTH: &[u8] = b"\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x02";

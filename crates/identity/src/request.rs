@@ -55,7 +55,14 @@ impl CertificateRequest {
     /// # Errors
     /// [`KeyError`] where no key can be made or used.
     pub fn generate() -> Result<Self, KeyError> {
-        let key = PrivateKey::generate()?;
+        Self::of(PrivateKey::generate()?)
+    }
+
+    /// A request for a key that is there already, such as one whose certificate did not arrive.
+    ///
+    /// # Errors
+    /// [`KeyError`] where the key is none on P-256.
+    pub fn of(key: PrivateKey) -> Result<Self, KeyError> {
         let der = request(&key)?;
         Ok(Self { key, der })
     }
@@ -110,6 +117,12 @@ impl PublicKey {
     pub fn spki_sha256(&self) -> [u8; 32] {
         sha256(&self.spki)
     }
+}
+
+/// Whether a certificate's key is one that could have been certified: whoever presents another has
+/// no certificate of ours, and no number of his is raised to a power to find that out.
+pub(crate) fn is_certified(spki: &[u8]) -> bool {
+    Kind::of(spki).is_some()
 }
 
 /// A kind of key that is certified. Its subject public key info is this prefix and then the key,

@@ -126,7 +126,8 @@ impl Subject {
     fn from_path(path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix('/')?.split('/');
         let kind = segments.next()?;
-        let mut uuid = || Uuid::try_parse(segments.next()?).ok();
+        // The nil UUID is what nobody was given.
+        let mut uuid = || Uuid::try_parse(segments.next()?).ok().filter(|id| !id.is_nil());
         let subject = match kind {
             "agent" => Self::Agent { agent: uuid()?, instance: uuid()? },
             "admin" => Self::Admin { admin: uuid()? },

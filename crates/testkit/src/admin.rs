@@ -6,12 +6,14 @@ use secretref_identity::{
     client::{CONNECT_TIMEOUT, ClientConfig, connect},
     clock::Clock,
     credentials::{Credentials, Holder, TrustBundle},
+    request::CertificateRequest,
     subject::TrustDomain,
 };
 use secretref_proto::v1::{
-    AgentStatus, ApplyManifestRequest, ApplyManifestResponse, AuditEntry, CreateJoinTokenRequest,
-    ListAgentStatusesRequest, ListAuditEntriesRequest, ManifestFile, PutSecretRequest,
-    PutSecretResponse, RevokeAgentRequest, RevokeAgentResponse,
+    AdminCertificate, AdminRole, AgentStatus, ApplyManifestRequest, ApplyManifestResponse,
+    AuditEntry, CreateAdminRequest, CreateJoinTokenRequest, ListAgentStatusesRequest,
+    ListAuditEntriesRequest, ManifestFile, PutSecretRequest, PutSecretResponse, RevokeAgentRequest,
+    RevokeAgentResponse, admins_service_client::AdminsServiceClient,
     agents_service_client::AgentsServiceClient, audit_service_client::AuditServiceClient,
     secrets_service_client::SecretsServiceClient,
 };
@@ -65,6 +67,35 @@ impl Admin {
     #[must_use]
     pub fn agents(&self) -> AgentsServiceClient<Channel> {
         AgentsServiceClient::new(self.channel())
+    }
+
+    /// Client of administrators.
+    #[must_use]
+    pub fn admins(&self) -> AdminsServiceClient<Channel> {
+        AdminsServiceClient::new(self.channel())
+    }
+
+    /// Makes an administrator with a key of his own, valid for so many seconds, and returns who he
+    /// is.
+    ///
+    /// # Errors
+    /// What the broker said.
+    pub async fn create_admin(
+        &self,
+        name: &str,
+        roles: &[AdminRole],
+        lifetime_seconds: i64,
+    ) -> Result<Credentials> {
+        let request = CertificateRequest::generate()?;
+        let message = CreateAdminRequest {
+            name: name.to_owned(),
+            roles: roles.iter().map(|role| i32::from(*role)).collect(),
+            certificate_request_der: request.der.clone(),
+            lifetime_seconds,
+            ..CreateAdminRequest::default()
+        };
+        let answer = self.admins().create_admin(message).await?.into_inner();
+        credentials(answer.certificate.context("the answer has no certificate")?, request)
     }
 
     /// Client of the audit trail.
@@ -165,4 +196,16 @@ impl Admin {
             }
         }
     }
+}
+
+/// An administrator's certificate with the key that it was issued for.
+///
+/// # Errors
+/// Where the two do not fit.
+pub fn credentials(issued: AdminCertificate, request: CertificateRequest) -> Result<Credentials> {
+    let bundle = issued.trust_bundle.context("the answer has no roots")?;
+    let roots = bundle.roots_der.into_iter().map(Into::into).collect();
+    let trust = TrustBundle::new(TrustDomain::parse(&bundle.trust_domain)?, roots)?;
+    let chain = issued.chain_der.into_iter().map(Into::into).collect();
+    Ok(Credentials::new(chain, request.key, trust)?)
 }

@@ -86,7 +86,6 @@ impl Member {
             health_listen: None,
             agent: None,
             wait_timeout: None,
-            allow_exec: Vec::new(),
             remove_secrets_dir: false,
             remove_state_dir: false,
             program: ProgramConfig::default(),

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod agent;
 pub mod broker;
 pub mod canary;
+pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod fleet;

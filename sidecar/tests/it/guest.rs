@@ -67,7 +67,6 @@ impl Home {
             health_listen: None,
             agent: None,
             wait_timeout: None,
-            allow_exec: Vec::new(),
             remove_secrets_dir: false,
             remove_state_dir: false,
             program: ProgramConfig::default(),

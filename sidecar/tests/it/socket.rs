@@ -79,7 +79,7 @@ async fn a_read_is_told_once_and_told_anew_on_the_next_stream() {
     assert_eq!(results[0].evidence(), Evidence::Read);
     assert_eq!(only_delivery(&results[0]).evidence(), Evidence::Read);
     assert!(get(&socket, "A").await.ends_with("alpha"));
-    stream.heartbeat(1, manifest_digest(&entries)).await;
+    stream.heartbeat(1, manifest_digest(&entries, None)).await;
     stream.pong().await;
 
     stream.fail(Status::unavailable("gone")).await;

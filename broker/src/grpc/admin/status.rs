@@ -50,14 +50,15 @@ pub(super) fn agent_state(agent: &Agent) -> v1::AgentState {
 }
 
 pub(super) fn instances(custody: &Custody, agent: &Agent) -> Vec<v1::Instance> {
-    let live = custody.feed().live(agent.id);
+    let live = custody.feed().versions(agent.id);
     let mut instances: Vec<_> = agent.instances.iter().collect();
     instances.sort_by_key(|(id, instance)| (instance.enrolled_at, **id));
     let instance = |(id, instance): (&_, &secretref_domain::ledger::Instance)| v1::Instance {
         uid: ToString::to_string(id),
         enrol_time: Some(to_time(instance.enrolled_at)),
         certificate_expire_time: Some(to_time(instance.not_after())),
-        connected: live.contains(id),
+        connected: live.contains_key(id),
+        client_version: live.get(id).cloned().unwrap_or_default(),
     };
     instances.into_iter().map(instance).collect()
 }

@@ -100,6 +100,13 @@ impl Conn {
     }
 }
 
+impl Drop for Conn {
+    /// Whoever attends to it need not any more.
+    fn drop(&mut self) {
+        self.info.kill.cancel();
+    }
+}
+
 impl Connected for Conn {
     type ConnectInfo = Connection;
     fn connect_info(&self) -> Connection {

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How much care a finding needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Severity {
+pub(in crate::cmd) enum Severity {
     /// None: only shown to who asks for all.
     Well,
     /// Somebody should look.
@@ -19,25 +19,25 @@ pub(super) enum Severity {
 
 /// One ref of one agent, or one secret.
 #[derive(Debug, Serialize)]
-pub(super) struct Finding {
+pub(in crate::cmd) struct Finding {
     /// How much care it needs.
-    pub(super) severity: Severity,
+    pub(in crate::cmd) severity: Severity,
     /// What kind: a state of a ref, `expired`, `expiring`, `deprecated`.
-    pub(super) kind: &'static str,
+    pub(in crate::cmd) kind: &'static str,
     /// The ref or secret.
     #[serde(rename = "ref")]
-    pub(super) name: String,
+    pub(in crate::cmd) name: String,
     /// The agent; absent where it is about the secret alone.
-    pub(super) agent: Option<String>,
+    pub(in crate::cmd) agent: Option<String>,
     /// In words.
-    pub(super) detail: String,
+    pub(in crate::cmd) detail: String,
     /// Command that mends it; absent where there is nothing to mend.
-    pub(super) fix: Option<String>,
+    pub(in crate::cmd) fix: Option<String>,
 }
 
 impl Finding {
     /// The finding as people read it.
-    pub(super) fn line(&self) -> String {
+    pub(in crate::cmd) fn line(&self) -> String {
         let icon = match self.severity {
             Severity::Well => "✅",
             Severity::Finding => "⚠️",
@@ -58,7 +58,7 @@ impl Finding {
 
 /// Looks at every ref of every agent that may come in, and at every secret. `option` ends the
 /// commands that mend.
-pub(super) fn findings(
+pub(in crate::cmd) fn findings(
     statuses: &[v1::AgentStatus],
     secrets: &[v1::Secret],
     now: &Timestamp,

@@ -1,5 +1,6 @@
 
-# Names of secrets and agents, asked of the broker. Nothing where it cannot be reached.
+# Names of secrets, agents, administrators and profiles, asked of the broker or of config.toml.
+# Nothing where there is none.
 _secretref_with_names() {
     _secretref "$@"
     local word="${COMP_WORDS[COMP_CWORD]}" list= name
@@ -8,15 +9,19 @@ _secretref_with_names() {
         "2 destroy "*|"2 delete "*|"2 explain "*) list="list" ;;
         "2 undelete "*) list="list --deleted" ;;
         "3 agent show"|"3 agent token"|"3 agent revoke") list="agent list" ;;
+        "3 admin renew"|"3 admin revoke") list="admin list" ;;
+        "3 profile show"|"3 profile use"|"3 profile remove") list="profile list" ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
         --secret) list="list" ;;
         --agent) list="agent list" ;;
+        --profile) list="profile list" ;;
     esac
     [[ -n "$list" && "$word" != -* ]] || return 0
+    # The first line is the header of the table.
     while read -r name _; do
-        [[ "$name" == "$word"* && "$name" != [A-Z]* ]] && COMPREPLY+=("$name")
-    done < <(secretref $list 2>/dev/null)
+        [[ "$name" == "$word"* ]] && COMPREPLY+=("$name")
+    done < <(secretref $list 2>/dev/null | tail -n +2)
     return 0
 }
 complete -F _secretref_with_names -o bashdefault -o default secretref

@@ -1,12 +1,12 @@
-# Names of secrets and agents, asked of the broker. Nothing where it cannot be reached.
-_secretref_secrets() {
+# Names of secrets, agents, administrators and profiles, asked of the broker or of config.toml.
+# Nothing where there is none. The first line is the header of the table.
+_secretref_names() {
     local -a names
-    names=(${${(f)"$(secretref list 2>/dev/null)"}[2,-1]%% *})
+    names=(${${(f)"$(secretref $@ 2>/dev/null)"}[2,-1]%% *})
     compadd -a names
 }
-_secretref_agents() {
-    local -a names
-    names=(${${(f)"$(secretref agent list 2>/dev/null)"}[2,-1]%% *})
-    compadd -a names
-}
+_secretref_secrets() { _secretref_names list }
+_secretref_agents() { _secretref_names agent list }
+_secretref_admins() { _secretref_names admin list }
+_secretref_profiles() { _secretref_names profile list }
 

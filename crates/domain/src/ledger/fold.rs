@@ -1,12 +1,12 @@
 //! Folding: one record after another. Only verified records come here, written by a broker that
 //! had checked them, so a record that does not fit means that the log is not whole.
 
-use super::{Admin, Agent, Environment, Instance, Ledger, Secret, SecretVersion, Spent, Token};
+use super::{Agent, Environment, Instance, Ledger, Secret, SecretVersion, Spent, Token};
 use crate::{
     change::{CertificateSlot, Change, Record, Serial},
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
-    limit::{RECOVERY_SECONDS_MAX, TOKEN_REPEAT_SECONDS_MAX, VERSIONS_MAX},
+    limit::{RECOVERY_SECONDS_MAX, REMOVED_SECONDS_KEPT, TOKEN_REPEAT_SECONDS_MAX, VERSIONS_MAX},
     name::{EnvironmentName, SecretName},
     version::{Revision, Version},
 };
@@ -66,7 +66,8 @@ impl Ledger {
             Change::TokenMinted { .. }
             | Change::InstanceEnrolled { .. }
             | Change::CertificateRenewed { .. }
-            | Change::AdminSet { .. } => self.fold_identity(at, &record.change)?,
+            | Change::AdminSet { .. }
+            | Change::AdminRevoked { .. } => self.fold_identity(at, &record.change)?,
         };
         self.revision = revision;
         Ok(touched)
@@ -208,6 +209,8 @@ impl Ledger {
                 self.agents.remove(agent).ok_or_else(|| missing("agent", agent))?;
                 self.tokens.retain(|_, token| token.agent != *agent);
                 self.unindex(*agent);
+                self.removed.retain(|_, gone| at < gone.plus_seconds(REMOVED_SECONDS_KEPT));
+                self.removed.insert(*agent, at);
                 touched.revoked.insert(*agent);
             }
             Change::AgentRevoked { agent } => {
@@ -250,9 +253,10 @@ impl Ledger {
                 renew(found, by, certificate);
             }
             Change::AdminSet { admin, name, roles, certificate } => {
-                let (name, roles) = (name.clone(), roles.clone());
-                let certificate = certificate.clone();
-                self.admins.insert(*admin, Admin { name, roles, certificate });
+                self.set_admin(at, *admin, name, roles, certificate);
+            }
+            Change::AdminRevoked { admin } => {
+                self.admins.remove(admin).ok_or_else(|| missing("administrator", admin))?;
             }
             _ => {}
         }

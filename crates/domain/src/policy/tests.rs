@@ -5,11 +5,13 @@ use crate::{
 };
 use uuid::Uuid;
 
-const ACTIONS: [Action; 8] = [
+const ACTIONS: [Action; 10] = [
     Action::SecretWrite,
     Action::SecretAccess,
     Action::MetadataRead,
     Action::AgentWrite,
+    Action::AdminWrite,
+    Action::AdminRenew,
     Action::AuditRead,
     Action::Join,
     Action::Renew,
@@ -31,12 +33,17 @@ fn allowed(caller: &Caller) -> Vec<Action> {
 
 #[test]
 fn each_role_allows_what_it_says_and_no_more() {
-    use Action::{AgentWrite, AuditRead, MetadataRead, SecretAccess, SecretWrite};
+    use Action::{
+        AdminRenew, AdminWrite, AgentWrite, AuditRead, MetadataRead, SecretAccess, SecretWrite,
+    };
     assert_eq!(allowed(&admin(&[])), []);
-    assert_eq!(allowed(&admin(&[Role::Writer])), [SecretWrite, MetadataRead]);
-    assert_eq!(allowed(&admin(&[Role::Reader])), [SecretAccess, MetadataRead]);
-    assert_eq!(allowed(&admin(&[Role::Operator])), [MetadataRead, AgentWrite, AuditRead]);
-    assert_eq!(allowed(&admin(&[Role::Auditor])), [MetadataRead, AuditRead]);
+    assert_eq!(allowed(&admin(&[Role::Writer])), [SecretWrite, MetadataRead, AdminRenew]);
+    assert_eq!(allowed(&admin(&[Role::Reader])), [SecretAccess, MetadataRead, AdminRenew]);
+    assert_eq!(
+        allowed(&admin(&[Role::Operator])),
+        [MetadataRead, AgentWrite, AdminWrite, AdminRenew, AuditRead]
+    );
+    assert_eq!(allowed(&admin(&[Role::Auditor])), [MetadataRead, AdminRenew, AuditRead]);
 }
 
 #[test]
@@ -52,4 +59,19 @@ fn agents_and_strangers_reach_only_their_own_doors() {
     assert_eq!(allowed(&Caller::Nobody { peer: None }), [Action::Join]);
     let broker = Caller::Broker { id: crate::id::BrokerId(Uuid::from_u128(4)) };
     assert_eq!(allowed(&broker), []);
+}
+
+#[test]
+fn a_confined_caller_keeps_what_the_action_needs_and_nothing_else() {
+    let all = admin(&[Role::Writer, Role::Reader, Role::Operator, Role::Auditor]);
+    for action in ACTIONS {
+        let confined = confined(all.clone(), action);
+        assert_eq!(authorise(&confined, action), authorise(&all, action), "{action:?}");
+    }
+    assert_eq!(confined(all.clone(), Action::SecretAccess), admin(&[Role::Reader]));
+    assert_eq!(confined(all.clone(), Action::AuditRead), admin(&[Role::Operator, Role::Auditor]));
+    assert_eq!(confined(all.clone(), Action::MetadataRead), all);
+    assert_eq!(confined(all, Action::Watch), admin(&[]));
+    let nobody = Caller::Nobody { peer: None };
+    assert_eq!(confined(nobody.clone(), Action::Watch), nobody);
 }

@@ -1,9 +1,11 @@
 //! The stories: what SecretRef promises, told with its real binaries, on both engines.
 
+mod administration;
 mod attacks;
 mod canaries;
 mod cancelled;
 mod denied;
+mod doctor;
 mod drain;
 mod enrolment;
 mod examples;
@@ -15,6 +17,7 @@ mod manifests;
 mod operator;
 mod process;
 mod race;
+mod removed;
 mod restarts;
 mod revoked;
 mod root_key;

@@ -12,7 +12,7 @@ use crate::{
     config::Limits,
     custody::{Admission, Custody, CustodyError, Sent},
     feed::{Cut, Subscription},
-    grpc::{gate::agent_rate, rate::Bucket, rate::Rate, status},
+    grpc::{rate::Bucket, rate::Rate, status, throttle::agent_rate},
 };
 use inbound::Opening;
 use leave::Notice;
@@ -172,13 +172,14 @@ impl Session {
     }
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
-        let Opening { boot, sent, message_bytes_max } =
+        let Opening { boot, client_version, sent, message_bytes_max } =
             inbound::open(&self.custody, inbound).await?;
         (self.boot, self.sent) = (boot, sent);
         self.out.limit(message_bytes_max);
         // Before the first set is worked out, so that no commit falls between the two.
         let subscription = self.custody.subscribe(&self.admission, self.boot).await;
         let subscription = Arc::new(subscription.map_err(status::of)?);
+        subscription.introduce(client_version);
         self.subscription = Some(Arc::clone(&subscription));
         self.out.send(&self.custody, self.welcome()).await?;
         loop {

@@ -1,7 +1,10 @@
 //! Agents and their names, tokens, instances with two certificate slots, administrators.
 
 use super::*;
-use crate::{limit::TOKEN_REPEAT_SECONDS_MAX, policy::Role};
+use crate::{
+    limit::TOKEN_REPEAT_SECONDS_MAX,
+    policy::{Role, Roles},
+};
 
 /// An agent with one instance whose certificate `a` ends at 1000.
 fn enrolled() -> Log {
@@ -169,15 +172,70 @@ fn agents_are_listed_by_name() {
     assert_eq!(after(Some(&name("b"))), ["c"]);
 }
 
+fn admin_id(number: u128) -> AdminId {
+    AdminId(Uuid::from_u128(number))
+}
+
+fn set_admin(log: &mut Log, id: u128, name: &str, roles: &[Role], certificate: CertificateSlot) {
+    let (admin, roles) = (admin_id(id), Roles::from_iter(roles.iter().copied()));
+    log.write(Change::AdminSet { admin, name: name.to_owned(), roles, certificate });
+}
+
 #[test]
-fn an_administrator_has_one_certificate() {
+fn an_administrator_has_one_certificate_and_a_lost_answer_costs_nothing() {
     let mut log = Log::default();
-    let admin = AdminId(Uuid::from_u128(1));
-    for given in ["a", "b"] {
-        let (name, roles) = ("root".into(), Roles::from([Role::Writer]));
-        log.write(Change::AdminSet { admin, name, roles, certificate: slot(given, 1000) });
+    let keyed = |given: &str, key: u8| CertificateSlot { key: digest(key), ..slot(given, 1000) };
+    let stands = |log: &Log, given: &str| {
+        let admin = log.ledger.admin(admin_id(1)).unwrap();
+        (admin.holds(&serial(given), at(999)), admin.held(&serial(given), at(999)))
+    };
+    set_admin(&mut log, 1, "root", &[Role::Writer], keyed("a", 1));
+    assert_eq!(stands(&log, "a"), (true, false));
+    assert!(!log.ledger.admin(admin_id(1)).unwrap().holds(&serial("a"), at(1000)), "it ended");
+    set_admin(&mut log, 1, "root", &[Role::Writer], keyed("b", 2));
+    assert_eq!([stands(&log, "a"), stands(&log, "b")], [(false, true), (true, false)]);
+    // The answer with `b` was lost, and the same key asks again: `a` may do so for ever.
+    set_admin(&mut log, 1, "root", &[Role::Writer], keyed("c", 2));
+    assert_eq!(stands(&log, "a"), (false, true));
+    assert_eq!([stands(&log, "b"), stands(&log, "c")], [(false, false), (true, false)]);
+    set_admin(&mut log, 1, "root", &[Role::Writer], keyed("d", 3));
+    assert_eq!([stands(&log, "a"), stands(&log, "c")], [(false, false), (false, true)]);
+}
+
+#[test]
+fn a_revoked_administrator_is_nobody_and_his_name_is_free() {
+    let mut log = Log::default();
+    set_admin(&mut log, 1, "b", &[Role::Operator], slot("b", 1000));
+    set_admin(&mut log, 2, "a", &[Role::Operator, Role::Reader], slot("a", 2000));
+    let names = |log: &Log, after| -> Vec<String> {
+        let admins = log.ledger.admins_after(after);
+        admins.into_iter().map(|(_, admin)| admin.name.clone()).collect()
+    };
+    assert_eq!(names(&log, None), ["a", "b"]);
+    assert_eq!(names(&log, Some("a")), ["b"]);
+    assert!(log.ledger.has_other_operator(admin_id(2), at(999)));
+    assert!(!log.ledger.has_other_operator(admin_id(2), at(1000)), "one whose certificate ended");
+    log.write(Change::AdminRevoked { admin: admin_id(1) });
+    assert!(!log.ledger.has_other_operator(admin_id(2), at(0)));
+    assert!(log.ledger.admin(admin_id(1)).is_none() && log.ledger.admin_named("b").is_none());
+    set_admin(&mut log, 3, "b", &[Role::Auditor], slot("c", 1000));
+    assert_eq!(log.ledger.admin_named("b").unwrap().0, admin_id(3));
+    assert_eq!(log.ledger.admin_count(), 2);
+}
+
+#[test]
+fn a_removed_agent_is_remembered_for_as_long_as_a_certificate_of_it_may_be_about() {
+    let mut log = enrolled();
+    assert!(!log.ledger.was_removed(agent_id(1)));
+    log.write(Change::AgentRemoved { agent: agent_id(1) });
+    assert!(log.ledger.was_removed(agent_id(1)));
+    assert!(!log.ledger.was_removed(agent_id(2)), "one that never was");
+    for (number, days) in [(2, 7), (3, 8)] {
+        log.agent(number, "b", AgentSpec::default());
+        log.now = days * DAY;
+        log.write(Change::AgentRemoved { agent: agent_id(number) });
+        assert_eq!(log.ledger.was_removed(agent_id(1)), days < 8);
     }
-    assert_eq!(log.ledger.admin(admin).unwrap().certificate.serial, serial("b"));
 }
 
 #[test]

@@ -21,6 +21,7 @@ use uuid::Uuid;
 /// A Hello that is valid.
 pub(super) struct Opening {
     pub(super) boot: Uuid,
+    pub(super) client_version: String,
     pub(super) sent: Sent,
     pub(super) message_bytes_max: usize,
 }
@@ -64,7 +65,7 @@ fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
             && token.revision <= custody.feed().revision().0
     });
     let sent = if resumes { held(&hello.have)? } else { Sent::new() };
-    Ok(Opening { boot, sent, message_bytes_max })
+    Ok(Opening { boot, client_version: hello.client_version, sent, message_bytes_max })
 }
 
 fn held(have: &[v1::HeldSecret]) -> Result<Sent, Status> {

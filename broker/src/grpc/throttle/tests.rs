@@ -1,4 +1,4 @@
-use super::{Connection, Gate, Limits};
+use super::{Connection, Limits, Throttle};
 use http::{Request, Response};
 use secretref_identity::{
     peer::{Peer, Serial, Standing},
@@ -30,9 +30,9 @@ fn from(instance: Option<u128>) -> Request<Body> {
     request
 }
 
-fn gate() -> Gate {
+fn throttle() -> Throttle {
     let limits = Limits { requests_per_second: 1, requests_burst: 3, ..Limits::default() };
-    Gate::for_agents(&limits)
+    Throttle::for_agents(&limits)
 }
 
 /// What a client is told; nothing where it was let through.
@@ -43,7 +43,7 @@ fn told(response: &Response<()>) -> Option<Status> {
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_come_again() {
     let answer = |_: Request<Body>| async { Ok::<_, Infallible>(Response::new(())) };
-    let service = gate().layer(service_fn(answer));
+    let service = throttle().layer(service_fn(answer));
     let ask = async |instance| service.clone().oneshot(from(instance)).await.unwrap();
     for _ in 0..3 {
         assert!(told(&ask(Some(1)).await).is_none());
@@ -64,7 +64,7 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_takes_too_long_is_ended() {
     let answer = |_: Request<Body>| pending::<Result<Response<()>, Infallible>>();
-    let response = gate().layer(service_fn(answer)).oneshot(from(Some(1))).await.unwrap();
+    let response = throttle().layer(service_fn(answer)).oneshot(from(Some(1))).await.unwrap();
     let ended = told(&response).unwrap();
     assert_eq!(ended.code(), Code::DeadlineExceeded);
     assert_eq!(ended.get_details_error_info().unwrap().reason, "REQUEST_TIME_MAX");

@@ -1,0 +1,144 @@
+//! The operator's hand: the real `secretref`, in an environment of its own.
+
+use crate::{broker::Broker, process::binary};
+use anyhow::{Context, Result, ensure};
+use std::{
+    fs,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+
+/// Somebody with a home of his own, who is the first administrator of a broker unless he says who
+/// else he is with `--profile`.
+pub struct Cli {
+    home: TempDir,
+    env: Vec<(String, String)>,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// Exit code; -1 where a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Standard output as one JSON document.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_str(&self.out).with_context(|| format!("no JSON: {self:?}"))
+    }
+
+    /// Itself, where it ended like this.
+    ///
+    /// # Errors
+    /// Where it did not; with what it said.
+    pub fn ended(self, code: i32) -> Result<Self> {
+        ensure!(self.code == code, "it ended with {}, not {code}: {self:?}", self.code);
+        Ok(self)
+    }
+}
+
+impl Cli {
+    /// As the first administrator of a broker.
+    ///
+    /// # Errors
+    /// Where no folder can be made.
+    pub fn of(broker: &Broker) -> Result<Self> {
+        let address = broker.listening().admin.to_string();
+        Self::with(&address, &broker.data().join("admin"))
+    }
+
+    /// With the three files of a folder.
+    ///
+    /// # Errors
+    /// Where no folder can be made.
+    pub fn with(address: &str, files: &Path) -> Result<Self> {
+        let home = tempfile::Builder::new().prefix("secretref-cli-").tempdir()?;
+        let file = |name: &str| files.join(name).display().to_string();
+        let env = vec![
+            ("SECRETREF_ADDR".to_owned(), address.to_owned()),
+            ("SECRETREF_CA".to_owned(), file("ca.crt")),
+            ("SECRETREF_CERT".to_owned(), file("admin.crt")),
+            ("SECRETREF_KEY".to_owned(), file("admin.key")),
+        ];
+        Ok(Self { home, env })
+    }
+
+    /// Where he keeps his configuration: what `~/.config/secretref` is to people.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.home.path().join("secretref")
+    }
+
+    /// Runs `secretref` with these arguments and nothing to read.
+    ///
+    /// # Errors
+    /// Where it cannot be run.
+    pub fn run(&self, arguments: &[&str]) -> Result<Ran> {
+        self.run_with(arguments, b"")
+    }
+
+    /// As [`Cli::run`], with something on standard input.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Result<Ran> {
+        let mut command = Command::new(binary("secretref")?);
+        command.args(arguments);
+        self.finish(command, input)
+    }
+
+    /// Runs a bash script in the same environment, with `secretref` in its `PATH`.
+    ///
+    /// # Errors
+    /// Where there is no bash.
+    pub fn bash(&self, script: &str) -> Result<Ran> {
+        let mut command = Command::new("bash");
+        command.args(["--noprofile", "--norc", "-c", script]);
+        self.finish(command, b"")
+    }
+
+    fn finish(&self, mut command: Command, input: &[u8]) -> Result<Ran> {
+        let program = binary("secretref")?;
+        let beside = program.parent().context("a program without a folder")?;
+        let mut child = command
+            .env_clear()
+            .env("XDG_CONFIG_HOME", self.home.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", beside.display()))
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("no standard input")?;
+        match stdin.write_all(input) {
+            // One that refuses its arguments does not read.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
+            _ => drop(stdin),
+        }
+        let output = child.wait_with_output()?;
+        Ok(Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout)?,
+            err: String::from_utf8(output.stderr)?,
+        })
+    }
+
+    /// Reads a file of his.
+    ///
+    /// # Errors
+    /// Where it is not there.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<String> {
+        let path = self.folder().join(path);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
+    }
+}
