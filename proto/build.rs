@@ -39,9 +39,9 @@ fn methods(set: &FileDescriptorSet) -> Result<String, std::fmt::Error> {
     let methods: Vec<(&str, &str)> = services
         .flat_map(|service| service.method.iter().map(|method| (service.name(), method.name())))
         .collect();
-    let mut code = String::from(
-        "/// A method of `secretref.v1`, named as in its service.\n#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]\npub enum Method {\n",
-    );
+    let mut code = String::from("/// A method of `secretref.v1`, named as in its service.\n");
+    writeln!(code, "#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]")?;
+    writeln!(code, "pub enum Method {{")?;
     for (service, method) in &methods {
         writeln!(code, "    /// `{PACKAGE}.{service}/{method}`.\n    {method},")?;
     }

@@ -119,7 +119,8 @@ impl Profile {
 
     fn named(config: &Config, name: Option<&str>) -> Result<Self, Failure> {
         let init = |name: &str| format!("secretref-broker init --data-dir DIR --profile {name}");
-        let book = Book::open(config, || init(name.unwrap_or("default")))?;
+        let wanted = format!("profile \"{}\"", name.unwrap_or("default"));
+        let book = Book::open(config, &wanted, || init(name.unwrap_or("default")))?;
         let name = name.unwrap_or_else(|| book.current());
         book.get(name).ok_or_else(|| {
             let shown = book.path().display();

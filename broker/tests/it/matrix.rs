@@ -1,7 +1,7 @@
-//! The authorisation matrix: everybody × every method of the descriptor × every object × both ports.
-//! What is expected is written down here once more, apart from the broker's own table, so that a
-//! slip in that one is found; and every `match` on a method is without a wildcard, so that a new
-//! method needs a line in each.
+//! The authorisation matrix: everybody × every method of the descriptor × every object × both
+//! ports. What is expected is written down here once more, apart from the broker's own table, so
+//! that a slip in that one is found; and every `match` on a method is without a wildcard, so that a
+//! new method needs a line in each.
 
 mod ask;
 mod cast;

@@ -1,5 +1,5 @@
-//! `secretref doctor`: looks at the whole installation from where it stands, and says what to do. What
-//! it looks at is gathered here; what is worth a finding is decided by pure code beside.
+//! `secretref doctor`: looks at the whole installation from where it stands, and says what to do.
+//! What it looks at is gathered here; what is worth a finding is decided by pure code beside.
 
 mod broker;
 mod finding;

@@ -56,7 +56,7 @@ impl Ending {
         let left = match left {
             _ if !self.is_soon() || self.is_over() => return None,
             ..7200 => format!("{} minutes", left / 60),
-            ..172_800 => format!("{} hours", left / 3600),
+            7200..172_800 => format!("{} hours", left / 3600),
             _ => format!("{} days", left / 86_400),
         };
         Some(format!("your administrator's certificate ends in {left}, on {} UTC", self.end()))

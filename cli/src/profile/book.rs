@@ -1,6 +1,6 @@
-//! `config.toml` as a whole. It is a file that people write in, so it is changed as text: what is not
-//! changed stays as it is, comments too. What the text says afterwards is read again before it is
-//! kept, and a change that did not come out as it was meant is not made.
+//! `config.toml` as a whole. It is a file that people write in, so it is changed as text: what is
+//! not changed stays as it is, comments too. What the text says afterwards is read again before it
+//! is kept, and a change that did not come out as it was meant is not made.
 
 use super::{Profile, Profiles};
 use crate::{config::Config, failure::Failure};
@@ -19,13 +19,17 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Reads the file; `fix` says how to get one.
-    pub(crate) fn open(config: &Config, fix: impl Fn() -> String) -> Result<Self, Failure> {
+    /// Reads the file. `wanted` is what it is read for, and `fix` says how to get it.
+    pub(crate) fn open(
+        config: &Config,
+        wanted: &str,
+        fix: impl Fn() -> String,
+    ) -> Result<Self, Failure> {
         let path = path(config)?;
         match fs::read_to_string(&path) {
             Ok(text) => Self::parse(path, text),
             Err(error) => {
-                let what = format!("profiles cannot be read from {}: {error}", path.display());
+                let what = format!("{wanted} cannot be read from {}: {error}", path.display());
                 Err(Failure::usage(what, fix()))
             }
         }

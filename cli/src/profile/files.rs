@@ -1,5 +1,5 @@
-//! The three files of an administrator: `ca.crt`, `admin.crt`, `admin.key`. The key is made here and
-//! goes nowhere else.
+//! The three files of an administrator: `ca.crt`, `admin.crt`, `admin.key`. The key is made here
+//! and goes nowhere else.
 //!
 //! A renewal replaces certificate and key, which cannot be done in one step, so it is done in steps
 //! each of which leaves what the next one needs:

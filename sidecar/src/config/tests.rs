@@ -27,7 +27,6 @@ fn run_takes_everything_it_documents() {
         health_listen: Some("127.0.0.1:1".parse().unwrap()),
         agent: Some(AgentName::parse("payment-analyst").unwrap()),
         wait_timeout: Some(Duration::from_secs(90)),
-        allow_exec: vec!["/bin/a".into(), "/bin/b".into()],
         remove_secrets_dir: true,
         remove_state_dir: true,
         program: ProgramConfig {

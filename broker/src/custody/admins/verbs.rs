@@ -1,5 +1,5 @@
-//! What is done with administrators. Roles are for life, so nobody can give himself one; and whoever
-//! makes an administrator has that on record.
+//! What is done with administrators. Roles are for life, so nobody can give himself one; and
+//! whoever makes an administrator has that on record.
 
 use super::{Custody, CustodyError};
 use crate::{

@@ -34,6 +34,7 @@ pub(super) struct Names {
 }
 
 /// The request of a method about an object. A new method needs an arm here.
+#[allow(clippy::too_many_lines, reason = "one arm for each method of the wire")]
 pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<Vec<u8>> {
     let (environment, secret, agent) = match object {
         Object::Own => ("default", "a", "worker"),

@@ -157,7 +157,6 @@ impl Cast {
             ttl_seconds: 24 * 3600,
             // The operator's cells revoke agents.
             readmit: true,
-            ..CreateJoinTokenRequest::default()
         };
         let answer = self.world.admin.agents().create_join_token(request).await?;
         Ok(answer.into_inner().token)

@@ -1,5 +1,5 @@
-//! The broker's own authority in the hands of a test: what the wrong certificates are signed with is
-//! what the right ones are.
+//! The broker's own authority in the hands of a test: what the wrong certificates are signed with
+//! is what the right ones are.
 
 use super::der::Signer;
 use crate::world::World;

@@ -74,7 +74,7 @@ pub(super) fn secrets(secrets: &[v1::Secret], now: &Timestamp, option: &str) -> 
             let fix = format!("secretref put {name} --ttl 90d{option}");
             let (code, severity) = match left {
                 ..=0 => ("secret-expired", Severity::Broken),
-                ..=EXPIRING_MICROS => ("secret-expires-soon", Severity::Warning),
+                1..=EXPIRING_MICROS => ("secret-expires-soon", Severity::Warning),
                 _ => ("", Severity::Note),
             };
             if !code.is_empty() {

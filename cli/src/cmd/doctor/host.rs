@@ -37,9 +37,16 @@ impl Host {
 }
 
 /// Whether a folder lies on a tmpfs; nothing where it does not exist.
+#[cfg(target_os = "linux")]
 pub(super) fn in_memory(folder: &Path) -> Option<bool> {
     let found = rustix::fs::statfs(folder).ok()?;
-    Some(i64::from(found.f_type) == TMPFS)
+    Some(found.f_type == TMPFS)
+}
+
+/// Where there is no tmpfs, there is nothing to say.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn in_memory(_folder: &Path) -> Option<bool> {
+    None
 }
 
 /// What is worth a finding.
@@ -79,4 +86,5 @@ pub(super) fn findings(host: &Host) -> Vec<Finding> {
 /// Where sidecars put agents' files unless told otherwise.
 const SECRETS_DIR: &str = "/run/secretref";
 /// `TMPFS_MAGIC` of statfs(2).
+#[cfg(target_os = "linux")]
 const TMPFS: i64 = 0x0102_1994;

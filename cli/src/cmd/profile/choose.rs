@@ -20,7 +20,7 @@ pub(crate) struct Use {
 impl Use {
     /// Writes it into config.toml, and prints its address.
     pub(crate) fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let mut book = Book::open(session.config(), init)?;
+        let mut book = Book::open(session.config(), "profiles", init)?;
         let profile = book.find(&self.name)?;
         book.make_current(&self.name)?;
         book.save()?;

@@ -16,7 +16,7 @@ pub(crate) struct List {}
 impl List {
     /// Prints all profiles, ordered by name; the current one has a star.
     pub(crate) fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let book = Book::open(session.config(), init)?;
+        let book = Book::open(session.config(), "profiles", init)?;
         let profiles: Vec<_> =
             book.names().filter_map(|name| Some((name, book.get(name)?))).collect();
         if session.out.json {

@@ -20,7 +20,7 @@ pub(crate) struct Remove {
 impl Remove {
     /// Writes config.toml without it, and names the key that is left.
     pub(crate) fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let mut book = Book::open(session.config(), init)?;
+        let mut book = Book::open(session.config(), "profiles", init)?;
         let profile = book.find(&self.name)?;
         book.remove(&self.name)?;
         book.save()?;

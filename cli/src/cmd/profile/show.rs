@@ -21,7 +21,7 @@ pub(crate) struct Show {
 impl Show {
     /// Prints the profile. Nobody is asked.
     pub(crate) fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let book = Book::open(session.config(), init)?;
+        let book = Book::open(session.config(), "profiles", init)?;
         let name = self.name.as_deref().unwrap_or_else(|| book.current());
         let (profile, current) = (book.find(name)?, name == book.current());
         if session.out.json {

@@ -41,7 +41,7 @@ fn a_profile_is_added_and_all_else_stays_as_it_is() {
         assert_eq!(book.get("new-1").unwrap(), profile("new:1"));
         book.save().unwrap();
         let config = Config { profiles: Some(book.path.clone()), ..Config::default() };
-        let again = Book::open(&config, String::new).unwrap();
+        let again = Book::open(&config, "it", String::new).unwrap();
         assert_eq!(again.profiles, book.profiles);
         let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&book.path).unwrap());
         assert_eq!(mode & 0o777, 0o600);

@@ -1,5 +1,5 @@
-//! Administrators by the command line: made with their roles, renewed, revoked; profiles; names that
-//! the shell completes.
+//! Administrators by the command line: made with their roles, renewed, revoked; profiles; names
+//! that the shell completes.
 
 use crate::scene::{AGENT, STRIPE, Scene};
 use anyhow::{Context, Result, ensure};

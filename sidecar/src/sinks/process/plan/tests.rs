@@ -4,7 +4,9 @@ use secretref_domain::id::Digest;
 
 fn target(reference: &str, file: &str, variable: Option<&str>, hook: Option<&str>) -> Target {
     Target {
-        secret_ref: reference.into(),
+        reference: reference.into(),
+        tool: String::new(),
+        key: String::new(),
         file: file.parse().unwrap(),
         env_var: variable.map(|name| EnvVar::parse(name).unwrap()),
         mode: None,
