@@ -20,7 +20,7 @@ fn missing_programs_are_named() {
     let output = Command::new(alone).arg("demo").env_clear().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("the demo needs secretref-broker"), "{text}");
+    assert!(text.contains("this needs secretref-broker"), "{text}");
     assert!(text.contains("Fix: cargo build"), "{text}");
 }
 

@@ -12,6 +12,7 @@ use std::{
     collections::BTreeSet,
     fmt::Write,
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -134,8 +135,12 @@ impl Scanner {
     pub fn process(&mut self, pid: u32) -> Result<()> {
         for what in ["cmdline", "environ"] {
             let path = format!("/proc/{pid}/{what}");
-            let content = fs::read(&path).with_context(|| format!("reading {path}"))?;
-            self.bytes(&path, &content);
+            match fs::read(&path) {
+                Ok(content) => self.bytes(&path, &content),
+                // A process that its own user may not look into keeps its environment to itself.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                Err(error) => return Err(error).with_context(|| format!("reading {path}")),
+            }
         }
         Ok(())
     }

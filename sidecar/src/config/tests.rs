@@ -10,9 +10,9 @@ fn run_takes_everything_it_documents() {
         "run --broker [::1]:7443 --token-file - --state-dir /s --secrets-dir=/x --allow-disk \
          --socket /x/s --allow-exec /bin/a --allow-exec=/bin/b \
          --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
-         --log-level debug --log-format json --remove-secrets-dir --remove-state-dir --allow-exec /bin/a --allow-exec /bin/b \
-         --only-env A,B --secrets-ref x,y --env A --on-rotate signal:HUP --restart on-failure \
-         -- prog --agent other -- x",
+         --log-level debug --log-format json --remove-secrets-dir --remove-state-dir \
+         --allow-exec /bin/a --allow-exec /bin/b --only-env A,B --secrets-ref x,y --env A \
+         --on-rotate signal:HUP --restart on-failure -- prog --agent other -- x",
     );
     let expected = RunConfig {
         broker: "[::1]:7443".into(),

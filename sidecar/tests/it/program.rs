@@ -28,13 +28,13 @@ struct Sidecar {
 }
 
 impl Sidecar {
-    fn run(home: &Home, world: &World, broker: &FakeBroker, script: &str) -> Self {
+    fn run(home: &Home, world: &World, broker: &FakeBroker, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_secretref-sidecar"));
         command.args(["run", "--broker", &broker.address.to_string(), "--log-level", "warn"]);
         command.arg("--state-dir").arg(home.state.path());
         command.arg("--secrets-dir").arg(home.secrets.path());
         command.arg("--token-file").arg(home.token_file(world));
-        command.args(["--", "/bin/sh", "-c", script]);
+        command.args(words);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (saying, said) = mpsc::unbounded_channel();
@@ -89,10 +89,14 @@ const FILE: DeliveryWay = DeliveryWay::File;
 const VARIABLE: DeliveryWay = DeliveryWay::Environment;
 
 async fn started(script: &str) -> (Arc<World>, FakeBroker, Home, Sidecar, FakeStream) {
+    started_with(&["--", "/bin/sh", "-c", script]).await
+}
+
+async fn started_with(words: &[&str]) -> (Arc<World>, FakeBroker, Home, Sidecar, FakeStream) {
     let world = World::new();
     let mut broker = FakeBroker::start(&world).await;
     let home = Home::new();
-    let sidecar = Sidecar::run(&home, &world, &broker, script);
+    let sidecar = Sidecar::run(&home, &world, &broker, words);
     let stream = broker.stream(&world).await;
     (world, broker, home, sidecar, stream)
 }
@@ -215,4 +219,35 @@ async fn a_gate_asks_over_http_until_the_answer_is_good() {
     let places: Vec<_> = ways(&results[0]).into_iter().map(|(_, place, ..)| place).collect();
     assert_eq!(places, ["A", "all.env", "A"]);
     assert_eq!(home.file("all.env").as_deref(), Some("A='a1'\n"));
+}
+
+#[tokio::test]
+async fn a_command_of_the_manifest_runs_only_where_it_is_allowed() {
+    let settings = |script: &str| v1::AgentSettings {
+        process: Some(v1::ProcessSettings {
+            command: ["/bin/sh", "-c", script].map(String::from).to_vec(),
+            stop_timeout_ms: 1000,
+            ..v1::ProcessSettings::default()
+        }),
+        ..v1::AgentSettings::default()
+    };
+    let script = "echo \"$A\"; while :; do sleep 0.05; done";
+    let set = || manifest(1, ManifestKind::Snapshot, vec![variable("a", 1, "a1", "")]);
+    // Allowed to run something else: it is a sidecar of files.
+    let other = ["--allow-exec", "/bin/true"];
+    let (_world, _broker, home, _sidecar, mut stream) = started_with(&other).await;
+    stream.manifest(1, with_settings(set(), settings(script))).await;
+    let results_of_files = results(&mut stream).await;
+    assert_eq!(told(&results_of_files), ["a v1 APPLIED"]);
+    let nothing = RotationEffect::Nothing;
+    assert_eq!(ways(&results_of_files[0]), [(FILE, "A", 1, Evidence::Written, nothing)]);
+    assert_eq!(home.file("A").as_deref(), Some("a1"));
+
+    let allowed = ["--allow-exec", "/bin/sh"];
+    let (_world, _broker, _home, mut sidecar, mut stream) = started_with(&allowed).await;
+    stream.manifest(1, with_settings(set(), settings(script))).await;
+    let results_of_program = results(&mut stream).await;
+    assert_eq!(told(&results_of_program), ["a v1 APPLIED"]);
+    assert_eq!(ways(&results_of_program[0]).len(), 2);
+    assert_eq!(sidecar.line().await, "a1");
 }

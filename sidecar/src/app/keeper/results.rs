@@ -3,9 +3,11 @@
 use super::{Keeper, Results, Waiting};
 use crate::{
     app::deliveries::Ways,
+    config::Choice,
     link::report::{applied, by, deferred, failed, wiped},
     sinks::process::Has,
     snapshot::Snapshot,
+    status,
 };
 use secretref_domain::{name::SecretName, version::Version};
 use secretref_proto::v1::{Evidence, SecretResult};
@@ -129,12 +131,13 @@ impl Keeper {
         by(result, ways.of(name))
     }
 
+    /// Which credentials the program gets, where one is to run at all.
+    pub(super) fn choice(&self) -> Option<&Choice> {
+        let (_, choice) = self.program.as_ref()?;
+        (self.status.borrow().program != status::Program::None).then_some(choice)
+    }
+
     fn ways<'a>(&'a self, snapshot: &'a Snapshot) -> Ways<'a> {
-        Ways {
-            snapshot,
-            there: &self.there,
-            has: self.reported.as_ref(),
-            choice: self.program.as_ref().map(|(_, choice)| choice),
-        }
+        Ways { snapshot, there: &self.there, has: self.reported.as_ref(), choice: self.choice() }
     }
 }

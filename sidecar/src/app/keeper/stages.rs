@@ -55,10 +55,8 @@ impl Keeper {
         self.dirty = false;
         let clear = std::mem::take(&mut self.clear);
         self.serving.append(&mut self.waiting);
-        let unfit = match &self.program {
-            Some((_, choice)) => plan::unfit(&self.held, choice),
-            None => BTreeMap::new(),
-        };
+        let choice = self.choice();
+        let unfit = choice.map(|choice| plan::unfit(&self.held, choice)).unwrap_or_default();
         let candidate = self.trial.candidate(&self.held, unfit, self.clock.now());
         // What is kept back has another end than what it is kept back for.
         self.lease.hold(candidate.snapshot.terms());

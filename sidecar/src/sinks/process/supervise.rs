@@ -43,6 +43,8 @@ pub struct Supervisor {
     offers: mpsc::Receiver<Offer>,
     has: watch::Sender<Option<Has>>,
     current: Option<Child>,
+    /// Whether there is anything to run.
+    wanted: bool,
     /// What the running program was started with and told of last.
     running: Option<Running>,
     /// The last plan that it took.
@@ -82,6 +84,7 @@ impl Supervisor {
             offers,
             has,
             current: None,
+            wanted: false,
             running: None,
             good: None,
             pauses: Pauses::default(),
@@ -206,6 +209,7 @@ impl Supervisor {
     async fn take(&mut self, offer: Offer) -> Step {
         let Offer { snapshot, missing, trial, reply } = offer;
         let command = self.command(snapshot.settings());
+        self.wanted = !command.is_empty() || self.config.is_started();
         let came = !snapshot.epoch().is_empty();
         if command.is_empty() && came && self.config.agent_command {
             return Step::Over(Ended::NoCommand);
@@ -217,8 +221,8 @@ impl Supervisor {
         let decision = decide(self.running.as_ref(), &plan.wants, plan.ready);
         let outcome = match &decision {
             _ if plan.wants.command.is_empty() => self.withdraw().await,
-            Decision::Wait | Decision::Nothing => Ok(()),
-            Decision::Stop => self.withdraw().await,
+            Decision::Nothing => Ok(()),
+            Decision::Wait | Decision::Stop => self.withdraw().await,
             Decision::Signal(names) => self.tell_program(&plan, names, trial).await,
             Decision::Start | Decision::Replace => self.replace(plan.clone(), trial).await,
         };
@@ -305,9 +309,12 @@ impl Supervisor {
     }
 
     fn tell_has(&self, has: Option<Has>) {
-        let running = has.is_some();
+        let program = match (has.is_some(), self.wanted) {
+            (true, _) => status::Program::Running,
+            (false, true) => status::Program::Stopped,
+            (false, false) => status::Program::None,
+        };
         self.has.send_replace(has);
-        let program = if running { status::Program::Running } else { status::Program::Stopped };
         self.status
             .send_if_modified(|status| std::mem::replace(&mut status.program, program) != program);
     }
