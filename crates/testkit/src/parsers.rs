@@ -130,7 +130,10 @@ fn fields(text: &str) {
     one::<AgentName>(text);
     one::<EnvironmentName>(text);
     one::<FileName>(text);
-    one::<Uuid>(&text.to_ascii_lowercase());
+    // An id has several spellings, and one meaning.
+    if let Ok(Some(id)) = field::optional::<Uuid>("request_id", text) {
+        assert_eq!(field::name("request_id", &id.to_string()), Ok(id), "an id was changed");
+    }
 }
 
 /// Decoded, it can be printed, and encoded it is read as the same again.
