@@ -58,7 +58,7 @@ fn spellings(path: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_other_spelling_reaches_a_method() -> Result<()> {
-    let world = World::with_worker(Engine::Sqlite, &["a"]).await?;
+    let world = World::with_busy_worker(Engine::Sqlite, &["a"]).await?;
     let agent = world.agent_channel(&world.enrolled("worker").await?).await?;
     let admin = world.admin.channel();
     let mut tried = 0;
@@ -79,7 +79,7 @@ async fn no_other_spelling_reaches_a_method() -> Result<()> {
 /// What no client library sends: frames by hand.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_without_a_slash_reaches_nothing() -> Result<()> {
-    let world = World::with_worker(Engine::Sqlite, &["a"]).await?;
+    let world = World::with_busy_worker(Engine::Sqlite, &["a"]).await?;
     let method = Method::PutSecret.path();
     // A fragment is cut off by the HTTP library before anybody here sees the path.
     let odd = [

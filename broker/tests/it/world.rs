@@ -115,12 +115,21 @@ impl World {
 
     /// One with an agent `worker` that is bound to these, each of which has a first version.
     pub(crate) async fn with_worker(engine: Engine, secrets: &[&str]) -> Result<Self> {
-        let world = Self::serving(engine).await?;
+        Self::serving(engine).await?.worker(secrets).await
+    }
+
+    /// The same, where everybody may ask as often as he likes.
+    pub(crate) async fn with_busy_worker(engine: Engine, secrets: &[&str]) -> Result<Self> {
+        let all = [Role::Writer, Role::Reader, Role::Operator, Role::Auditor];
+        Self::serving_for(engine, Roles::from(all)).await?.worker(secrets).await
+    }
+
+    async fn worker(self, secrets: &[&str]) -> Result<Self> {
         for secret in secrets {
-            world.admin.put(secret, format!("{secret}-1").as_bytes()).await?;
+            self.admin.put(secret, format!("{secret}-1").as_bytes()).await?;
         }
-        world.admin.apply(&manifest("worker", secrets)).await?;
-        Ok(world)
+        self.admin.apply(&manifest("worker", secrets)).await?;
+        Ok(self)
     }
 
     /// Stops the broker, as SIGTERM does.

@@ -164,23 +164,29 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 20] = messages![
+pub const MESSAGES: [Target; 26] = messages![
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
     ApplyManifestRequest,
+    CreateAdminRequest,
     CreateJoinTokenRequest,
     DeleteSecretRequest,
     DestroySecretVersionRequest,
+    GetAdminRequest,
     GetAgentRequest,
+    GetBrokerRequest,
     GetSecretRequest,
     JoinRequest,
+    ListAdminsRequest,
     ListAgentStatusesRequest,
     ListAgentsRequest,
     ListAuditEntriesRequest,
     ListSecretVersionsRequest,
     ListSecretsRequest,
     PutSecretRequest,
+    RenewAdminRequest,
     RenewRequest,
+    RevokeAdminRequest,
     RevokeAgentRequest,
     UndeleteSecretRequest,
     WatchRequest,

@@ -32,6 +32,7 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 /// Variable that holds the superuser's URL of the cluster that `with-postgres` started.
 pub const VARIABLE: &str = "SECRETREF_TEST_POSTGRES";
@@ -58,7 +59,7 @@ impl Postgres {
         let account = Account::to_run_as()?;
         let home = crate::tmpfs::roomy_folder("secretref-pg-")?;
         fs::DirBuilder::new().mode(0o700).create(home.path().join("socket"))?;
-        let password = random_hex(32);
+        let password = Uuid::new_v4().simple().to_string();
         fs::write(home.path().join("password"), &password)?;
         if let Some(account) = &account {
             for path in [home.path().to_owned(), home.path().join("socket")] {
@@ -230,7 +231,8 @@ pub async fn database() -> Result<String> {
 static OWN: OnceCell<Postgres> = OnceCell::const_new();
 
 async fn create_database(superuser_url: &str) -> Result<String> {
-    let name = format!("t{}", random_hex(16));
+    // Of the system's randomness: processes that start together have the same of their own.
+    let name = format!("t{}", Uuid::new_v4().simple());
     let (server, _) = superuser_url
         .rsplit_once('/')
         .filter(|(_, database)| !database.contains('?'))
@@ -287,10 +289,6 @@ fn wait_until_gone(handle: &Handle) -> Result<()> {
     let ended = poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&limit))?;
     ensure!(ended == 1, "a child of the killed server has not ended within {STOP_MAX:?}");
     Ok(())
-}
-
-fn random_hex(digits: usize) -> String {
-    (0..digits).map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)])).collect()
 }
 
 /// Waits for its standard input to close, then stops the server and removes its folder.

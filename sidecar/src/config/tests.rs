@@ -8,7 +8,7 @@ fn words(line: &str) -> Result<Command, UsageError> {
 fn run_takes_everything_it_documents() {
     let command = words(
         "run --broker [::1]:7443 --token-file - --state-dir /s --secrets-dir=/x --allow-disk \
-         --socket /x/s --allow-exec /bin/a --allow-exec=/bin/b \
+         --socket /x/s \
          --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
          --log-level debug --log-format json --remove-secrets-dir --remove-state-dir \
          --allow-exec /bin/a --allow-exec /bin/b --only-env A,B --secrets-ref x,y --env A \
@@ -67,7 +67,7 @@ fn without_files_there_is_a_socket_and_nothing_that_only_files_need() {
         ("--no-files --socket /s --secrets-dir /x", "mean nothing"),
         ("--no-files --socket /s --allow-disk", "mean nothing"),
         ("--socket /s --socket /t", "given twice"),
-        ("--allow-exec reload", "not an absolute path"),
+        ("--allow-exec reload", "not absolute"),
     ] {
         let error = run(rest).unwrap_err();
         assert!(error.what.contains(what), "{rest}: {error}");

@@ -112,8 +112,8 @@ impl Custody {
         Ok(SecretRead { version: view, value })
     }
 
-    /// The value of a version, from memory where it was opened a moment ago. One load serves all who
-    /// ask meanwhile.
+    /// The value of a version, from memory where it was opened a moment ago. One load serves all
+    /// who ask meanwhile.
     pub(in crate::custody) async fn body(
         &self,
         caller: &Caller,
