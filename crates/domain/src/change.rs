@@ -126,7 +126,7 @@ pub enum Change {
         /// Name of the agent.
         name: AgentName,
         /// What it is.
-        spec: AgentSpec,
+        spec: Box<AgentSpec>,
     },
     /// An agent was removed: as revoked, and it is no longer listed.
     AgentRemoved {

@@ -23,7 +23,6 @@ use tokio::{
 use tonic::Status;
 
 /// What can happen on an open stream.
-#[expect(clippy::large_enum_variant, reason = "one at a time, taken apart at once")]
 enum Event {
     Stop,
     Frame(Box<Result<Option<WatchResponse>, Status>>),

@@ -227,7 +227,7 @@ impl<'a> Draft<'a> {
                 environment: self.environment.clone(),
                 agent,
                 name: name.clone(),
-                spec: spec.clone(),
+                spec: Box::new(spec.clone()),
             };
             self.note(thing, change);
         }

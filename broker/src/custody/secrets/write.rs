@@ -326,7 +326,6 @@ impl Custody {
             shredded: pushed_out.map(|oldest| (id, oldest)).into_iter().collect(),
             events: vec![event],
             bodies: vec![((id, version), Arc::new(Body::new(new.value)))],
-            ..Effects::default()
         };
         Ok(Planned { effects, answer: (secret, view) })
     }

@@ -3,6 +3,7 @@
 
 use super::{Agent, Environment, Instance, Ledger, Secret, SecretVersion, Spent, Token};
 use crate::{
+    agent::AgentSpec,
     change::{CertificateSlot, Change, Record, Serial},
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
@@ -188,7 +189,7 @@ impl Ledger {
                     id: *agent,
                     environment: environment.clone(),
                     name: name.clone(),
-                    spec: spec.clone(),
+                    spec: AgentSpec::clone(spec),
                     grouped: None,
                     active: true,
                     instances: BTreeMap::new(),
@@ -198,7 +199,7 @@ impl Ledger {
                 // An agent that moves to another environment is the same one.
                 found.environment = environment.clone();
                 found.name = name.clone();
-                found.spec = spec.clone();
+                found.spec = AgentSpec::clone(spec);
                 found.updated_at = at;
                 self.regroup(*agent);
                 self.index(*agent);

@@ -106,7 +106,12 @@ impl Log {
 
     fn agent_in(&mut self, of: &str, agent: u128, called: &str, spec: AgentSpec) -> Touched {
         let (agent, name) = (agent_id(agent), name(called));
-        self.write(Change::AgentSet { environment: self::name(of), agent, name, spec })
+        self.write(Change::AgentSet {
+            environment: self::name(of),
+            agent,
+            name,
+            spec: Box::new(spec),
+        })
     }
 
     fn reference(&mut self, called: &str, reference: Reference) -> Touched {
