@@ -18,6 +18,7 @@ mod query;
 mod routes;
 
 pub use bind::{Bound, SocketError};
+pub use http::converse;
 
 use crate::{status::Status, witness::Witness};
 use secretref_domain::{
@@ -120,7 +121,7 @@ pub async fn serve(bound: Bound, desk: Desk, stop: CancellationToken) {
             Ok(place) => {
                 let (desk, stop) = (desk.clone(), stop.clone());
                 tokio::spawn(async move {
-                    http::serve(stream, desk, stop).await;
+                    converse(stream, desk, stop).await;
                     drop(place);
                 });
             }

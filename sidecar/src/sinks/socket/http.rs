@@ -28,7 +28,7 @@ const REQUEST_MAX: Duration = Duration::from_secs(5);
 const STUCK_MAX: Duration = Duration::from_secs(5);
 
 /// Serves one connection until it ends, or the sidecar does.
-pub(super) async fn serve(stream: UnixStream, desk: Desk, stop: CancellationToken) {
+pub async fn converse(stream: UnixStream, desk: Desk, stop: CancellationToken) {
     let stranger = match peer::check(&stream, desk.group) {
         Ok(Ok(())) => None,
         Ok(Err(stranger)) => {
