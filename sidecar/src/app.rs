@@ -19,7 +19,7 @@ use crate::{
     sinks::{
         files::{FileSinkConfig, FileSinkError, remove_folder},
         hooks::{Hooks, Permits, Roster},
-        process::{Host, NotStarted},
+        process::{Host, NotStarted, Reaper},
         socket::{self, Bound, Shelf, SocketError},
     },
     state::{self, Identity, State, StateError},
@@ -228,9 +228,12 @@ async fn serve(
     let outlets = outlets(&config);
     let serving = open_socket(&config, &outlets, &status, &clock, &stop)?;
     let host = host.filter(|_| config.may_run());
-    let begin =
-        |host| Supervised::begin(&config, host, clock.clone(), status.clone(), stop.clone());
-    let (supervised, program) = host.map(begin).transpose()?.unzip();
+    let reaper = config.may_run().then(Reaper::start).transpose().map_err(AppError::Processes)?;
+    let begin = |(host, reaper)| {
+        let (clock, status) = (clock.clone(), status.clone());
+        Supervised::begin(&config, host, reaper, clock, status, stop.clone())
+    };
+    let (supervised, program) = host.zip(reaper.clone()).map(begin).transpose()?.unzip();
     let mut waiting = WaitTimeout::new(config.wait_timeout, status.subscribe());
     let identity = tokio::select! {
         identity = identity(&config, known, &state, &clock) => identity?,
@@ -241,7 +244,7 @@ async fn serve(
     status.send_modify(|status| status.instance = Some(identity.instance));
     let instance = InstanceId(identity.instance);
     let place = place.of(identity.agent.clone());
-    let hooks = hooks(&config, identity.agent.clone(), &state, &clock, &outlets);
+    let hooks = hooks(&config, reaper, identity.agent.clone(), &state, &clock, &outlets);
     let _hooks = AbortOnDropHandle::new(tokio::spawn(hooks.run(stop.clone())));
     let (orders, desk) = orders();
     let kept = Kept { place, outlets, instance, inherited, program };
@@ -309,12 +312,13 @@ fn open_socket(
 
 fn hooks(
     config: &RunConfig,
+    reaper: Option<Reaper>,
     agent: AgentName,
     state: &Arc<State>,
     clock: &Arc<dyn Clock>,
     outlets: &Outlets,
 ) -> Hooks {
-    let permits = Permits { allow_exec: config.allow_exec.clone(), group: config.group };
+    let permits = Permits { allow_exec: config.allow_exec.clone(), reaper, group: config.group };
     let (witness, roster) = (outlets.witness.clone(), outlets.roster.subscribe());
     Hooks::new(agent, permits, Arc::clone(state), Arc::clone(clock), witness, roster)
 }

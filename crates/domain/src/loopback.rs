@@ -8,7 +8,7 @@ use std::{
 
 /// A plain HTTP address on a loopback interface, such as `http://127.0.0.1:8080/healthz`. Whoever
 /// may write a manifest can make a host ask itself something, and nobody else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LoopbackUrl {
     text: String,

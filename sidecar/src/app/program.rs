@@ -4,7 +4,7 @@
 use super::AppError;
 use crate::{
     config::{Choice, RunConfig},
-    sinks::process::{Ended, Host, Program, supervisor},
+    sinks::process::{Ended, Host, Program, Reaper, supervisor},
     status::{self, Status},
 };
 use secretref_domain::clock::Clock;
@@ -23,6 +23,7 @@ impl Supervised {
     pub(super) fn begin(
         config: &RunConfig,
         host: Host,
+        reaper: Reaper,
         clock: Arc<dyn Clock>,
         status: watch::Sender<Status>,
         stop: CancellationToken,
@@ -31,7 +32,7 @@ impl Supervised {
             status.send_modify(|status| status.program = status::Program::Stopped);
         }
         let (supervisor, program) =
-            supervisor(config, host, clock, status).map_err(AppError::Processes)?;
+            supervisor(config, host, reaper, clock, status).map_err(AppError::Processes)?;
         let ended = tokio::spawn(async move {
             let ended = supervisor.run().await;
             stop.cancel();

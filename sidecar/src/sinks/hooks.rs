@@ -19,6 +19,7 @@ mod http;
 mod record;
 mod signal;
 
+use crate::sinks::process::Reaper;
 use crate::{
     state::State,
     witness::{HookWord, Witness},
@@ -85,6 +86,8 @@ pub struct HookedFile {
 pub struct Permits {
     /// Programs that `exec:` may start.
     pub allow_exec: Vec<PathBuf>,
+    /// Who waits for them; there where any may be started.
+    pub reaper: Option<Reaper>,
     /// Group that the agent and the sidecar share: a pid file may be of this group.
     pub group: Option<u32>,
 }
@@ -293,8 +296,8 @@ async fn call(
                 let sent = spawn_blocking(move || signal::send(&signal, &pid_file, permits.group));
                 sent.await.unwrap_or_else(|error| Err(error.to_string()))
             }
-            OnRotate::Http { address, path } => http::post(address, &path, &agent, &files).await,
-            OnRotate::Exec(program) => exec::run(&program, &files, &permits.allow_exec).await,
+            OnRotate::Http(url) => http::post(&url, &agent, &files).await,
+            OnRotate::Exec(program) => exec::run(&program, &files, &permits).await,
             OnRotate::Restart | OnRotate::Signal(_) | OnRotate::None => Ok(()),
         }
     };

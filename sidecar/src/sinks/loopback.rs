@@ -8,25 +8,29 @@ use tokio::{
     time::timeout,
 };
 
-/// Sends one request without a body and gives the status of its answer. Redirects are not
-/// followed.
+/// Sends one request, with a JSON body or none, and gives the status of its answer. Redirects are
+/// not followed.
 ///
 /// # Errors
 /// Where nobody answers within [`ANSWER_MAX`], or not in HTTP.
-pub async fn ask(method: &str, url: &LoopbackUrl) -> io::Result<u16> {
-    match timeout(ANSWER_MAX, exchange(method, url)).await {
+pub async fn ask(method: &str, url: &LoopbackUrl, json: Option<&str>) -> io::Result<u16> {
+    match timeout(ANSWER_MAX, exchange(method, url, json)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
-async fn exchange(method: &str, url: &LoopbackUrl) -> io::Result<u16> {
+async fn exchange(method: &str, url: &LoopbackUrl, json: Option<&str>) -> io::Result<u16> {
     let mut stream = TcpStream::connect(url.address()).await?;
+    let (path, host) = (url.path(), url.address());
+    let (kind, body) = match json {
+        Some(body) => ("Content-Type: application/json\r\n", body),
+        None => ("", ""),
+    };
+    let length = body.len();
     let request = format!(
-        "{method} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: secretref-sidecar\r\n\
-         Content-Length: 0\r\nConnection: close\r\n\r\n",
-        url.path(),
-        url.address()
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: secretref-sidecar\r\n\
+         {kind}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::with_capacity(STATUS_BYTES_MAX);
@@ -49,7 +53,7 @@ fn status(answer: &[u8]) -> Option<u16> {
 }
 
 /// Longest wait for the start of an answer.
-pub const ANSWER_MAX: Duration = Duration::from_secs(5);
+pub const ANSWER_MAX: Duration = Duration::from_secs(8);
 const STATUS_BYTES_MAX: usize = 512;
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ mod supervise;
 
 pub use child::Group;
 pub use launch::{NotStarted, become_program};
-pub use reap::End;
+pub use reap::{End, Reaper};
 pub use supervise::Supervisor;
 
 use crate::{config::RunConfig, snapshot::Snapshot, status::Status};
@@ -112,12 +112,13 @@ pub struct Program {
 pub fn supervisor(
     config: &RunConfig,
     host: Host,
+    reaper: Reaper,
     clock: Arc<dyn Clock>,
     status: watch::Sender<Status>,
 ) -> io::Result<(Supervisor, Program)> {
     let (offers, offered) = mpsc::channel(1);
     let (has_to, has) = watch::channel(None);
     let config = (config.program.clone(), config.allow_exec.clone());
-    let supervisor = Supervisor::new(config, host, clock, status, offered, has_to)?;
+    let supervisor = Supervisor::new(config, host, reaper, clock, status, offered, has_to)?;
     Ok((supervisor, Program { offers, has }))
 }

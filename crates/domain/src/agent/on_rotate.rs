@@ -1,6 +1,6 @@
 //! What happens to an agent when a value changes.
 
-use core::net::SocketAddr;
+use crate::loopback::LoopbackUrl;
 use serde::{Deserialize, Serialize};
 
 /// What happens to the agent when a value changes.
@@ -19,12 +19,7 @@ pub enum OnRotate {
         pid_file: String,
     },
     /// This address of the agent's own host is posted to.
-    Http {
-        /// A loopback address and its port.
-        address: SocketAddr,
-        /// Path and query, from the slash on.
-        path: String,
-    },
+    Http(LoopbackUrl),
     /// This program is run, where the sidecar allows it.
     Exec(String),
     /// Nothing.
@@ -53,7 +48,7 @@ impl From<OnRotate> for String {
             OnRotate::Restart => "restart".into(),
             OnRotate::Signal(signal) => format!("signal:{signal}"),
             OnRotate::SignalFile { signal, pid_file } => format!("signal:{signal}@{pid_file}"),
-            OnRotate::Http { address, path } => format!("http://{address}{path}"),
+            OnRotate::Http(url) => url.into(),
             OnRotate::Exec(program) => format!("exec:{program}"),
             OnRotate::None => "none".into(),
         }
@@ -78,18 +73,8 @@ fn parse(given: &str) -> Option<OnRotate> {
     if let Some(program) = given.strip_prefix("exec:") {
         return is_path(program).then(|| OnRotate::Exec(program.to_owned()));
     }
-    given.strip_prefix("http://").and_then(http)
-}
-
-/// Only what stays on the agent's own host: a manifest must not make a host call another. The
-/// address is a number, so that no name service is asked, and there is no room for a password.
-fn http(rest: &str) -> Option<OnRotate> {
-    let (address, path) = rest.split_at(rest.find('/')?);
-    let address: SocketAddr = address.parse().ok()?;
-    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-    let fits = path.len() <= PATH_BYTES_MAX && plain;
-    let near = address.ip().is_loopback() && address.port() != 0;
-    (fits && near).then(|| OnRotate::Http { address, path: path.to_owned() })
+    // Only what stays on the agent's own host: a manifest must not make a host call another.
+    LoopbackUrl::parse(given).ok().map(OnRotate::Http)
 }
 
 fn is_signal(name: &str) -> bool {

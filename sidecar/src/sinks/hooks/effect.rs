@@ -8,8 +8,7 @@ use secretref_proto::v1::RotationEffect;
 #[must_use]
 pub fn callable(on_rotate: Option<&str>) -> Option<OnRotate> {
     let hook = OnRotate::try_from(on_rotate?.to_owned()).ok()?;
-    let own =
-        matches!(hook, OnRotate::SignalFile { .. } | OnRotate::Http { .. } | OnRotate::Exec(_));
+    let own = matches!(hook, OnRotate::SignalFile { .. } | OnRotate::Http(_) | OnRotate::Exec(_));
     own.then_some(hook)
 }
 

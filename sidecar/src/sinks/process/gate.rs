@@ -45,7 +45,7 @@ pub(super) async fn pass(
 
 async fn answers(url: &LoopbackUrl, last: &mut String) {
     loop {
-        *last = match loopback::ask("GET", url).await {
+        *last = match loopback::ask("GET", url, None).await {
             Ok(200..=299) => return,
             Ok(status) => format!("GET {url} was answered with {status}"),
             Err(error) => format!("GET {url}: {error}"),

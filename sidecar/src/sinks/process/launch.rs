@@ -63,12 +63,12 @@ impl NotStarted {
 
 impl Launcher {
     /// A launcher; `umask` is the file mode mask of the programs.
-    pub(super) fn new(umask: u32, group: Group) -> io::Result<Self> {
+    pub(super) fn new(umask: u32, group: Group, reaper: Reaper) -> io::Result<Self> {
         let name = format!("secretref-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let listener = StdListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
         listener.set_nonblocking(true)?;
         let reports = UnixListener::from_std(listener)?;
-        Ok(Self { reaper: Reaper::start()?, reports, name, umask, group })
+        Ok(Self { reaper, reports, name, umask, group })
     }
 
     /// Starts a program and comes back when it really runs.

@@ -194,10 +194,9 @@ fn reaction(said: &OnRotate) -> Reaction {
     match said {
         OnRotate::Restart => Reaction::Restart,
         OnRotate::Signal(signal) => Reaction::Signal(signal.clone()),
-        OnRotate::SignalFile { .. }
-        | OnRotate::Http { .. }
-        | OnRotate::Exec(_)
-        | OnRotate::None => Reaction::Nothing,
+        OnRotate::SignalFile { .. } | OnRotate::Http(_) | OnRotate::Exec(_) | OnRotate::None => {
+            Reaction::Nothing
+        }
     }
 }
 

@@ -52,10 +52,12 @@ impl fmt::Display for End {
     }
 }
 
-/// Waits for processes until it is dropped.
-pub(super) struct Reaper {
+/// Waits for processes until it and its clones are dropped. There is one in a sidecar: two would
+/// take each other's.
+#[derive(Debug, Clone)]
+pub struct Reaper {
     own: Arc<Own>,
-    _task: AbortOnDropHandle<()>,
+    _task: Arc<AbortOnDropHandle<()>>,
 }
 
 /// Processes that were started here, and who waits for each.
@@ -63,7 +65,10 @@ type Own = Mutex<BTreeMap<i32, oneshot::Sender<End>>>;
 
 impl Reaper {
     /// Begins to wait.
-    pub(super) fn start() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// Where the system does not say when a child changes.
+    pub fn start() -> io::Result<Self> {
         let mut changed = signal(SignalKind::child())?;
         let own: Arc<Own> = Arc::default();
         let waiting = Arc::clone(&own);
@@ -74,11 +79,14 @@ impl Reaper {
                 if first { reap_all(&waiting) } else { reap_own(&waiting) }
             }
         });
-        Ok(Self { own, _task: AbortOnDropHandle::new(task) })
+        Ok(Self { own, _task: Arc::new(AbortOnDropHandle::new(task)) })
     }
 
     /// Starts a process; says which it is, and later how it ended.
-    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<(Pid, oneshot::Receiver<End>)> {
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn spawn(&self, command: &mut Command) -> io::Result<(Pid, oneshot::Receiver<End>)> {
         let (sender, ended) = oneshot::channel();
         // Held until it is known here: it may end before this returns.
         let mut own = lock(&self.own);

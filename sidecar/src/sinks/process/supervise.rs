@@ -5,7 +5,7 @@ mod step;
 mod trial;
 
 use super::{
-    Ended, Has, Host, Offer, Verdict,
+    Ended, Has, Host, Offer, Reaper, Verdict,
     child::Child,
     decide::{Decision, Place, Running, Wants, after, decide},
     gate::millis,
@@ -65,12 +65,13 @@ impl Supervisor {
     pub(super) fn new(
         (config, allow_exec): (ProgramConfig, Vec<PathBuf>),
         host: Host,
+        reaper: Reaper,
         clock: Arc<dyn Clock>,
         status: watch::Sender<Status>,
         offers: mpsc::Receiver<Offer>,
         has: watch::Sender<Option<Has>>,
     ) -> io::Result<Self> {
-        let launcher = Launcher::new(host.umask, host.group)?;
+        let launcher = Launcher::new(host.umask, host.group, reaper)?;
         let signals = Signals::hear()?;
         Ok(Self {
             config,

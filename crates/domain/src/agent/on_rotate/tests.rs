@@ -14,6 +14,8 @@ fn every_form_is_read_and_written_as_it_was() {
         "http://127.0.0.1:8080/reload",
         "http://127.9.8.7:1/",
         "http://[::1]:65535/a/b?c=d&e=%20",
+        "http://localhost:8080/reload",
+        "http://127.0.0.1",
         "exec:/usr/local/bin/reload",
     ];
     for form in forms {
@@ -24,7 +26,7 @@ fn every_form_is_read_and_written_as_it_was() {
 
 #[test]
 fn what_could_reach_further_is_refused() {
-    let long = format!("http://127.0.0.1:1/{}", "a".repeat(512));
+    let long = format!("http://127.0.0.1:1/{}", "a".repeat(1024));
     let wrong = [
         "",
         "Restart",
@@ -36,10 +38,8 @@ fn what_could_reach_further_is_refused() {
         "signal:HUP@",
         "exec:reload",
         "exec:/usr/../bin/sh",
-        "http://127.0.0.1/reload",
         "http://127.0.0.1:0/reload",
-        "http://127.0.0.1:8080",
-        "http://localhost:8080/reload",
+        "http://localhost.example:8080/reload",
         "http://10.0.0.1:8080/reload",
         "http://0.0.0.0:8080/reload",
         "http://[::]:8080/reload",

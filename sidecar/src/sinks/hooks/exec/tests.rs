@@ -1,11 +1,19 @@
 use super::run;
-use crate::sinks::hooks::HookedFile;
+use crate::sinks::{
+    hooks::{HookedFile, Permits},
+    process::Reaper,
+};
 use secretref_domain::{
     agent::OnRotate,
     name::{FileName, SecretName},
     version::Version,
 };
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -28,6 +36,11 @@ fn program(folder: &TempDir, script: &str) -> PathBuf {
     path
 }
 
+fn permits(allowed: &[&Path]) -> Permits {
+    let allow_exec = allowed.iter().map(|path| path.to_path_buf()).collect();
+    Permits { allow_exec, reaper: Some(Reaper::start().unwrap()), group: None }
+}
+
 #[tokio::test]
 async fn it_gets_the_names_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
@@ -37,7 +50,7 @@ async fn it_gets_the_names_and_nothing_else() {
     let script = format!("{{ echo \"$@\"; pwd; env; {list}; }} > {}", out.display());
     let path = program(&folder, &script);
     let name = path.to_str().unwrap().to_owned();
-    run(&name, &files(), std::slice::from_ref(&path)).await.unwrap();
+    run(&name, &files(), &permits(&[&path])).await.unwrap();
     let said = fs::read_to_string(&out).unwrap();
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[..2], ["A b.ini", "/"], "{said}");
@@ -55,14 +68,14 @@ async fn what_was_not_allowed_or_fails_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = program(&folder, "exit 3");
     let name = path.to_str().unwrap().to_owned();
-    let other = [folder.path().join("other"), folder.path().to_owned()];
+    let other = permits(&[&folder.path().join("other"), folder.path()]);
     let refused = run(&name, &files(), &other).await.unwrap_err();
     assert_eq!(refused, format!("this sidecar was not started with --allow-exec {name}"));
-    let allowed = [path];
+    let allowed = permits(&[&path]);
     assert_eq!(run(&name, &files(), &allowed).await.unwrap_err(), "it ended with code 3");
     program(&folder, "kill -9 $$");
     let killed = run(&name, &files(), &allowed).await.unwrap_err();
-    assert_eq!(killed, "it was ended by signal 9");
+    assert_eq!(killed, "signal 9 ended it");
     fs::remove_file(&name).unwrap();
     assert!(run(&name, &files(), &allowed).await.unwrap_err().contains("not started"));
 }
@@ -78,7 +91,7 @@ async fn a_dropped_one_ends_with_all_its_own() {
     let path = program(&folder, &script);
     let name = path.to_str().unwrap().to_owned();
     let reading = tokio::task::spawn_blocking(move || fs::read(pipe));
-    let allowed = [path];
+    let allowed = permits(&[&path]);
     let files = files();
     let running = run(&name, &files, &allowed);
     assert!(timeout(Duration::from_millis(300), running).await.is_err(), "it ended by itself");
