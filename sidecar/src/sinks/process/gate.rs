@@ -45,10 +45,11 @@ pub(super) async fn pass(
 
 async fn answers(url: &LoopbackUrl, last: &mut String) {
     loop {
-        *last = match loopback::ask("GET", url, None).await {
-            Ok(200..=299) => return,
-            Ok(status) => format!("GET {url} was answered with {status}"),
-            Err(error) => format!("GET {url}: {error}"),
+        *last = match timeout(ANSWER_MAX, loopback::ask("GET", url, None)).await {
+            Ok(Ok(200..=299)) => return,
+            Ok(Ok(status)) => format!("GET {url} was answered with {status}"),
+            Ok(Err(error)) => format!("GET {url}: {error}"),
+            Err(_) => format!("GET {url} was not answered within {ANSWER_MAX:?}"),
         };
         sleep(AGAIN).await;
     }
@@ -77,5 +78,7 @@ pub(super) fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
+/// Longest wait for one answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long to wait before a check is repeated.
 const AGAIN: Duration = Duration::from_millis(100);
