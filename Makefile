@@ -37,9 +37,12 @@ test: deps build ## everything that has to pass, on SQLite and on a throwaway Po
 	@# The code that must not compile: values that would be printed, cloned or written.
 	@$(CARGO) test --quiet --doc -p secretref-domain -p secretref-identity -p secretref-envelope
 
-soak: deps build ## the published figures: ONLY=story COUNT=n
-	@SECRETREF_SOAK=1 SECRETREF_SOAK_COUNT='$(COUNT)' $(BIN)/with-postgres \
-		$(CARGO) test -p secretref-testkit --test stories -- --nocapture --test-threads 1 $(ONLY)
+soak: deps build ## the published figures: ONLY=story COUNT=n; ONLY=fuzz COUNT=seconds
+	@if [ '$(ONLY)' != fuzz ]; then \
+		SECRETREF_SOAK=1 SECRETREF_SOAK_COUNT='$(COUNT)' $(BIN)/with-postgres $(CARGO) test \
+			-p secretref-testkit --test stories -- --nocapture --test-threads 1 $(ONLY); \
+	fi
+	@case '$(ONLY)' in ''|fuzz) $(MAKE) --no-print-directory fuzz ONLY= COUNT='$(COUNT)';; esac
 
 # Each parser of foreign bytes, for COUNT seconds. The sanitizers look for what safe code cannot do;
 # without them a target does several times as many. What is found becomes a file of the corpus.
