@@ -63,8 +63,23 @@ const WALLS: [Wall; 9] = [
     // The parsers alone, so that the fuzzer links no server.
     Wall {
         manifest: "crates/testkit/fuzz/Cargo.toml",
-        own: &["secretref-domain", "secretref-envelope", "secretref-identity", "secretref-proto"],
-        others: &["libfuzzer-sys", "prost", "prost-types", "rustls-pki-types", "uuid", "zeroize"],
+        own: &[
+            "secretref-domain",
+            "secretref-envelope",
+            "secretref-identity",
+            "secretref-proto",
+            "secretref-sidecar",
+        ],
+        others: &[
+            "libfuzzer-sys",
+            "prost",
+            "prost-types",
+            "rustls-pki-types",
+            "tokio",
+            "tokio-util",
+            "uuid",
+            "zeroize",
+        ],
     },
     Wall {
         manifest: "crates/testkit/Cargo.toml",
