@@ -9,6 +9,7 @@ pub mod caller;
 pub mod change;
 pub mod clock;
 pub mod delivery;
+pub mod fault;
 pub mod group;
 pub mod id;
 pub mod ledger;

@@ -27,12 +27,15 @@ pub struct Reference {
 }
 
 /// One place to look.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Source {
     /// Provider.
     pub provider: ProviderAlias,
     /// Record, pointer or path inside it; absent: the ref's own name.
     pub target: Option<String>,
+    /// As [`Reference::path`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// What kind of provider an alias names.

@@ -112,7 +112,7 @@ fn fallback(node: &Node<'_>, draft: &mut Draft, problems: &mut Problems) -> Vec<
             path: None,
             target: target.clone(),
         });
-        sources.push(Source { provider, target });
+        sources.push(Source { provider, target, path: None });
     }
     sources
 }

@@ -110,7 +110,7 @@ pub fn provider(spec: &ProviderSpec) -> Value {
 }
 
 fn source(source: &Source) -> Value {
-    let Source { provider, target } = source;
+    let Source { provider, target, path: _ } = source;
     let mut object = Members::default();
     object.text("provider", provider.as_str());
     object.some("target", target.clone());

@@ -59,8 +59,9 @@ fn every_key_of_a_ref_is_taken() {
     assert_eq!(reference.provider, Some(name("corporate")));
     assert_eq!(reference.target.as_deref(), Some("prod/stripe#key"));
     assert_eq!(reference.required, Some(true));
-    let store = Source { provider: name("store"), target: Some("stripe/api-key".into()) };
-    let env = Source { provider: name("env"), target: None };
+    let store =
+        Source { provider: name("store"), target: Some("stripe/api-key".into()), path: None };
+    let env = Source { provider: name("env"), target: None, path: None };
     assert_eq!(reference.fallback, [store, env]);
     assert_eq!(reference.expires_at, Timestamp::parse("2027-03-08T04:12:00Z"));
     assert_eq!(reference.service.as_deref(), Some("stripe"));
