@@ -2,6 +2,7 @@
 //!
 //! What an attack may cost is asserted where it is no timing: memory, errors of others, a broker
 //! that lives. How long others waited is printed beside what they wait when nothing happens.
+//! Attackers share the machine with whom they attack, but not his share of the processors.
 
 mod connections;
 mod frames;
@@ -12,6 +13,7 @@ mod victim;
 
 use crate::{scene::manifest, soak};
 use anyhow::{Context, Result, ensure};
+use rustix::process::setpriority_process;
 use secretref_broker::config::Limits;
 use secretref_identity::{
     client::ClientConfig, clock::Clock, credentials::Credentials, join_token::JoinToken,
@@ -19,6 +21,8 @@ use secretref_identity::{
 use secretref_testkit::{
     admin::Admin, broker::Broker, engine::Engine, memory, peer, wait::eventually,
 };
+use std::{path::PathBuf, sync::LazyLock};
+use tokio::runtime::{Builder, Handle, Runtime};
 use victim::Victim;
 
 /// A broker with an agent that is attacked through, and one that only wants to be served.
@@ -65,6 +69,12 @@ impl Siege {
         Ok(ClientConfig::pinned(token.fingerprint(), Clock::system())?)
     }
 
+    /// Where an administrator connects, and the folder of his certificate: an attack opens a
+    /// connection of its own, whose work is the attacker's.
+    fn admin_door(&self) -> (String, PathBuf) {
+        (self.broker.listening().admin.to_string(), self.broker.data().join("admin"))
+    }
+
     fn pid(&self) -> Result<u32> {
         Ok(self.broker.process().context("the broker does not run")?.pid())
     }
@@ -105,6 +115,22 @@ impl Siege {
         Ok(())
     }
 }
+
+/// Where attackers run: on threads that get what nobody else wants of the processors. They would
+/// come from other hosts, so what they spend on their own side is not to be taken from those whom
+/// they attack; what the broker spends on them is.
+fn attackers() -> &'static Handle {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        // Without a process it is the calling thread that gets it.
+        let lowest = || drop(setpriority_process(None, LOWEST_PRIORITY));
+        let mut builder = Builder::new_multi_thread();
+        let built = builder.worker_threads(2).enable_all().on_thread_start(lowest).build();
+        built.expect("a runtime for the attackers")
+    });
+    RUNTIME.handle()
+}
+
+const LOWEST_PRIORITY: i32 = 19;
 
 /// How an identity connects.
 fn identified(credentials: &Credentials) -> Result<ClientConfig> {

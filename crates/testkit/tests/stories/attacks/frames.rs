@@ -53,7 +53,8 @@ async fn hostile_frames() -> Result<()> {
     for attack in &ATTACKS {
         let mut attackers = JoinSet::new();
         for config in [&known, &stranger] {
-            attackers.spawn(flood(siege.address(), Arc::clone(config), attack, frames / 2));
+            let flood = flood(siege.address(), Arc::clone(config), attack, frames / 2);
+            attackers.spawn_on(flood, super::attackers());
         }
         let all_of_them = async move {
             let outcomes = attackers.join_all().await;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use secretref_broker::config::Limits;
 use secretref_domain::limit::VALUE_BYTES_MAX;
 use secretref_identity::credentials::Credentials;
-use secretref_testkit::{frames::Wire, memory, peer};
+use secretref_testkit::{admin::Admin, frames::Wire, memory, peer};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,8 +26,9 @@ async fn streams_that_are_never_read() -> Result<()> {
         deaf.push(wire);
     }
     // The rotations of what nobody reads, and those of the one who does.
-    let (admin, rotations) = (siege.admin.clone(), soak::count(50, 1_000));
+    let (door, rotations) = (siege.admin_door(), soak::count(50, 1_000));
     let rotate = async move {
+        let admin = Admin::connect(&door.0, &door.1).await?;
         for number in 0..rotations {
             let mut value = vec![b'x'; VALUE_BYTES_MAX - 8];
             value.extend(format!("{number:08}").bytes());

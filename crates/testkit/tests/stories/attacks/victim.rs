@@ -55,7 +55,7 @@ impl Victim {
         &mut self,
         attack: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<(Waits, T)> {
-        let attack = tokio::spawn(attack);
+        let attack = super::attackers().spawn(attack);
         let mut waits = Waits(Vec::new());
         loop {
             waits.0.push(self.round().await?);
