@@ -14,6 +14,7 @@ mod manifests;
 mod plan;
 mod reports;
 mod secrets;
+mod sources;
 mod trail;
 mod writer;
 
@@ -28,6 +29,7 @@ pub use manifests::{Applied, AppliedChange, Apply, Unresolved};
 pub use plan::{Committed, RequestKey};
 pub use reports::{AgentReport, Report, ReportState};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
+pub use sources::{Itinerary, Observation, Place, Seen};
 pub use trail::{AuditFilter, AuditLine, AuditPage};
 
 use crate::{authority::Authority, feed::Feed, store::Store};

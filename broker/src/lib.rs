@@ -2,7 +2,7 @@
 //! that are owed them, and writes down every access.
 //!
 //! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`custody`] → [`store`],
-//! [`feed`], [`authority`] and [`unseal`], which do not know one another.
+//! [`feed`], [`authority`], [`unseal`] and [`providers`], which do not know one another.
 
 pub mod app;
 pub mod authority;
@@ -12,6 +12,7 @@ pub mod feed;
 pub mod grpc;
 pub mod health;
 pub mod init;
+pub mod providers;
 pub mod store;
 pub mod telemetry;
 pub mod unseal;

@@ -55,7 +55,7 @@ impl Custody {
         .await?;
         let ledger = self.shared.ledger();
         let agent = find(&ledger, &environment, name)?;
-        Ok((agent.clone(), ledger.desired(agent.id, self.now())))
+        Ok((agent.clone(), ledger.desired(agent.id, self.now(), None)))
     }
 
     /// At most `limit` agents after a name, ordered by name, with what they are owed now, and
@@ -89,7 +89,7 @@ impl Custody {
         let page = found
             .by_ref()
             .take(limit)
-            .map(|agent| (agent.clone(), ledger.desired(agent.id, now)))
+            .map(|agent| (agent.clone(), ledger.desired(agent.id, now, None)))
             .collect();
         Ok((page, found.next().is_some()))
     }

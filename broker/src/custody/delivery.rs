@@ -12,7 +12,7 @@ use secretref_domain::{
     change::Serial,
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
-    ledger::{Desired, DesiredSecret, Ledger, Missing},
+    ledger::{Desired, DesiredSecret, Ledger, Missing, Resolution},
     name::{AgentName, EnvironmentName, SecretName},
     policy::{Action, authorise},
     version::{Revision, Version},
@@ -148,8 +148,11 @@ impl Custody {
 
     fn denial(&self, admission: &Admission, missing: &Missing) -> Event {
         let ledger = self.shared.ledger();
-        let named = ledger.store_target(&admission.environment, &missing.target.reference);
-        let name = named.unwrap_or_else(|| missing.target.reference.clone());
+        let reference = &missing.target.reference;
+        let name = match ledger.resolve(&admission.environment, reference, None) {
+            Resolution::Secret(resolved) => resolved.secret,
+            Resolution::Unresolved { .. } => reference.clone(),
+        };
         let secret = ledger.secret_named(&admission.environment, &name);
         Event {
             environment: admission.environment.to_string(),
@@ -237,7 +240,7 @@ impl Custody {
         let ledger = self.shared.ledger();
         let Admission { agent, instance, serial, .. } = admission;
         match ledger.admitted(*agent, *instance, serial, now, false) {
-            Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now))),
+            Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now, None))),
             None => Err(not_admitted(&ledger, admission)),
         }
     }

@@ -4,7 +4,7 @@ mod draft;
 mod groups;
 
 use super::{
-    Custody, CustodyError,
+    Custody, CustodyError, Itinerary, Observation,
     plan::{Committed, Effects, Ground, Plan, Planned, RequestKey, event},
 };
 use draft::Draft;
@@ -78,7 +78,21 @@ pub struct Unresolved {
 }
 
 impl Custody {
-    /// Applies a manifest.
+    /// The places that a manifest's refs would be in once it is applied, so that they can be asked
+    /// before it is.
+    ///
+    /// # Errors
+    /// [`CustodyError::Internal`] where the manifest does not fold.
+    pub fn itinerary_of(&self, apply: &Apply) -> Result<Itinerary, CustodyError> {
+        let ledger = self.shared.ledger().clone();
+        let ground = Ground { ledger: &ledger, at: self.now() };
+        let mut draft = Draft::new(&ground, apply);
+        draft.fill();
+        draft.itinerary()
+    }
+
+    /// Applies a manifest, with what the places of its refs have answered: agents that have a value
+    /// keep one, whatever the manifest changes.
     ///
     /// # Errors
     /// [`CustodyError`]; nothing is changed then.
@@ -86,33 +100,37 @@ impl Custody {
         &self,
         caller: &Caller,
         apply: Apply,
+        observations: Vec<Observation>,
         request: Option<RequestKey>,
     ) -> Result<Committed<Applied>, CustodyError> {
         let mut record = event(caller, "manifest.apply");
         record.object_kind = "manifest";
         record.request_id = request.map(|request| request.id.to_string()).unwrap_or_default();
         self.permit(caller, Action::AgentWrite, || record.clone()).await?;
-        let plan: Plan<Applied> = Box::new(move |ground| plan(ground, &apply, &record));
+        let custody = self.clone();
+        let plan: Plan<Applied> =
+            Box::new(move |ground| plan(&custody, ground, &apply, observations, &record));
         self.writer.change(request, plan).await
     }
 }
 
 fn plan(
+    custody: &Custody,
     ground: &Ground<'_>,
     apply: &Apply,
+    observations: Vec<Observation>,
     record: &Event,
 ) -> Result<Planned<Applied>, CustodyError> {
     let mut draft = Draft::new(ground, apply);
-    draft.environments();
-    draft.providers();
-    draft.references();
-    draft.groups();
-    draft.agents();
-    if apply.prune {
-        draft.prune();
-    }
-    let after = draft.after()?;
+    draft.fill();
+    let mut after = draft.after()?;
     groups::check(&after, &draft.touched())?;
+    let observed = {
+        let broker = Caller::Broker { id: custody.broker() };
+        let ground = Ground { ledger: &after, at: ground.at };
+        custody.plan_observed(&ground, &broker, observations)?
+    };
+    draft::fold(&mut after, &observed.changes, ground.at)?;
     let unresolved = draft.unresolved(&after);
     if apply.strict
         && let Some(first) = unresolved.first()
@@ -120,12 +138,12 @@ fn plan(
         return Err(refused(&unresolved, first));
     }
     let (changes, answer) = draft.finish(unresolved);
-    let effects = if apply.validate_only || changes.is_empty() {
-        Effects::default()
-    } else {
-        let events = events(&answer, record);
-        Effects { changes, events, ..Effects::default() }
-    };
+    if apply.validate_only {
+        return Ok(Planned { effects: Effects::default(), answer });
+    }
+    let events = events(&answer, record);
+    let mut effects = Effects { changes, events, ..Effects::default() };
+    effects.extend(observed);
     Ok(Planned { effects, answer })
 }
 

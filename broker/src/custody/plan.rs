@@ -41,6 +41,17 @@ pub(super) struct Effects {
     pub(super) bodies: Vec<((SecretId, Version), Arc<Body>)>,
 }
 
+impl Effects {
+    /// Adds what comes after.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.changes.extend(more.changes);
+        self.sealed.extend(more.sealed);
+        self.shredded.extend(more.shredded);
+        self.events.extend(more.events);
+        self.bodies.extend(more.bodies);
+    }
+}
+
 /// An answer with the revision and time at which it became durable.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Committed<T> {

@@ -3,12 +3,14 @@
 mod read;
 mod write;
 
+pub(super) use write::NewVersion;
 pub use write::Put;
 
 use super::{Body, Custody, CustodyError, plan::event};
 use secretref_domain::{
     audit::Event,
     caller::Caller,
+    change::Origin,
     clock::Timestamp,
     id::SecretId,
     ledger::{Ledger, Secret},
@@ -72,6 +74,12 @@ pub struct VersionView {
     pub size: usize,
     /// The older version whose value this is.
     pub activated_from: Option<Version>,
+    /// Whether the value looks like an example.
+    #[serde(default)]
+    pub placeholder: bool,
+    /// Where it was copied from; absent where it was put.
+    #[serde(default)]
+    pub origin: Option<Origin>,
 }
 
 /// A value that was read.
@@ -116,6 +124,8 @@ impl VersionView {
             expires_at: version.expires_at,
             size: version.size,
             activated_from: version.activated_from,
+            placeholder: version.traits.placeholder,
+            origin: version.traits.origin.clone(),
         })
     }
 }
@@ -134,7 +144,7 @@ impl Custody {
 }
 
 /// An event about a secret.
-fn secret_event(
+pub(super) fn secret_event(
     caller: &Caller,
     action: &'static str,
     environment: &EnvironmentName,

@@ -132,7 +132,7 @@ async fn an_environment_is_a_wall(engine: Engine) -> Result<()> {
     let (_place, custody, worker) = bound(engine).await?;
     let mut theirs = to_apply(&manifest("worker", &["a", "b"]));
     theirs.environment = Some(environment("elsewhere"));
-    custody.apply(&ada(), theirs, None).await?;
+    custody.apply(&ada(), theirs, Vec::new(), None).await?;
     let mut secret = put("b", b"b-elsewhere");
     secret.environment = Some(environment("elsewhere"));
     custody.put(&ada(), secret, None).await?;
@@ -215,7 +215,7 @@ async fn a_removed_agent_is_nobody(engine: Engine) -> Result<()> {
     let admission = worker.admitted(&custody).await?;
     let mut pruning = to_apply(&manifest("other", &["a"]));
     pruning.prune = true;
-    custody.apply(&ada(), pruning, None).await?;
+    custody.apply(&ada(), pruning, Vec::new(), None).await?;
     let outcome = frame(&custody, &admission, &Sent::new()).await;
     ensure!(matches!(outcome, Err(CustodyError::NotAdmitted { .. })), "a frame left");
     ensure!(worker.admitted(&custody).await.is_err(), "a removed agent came in");

@@ -108,7 +108,10 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("destroy", custody.destroy(who, None, a(), Version::FIRST, None).await.err()),
             ("delete", custody.set_deleted(who, None, a(), true, None, None).await.err()),
             ("undelete", custody.set_deleted(who, None, a(), false, None, None).await.err()),
-            ("apply", custody.apply(who, to_apply(&manifest("x", &["a"])), None).await.err()),
+            (
+                "apply",
+                custody.apply(who, to_apply(&manifest("x", &["a"])), Vec::new(), None).await.err(),
+            ),
             ("show agent", custody.show_agent(who, None, &agent()).await.err()),
             ("list agents", custody.list_agents(who, None, None, None, 10).await.err()),
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),

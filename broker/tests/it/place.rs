@@ -202,7 +202,7 @@ pub(crate) fn to_apply(text: &str) -> Apply {
 
 /// Applies a manifest.
 pub(crate) async fn apply(custody: &Custody, text: &str) -> Result<(), CustodyError> {
-    custody.apply(&ada(), to_apply(text), None).await.map(drop)
+    custody.apply(&ada(), to_apply(text), Vec::new(), None).await.map(drop)
 }
 
 /// The value of the current version.

@@ -156,7 +156,8 @@ async fn an_agent_keeps_its_other_secrets(engine: Engine) -> Result<()> {
     let kept = frame.secrets.iter().find(|it| it.desired.name == name("a")).context("no a")?;
     ensure!(kept.desired.version == Version::FIRST && kept.body.is_none(), "{:?}", kept.desired);
     ensure!(frame.removed.is_empty(), "{:?}", frame.removed);
-    let unchanged = custody.apply(&ada(), to_apply(&manifest("worker", &["a", "b"])), None).await?;
+    let unchanged =
+        custody.apply(&ada(), to_apply(&manifest("worker", &["a", "b"])), Vec::new(), None).await?;
     ensure!(unchanged.answer.changes.iter().all(|it| it.action == "unchanged"), "{unchanged:?}");
     Ok(())
 }

@@ -8,11 +8,12 @@
 use crate::{
     agent::AgentSpec,
     clock::Timestamp,
+    fault::Fault,
     group::GroupSpec,
     id::{AdminId, AgentId, Digest, InstanceId, SecretId},
     name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
     policy::Roles,
-    reference::{ProviderSpec, Reference},
+    reference::{ProviderSpec, Reference, Source},
     version::Version,
 };
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub enum Change {
         activated_from: Option<Version>,
         /// Metadata of the secret from now on.
         metadata: SecretMetadata,
+        /// What else is known of the value.
+        #[serde(default)]
+        traits: ValueTraits,
     },
     /// The key of a version was shredded.
     VersionDestroyed {
@@ -93,6 +97,17 @@ pub enum Change {
         environment: EnvironmentName,
         /// The ref.
         name: SecretName,
+    },
+    /// A place of a ref's chain was asked, and answers otherwise than before.
+    SourceObserved {
+        /// Environment of the ref.
+        environment: EnvironmentName,
+        /// The ref.
+        reference: SecretName,
+        /// The place.
+        source: Source,
+        /// What it answered.
+        observed: Observed,
     },
     /// A provider was set.
     ProviderSet {
@@ -194,6 +209,60 @@ pub enum Change {
         /// The administrator.
         admin: AdminId,
     },
+}
+
+/// What a place of a ref's chain answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observed {
+    /// A value; this version of the copy has it.
+    Holds(Version),
+    /// None.
+    Fails(Failing),
+}
+
+/// Why a place has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// What kind of failure it is.
+    pub fault: Fault,
+    /// The failure in words; never a value.
+    pub message: String,
+    /// The command, or the change, that helps.
+    pub fix: String,
+}
+
+/// What is known of a value without knowing it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueTraits {
+    /// Keyed hash of the value: equal values of one environment have equal marks. Absent in
+    /// records from before there were marks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Digest>,
+    /// Whether it looks like an example rather than a credential.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub placeholder: bool,
+    /// Where it was copied from; absent where it was put.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Where a value was copied from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The place.
+    pub source: Source,
+    /// The provider's own word for the version.
+    pub version: String,
+    /// When the provider says that it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+}
+
+/// Serde asks by reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Metadata of a secret.

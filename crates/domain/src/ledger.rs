@@ -8,20 +8,22 @@ mod admins;
 mod desired;
 mod fold;
 mod groups;
+mod sources;
 
 pub use admins::Admin;
-pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing, Resolution};
+pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing};
 pub use fold::{FoldError, Touched};
+pub use sources::{Link, Resolution, Resolved, SourceFault, SourceState};
 
 use crate::{
     agent::AgentSpec,
-    change::{CertificateSlot, SecretMetadata, Serial},
+    change::{CertificateSlot, SecretMetadata, Serial, ValueTraits},
     clock::Timestamp,
     group::{Effective, GroupSpec},
     id::{AdminId, AgentId, Digest, InstanceId, SecretId},
     limit::RECOVERY_SECONDS_MAX,
     name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
-    reference::{ProviderSpec, Reference},
+    reference::{ProviderSpec, Reference, Source},
     version::{Revision, Version},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -34,6 +36,8 @@ pub struct Ledger {
     environments: BTreeMap<EnvironmentName, Environment>,
     providers: BTreeMap<ProviderAlias, ProviderSpec>,
     references: BTreeMap<(EnvironmentName, SecretName), Reference>,
+    /// What the places of each ref's chain answered last.
+    sources: BTreeMap<(EnvironmentName, SecretName), BTreeMap<Source, SourceState>>,
     secrets: HashMap<SecretId, Secret>,
     secret_names: BTreeMap<(EnvironmentName, SecretName), SecretId>,
     groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,
@@ -94,6 +98,8 @@ pub struct SecretVersion {
     pub activated_from: Option<Version>,
     /// Whether its key is shredded.
     pub destroyed: bool,
+    /// What else is known of the value.
+    pub traits: ValueTraits,
 }
 
 /// One agent.
@@ -181,6 +187,7 @@ impl Default for Ledger {
             environments: BTreeMap::new(),
             providers: BTreeMap::new(),
             references: BTreeMap::new(),
+            sources: BTreeMap::new(),
             secrets: HashMap::new(),
             secret_names: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -315,6 +322,21 @@ impl Ledger {
             .iter()
             .filter(move |((of, name), _)| of == environment && after.is_none_or(|a| name > a))
             .filter_map(|(_, id)| self.agents.get(id))
+    }
+
+    /// All providers that are set up, by alias.
+    pub fn providers(&self) -> impl Iterator<Item = (&ProviderAlias, &ProviderSpec)> {
+        self.providers.iter()
+    }
+
+    /// Every environment that has anything, by name.
+    #[must_use]
+    pub fn environments(&self) -> BTreeSet<EnvironmentName> {
+        let named = self.environments.keys().chain([&self.active_environment]);
+        let of_references = self.references.keys().map(|(of, _)| of);
+        let of_agents = self.agent_names.keys().map(|(of, _)| of);
+        let of_secrets = self.secret_names.keys().map(|(of, _)| of);
+        named.chain(of_references).chain(of_agents).chain(of_secrets).cloned().collect()
     }
 
     /// The agents that are bound to a store secret, revoked ones and those without the capability

@@ -17,6 +17,7 @@ pub mod limit;
 pub mod loopback;
 pub mod manifest;
 pub mod name;
+pub mod placeholder;
 pub mod policy;
 pub mod reference;
 pub mod value;

@@ -1,6 +1,8 @@
 //! Names. A name is refused unless it is in its grammar already: nothing is normalised, so two
 //! spellings are never one thing.
 
+mod copy;
+
 use serde::{Deserialize, Serialize};
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
@@ -49,6 +51,10 @@ impl Grammar {
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $kind:literal, $grammar:literal, $rule:expr) => {
+        name!($(#[$doc])* $type, $kind, $grammar, $rule, parse);
+    };
+    // With how it is read back from where only the broker has written it.
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $grammar:literal, $rule:expr, $kept:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -90,7 +96,7 @@ macro_rules! name {
         impl TryFrom<String> for $type {
             type Error = NameError;
             fn try_from(given: String) -> Result<Self, NameError> {
-                Self::parse(&given)
+                Self::$kept(&given)
             }
         }
         impl From<$type> for String {
@@ -129,7 +135,8 @@ name!(
         bytes_max: 128,
         first: lower_or_digit,
         rest: |byte| lower_or_digit(byte) || b"._/-".contains(&byte)
-    }
+    },
+    parse_kept
 );
 name!(
     /// Name of an agent.

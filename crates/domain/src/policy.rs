@@ -60,6 +60,10 @@ pub enum Action {
     Renew,
     /// Hold a stream.
     Watch,
+    /// Note what a provider answered, and keep what it holds.
+    SourceObserve,
+    /// Read a secret that the broker needs itself: to be let into a provider.
+    OwnSecretRead,
 }
 
 /// A denial: what was wanted and what it needs.
@@ -81,7 +85,7 @@ pub fn authorise(caller: &Caller, action: Action) -> Result<(), Denied> {
         Caller::Admin { roles, .. } => admin_may(roles, action),
         Caller::Agent { .. } => matches!(action, Action::Renew | Action::Watch),
         Caller::Nobody { .. } => action == Action::Join,
-        Caller::Broker { .. } => false,
+        Caller::Broker { .. } => matches!(action, Action::SourceObserve | Action::OwnSecretRead),
     };
     if allowed { Ok(()) } else { Err(Denied { actor: caller.to_string(), needs: needs(action) }) }
 }
@@ -104,7 +108,11 @@ fn admin_may(roles: &Roles, action: Action) -> bool {
         Action::MetadataRead | Action::AdminRenew => !roles.is_empty(),
         Action::AgentWrite | Action::AdminWrite => roles.contains(&Role::Operator),
         Action::AuditRead => roles.contains(&Role::Auditor) || roles.contains(&Role::Operator),
-        Action::Join | Action::Renew | Action::Watch => false,
+        Action::Join
+        | Action::Renew
+        | Action::Watch
+        | Action::SourceObserve
+        | Action::OwnSecretRead => false,
     }
 }
 
@@ -117,6 +125,7 @@ fn needs(action: Action) -> &'static str {
         Action::AuditRead => "the auditor or the operator role",
         Action::Join => "a join token and no certificate",
         Action::Renew | Action::Watch => "an agent's certificate",
+        Action::SourceObserve | Action::OwnSecretRead => "to be the broker itself",
     }
 }
 

@@ -1,6 +1,6 @@
 //! The value of a secret.
 
-use crate::limit::VALUE_BYTES_MAX;
+use crate::{limit::VALUE_BYTES_MAX, placeholder::looks_like_example};
 use zeroize::Zeroizing;
 
 /// The bytes of a secret: 1 to 65,536. They cannot be printed, cloned, compared or serialised,
@@ -54,6 +54,12 @@ impl SecretValue {
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether it looks like an example; see [`looks_like_example`].
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        looks_like_example(&self.0)
     }
 
     /// How many bytes there are.

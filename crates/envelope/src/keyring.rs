@@ -140,6 +140,14 @@ impl Keyring {
         Ok(SealedVersion { wrapped: wrapped.to_bytes(), sealed: sealed.to_bytes() })
     }
 
+    /// Mark of a value: equal values of one environment have equal marks, and nothing else can be
+    /// told from them without the key. [`Keyring::blind`] over "value", the environment and the
+    /// value.
+    #[must_use]
+    pub fn mark_value(&self, environment: &EnvironmentName, value: &SecretValue) -> [u8; 32] {
+        self.blind(&[b"value", environment.as_str().as_bytes(), value.expose()])
+    }
+
     /// Seals a blob, such as the private key of an authority, for its purpose. The result is the
     /// wrapped data key and the sealed blob, one after the other:
     ///

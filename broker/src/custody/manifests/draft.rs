@@ -1,9 +1,10 @@
 //! An apply in the making: every thing that the manifest names, compared with what is kept.
 
 use super::{Applied, AppliedChange, Apply, Unresolved, groups::Touched};
-use crate::custody::{CustodyError, plan::Ground};
+use crate::custody::{CustodyError, Itinerary, plan::Ground};
 use secretref_domain::{
     change::{Change, Record},
+    clock::Timestamp,
     id::AgentId,
     ledger::{Desired, Ledger},
     manifest::{Manifest, differences, render},
@@ -23,6 +24,7 @@ pub(super) struct Draft<'a> {
     ground: &'a Ground<'a>,
     manifest: &'a Manifest,
     environment: EnvironmentName,
+    prunes: bool,
     changes: Vec<Change>,
     applied: Vec<AppliedChange>,
     /// Keys that differences may still list; none are worked out unless they are asked for.
@@ -48,8 +50,40 @@ impl<'a> Draft<'a> {
             environment: named.unwrap_or_else(|| ground.ledger.active_environment()).clone(),
             changes: Vec::new(),
             applied: Vec::new(),
+            prunes: apply.prune,
             differences_left: apply.validate_only.then_some(DIFFERENCES_MAX),
         }
+    }
+
+    /// Works through everything that the manifest names.
+    pub(super) fn fill(&mut self) {
+        self.environments();
+        self.providers();
+        self.references();
+        self.groups();
+        self.agents();
+        if self.prunes {
+            self.prune();
+        }
+    }
+
+    /// Where the refs that the manifest names, or that its agents are bound to, would be.
+    pub(super) fn itinerary(&self) -> Result<Itinerary, CustodyError> {
+        let after = self.after()?;
+        let mut itinerary = Itinerary::default();
+        let others = self.manifest.environments.keys();
+        for environment in others.chain([&self.environment]).collect::<BTreeSet<_>>() {
+            for name in self.manifest.references_in(environment).keys() {
+                itinerary.add(&after, environment, name);
+            }
+        }
+        for name in self.manifest.agents.keys() {
+            let Some(agent) = after.agent_named(&self.environment, name) else { continue };
+            for (_, _, credential) in agent.effective().credentials() {
+                itinerary.add(&after, &self.environment, &credential.secret_ref);
+            }
+        }
+        Ok(itinerary)
     }
 
     /// What is to be written, and what to answer.
@@ -95,7 +129,7 @@ impl<'a> Draft<'a> {
         (found, more)
     }
 
-    pub(super) fn environments(&mut self) {
+    fn environments(&mut self) {
         let mut named: BTreeSet<_> = self.manifest.environments.keys().cloned().collect();
         named.extend(self.manifest.active_provider.is_some().then(|| self.environment.clone()));
         for environment in named {
@@ -144,7 +178,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn providers(&mut self) {
+    fn providers(&mut self) {
         for (alias, spec) in &self.manifest.providers {
             let thing = Thing {
                 kind: "provider",
@@ -158,7 +192,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn references(&mut self) {
+    fn references(&mut self) {
         let others = self.manifest.environments.keys().cloned();
         let environments: BTreeSet<_> = others.chain([self.environment.clone()]).collect();
         for environment in environments {
@@ -190,7 +224,7 @@ impl<'a> Draft<'a> {
         self.note(Thing { kind: "ref", name: shown, place, before, after }, change);
     }
 
-    pub(super) fn groups(&mut self) {
+    fn groups(&mut self) {
         for (name, spec) in &self.manifest.groups {
             let environment = self.environment.clone();
             let before = self.ground.ledger.group(&environment, name).map(render::group);
@@ -212,7 +246,7 @@ impl<'a> Draft<'a> {
         self.note(Thing { kind: "group", name: name.to_string(), place, before, after }, change);
     }
 
-    pub(super) fn agents(&mut self) {
+    fn agents(&mut self) {
         for (name, spec) in &self.manifest.agents {
             let before = self.ground.ledger.agent_named(&self.environment, name);
             let agent = before.map_or_else(|| AgentId(Uuid::now_v7()), |before| before.id);
@@ -249,7 +283,7 @@ impl<'a> Draft<'a> {
 
     /// Removes agents, groups and refs of the environment that the manifest does not name. Secrets
     /// and their values stay, as do providers and other environments.
-    pub(super) fn prune(&mut self) {
+    fn prune(&mut self) {
         let ledger = self.ground.ledger;
         let environment = self.environment.clone();
         let kept = self.manifest.references_in(&environment);
@@ -287,13 +321,7 @@ impl<'a> Draft<'a> {
     /// The ledger as it would be.
     pub(super) fn after(&self) -> Result<Ledger, CustodyError> {
         let mut after = self.ground.ledger.clone();
-        let revision = after.revision().next();
-        for change in &self.changes {
-            let record = Record { at: self.ground.at, change: change.clone() };
-            after
-                .fold(revision, &record)
-                .map_err(|error| CustodyError::Internal(error.to_string()))?;
-        }
+        fold(&mut after, &self.changes, self.ground.at)?;
         Ok(after)
     }
 
@@ -303,7 +331,7 @@ impl<'a> Draft<'a> {
         for name in self.manifest.agents.keys() {
             let agent = after.agent_named(&self.environment, name);
             let Some(agent) = agent else { continue };
-            let Desired { missing, .. } = after.desired_when_active(agent, self.ground.at);
+            let Desired { missing, .. } = after.desired_when_active(agent, self.ground.at, None);
             for missing in missing.into_iter().filter(|missing| !missing.denied) {
                 let reference = missing.target.reference.clone();
                 let entry = found.entry(reference.clone()).or_insert_with(|| Unresolved {
@@ -319,4 +347,19 @@ impl<'a> Draft<'a> {
         }
         found.into_values().collect()
     }
+}
+
+/// Folds changes that are not written yet.
+pub(super) fn fold(
+    ledger: &mut Ledger,
+    changes: &[Change],
+    at: Timestamp,
+) -> Result<(), CustodyError> {
+    let revision = ledger.revision().next();
+    for change in changes {
+        let record = Record { at, change: change.clone() };
+        let folded = ledger.fold(revision, &record);
+        folded.map_err(|error| CustodyError::Internal(error.to_string()))?;
+    }
+    Ok(())
 }

@@ -11,9 +11,9 @@ use crate::{
 use secretref_domain::{
     audit::Event,
     caller::Caller,
-    change::{Change, SecretMetadata},
+    change::{Change, Origin, SecretMetadata, ValueTraits},
     clock::Timestamp,
-    id::SecretId,
+    id::{Digest, SecretId},
     ledger::Secret,
     limit::{LABEL_BYTES_MAX, LABELS_MAX, SECRETS_MAX, SERVICE_BYTES_MAX},
     name::{EnvironmentName, SecretName},
@@ -128,6 +128,7 @@ impl Custody {
             expires_at: put.expires_at,
             activated_from: None,
             metadata,
+            origin: None,
         };
         self.plan_version(ground, new, event)
     }
@@ -169,6 +170,7 @@ impl Custody {
                 expires_at: old.expires_at,
                 activated_from: Some(version),
                 metadata: secret.metadata.clone(),
+                origin: old.origin.clone(),
             };
             custody.plan_version(ground, new, event)
         });
@@ -267,7 +269,7 @@ impl Custody {
     }
 
     /// Seals a value as the next version of a secret.
-    fn plan_version(
+    pub(in crate::custody) fn plan_version(
         &self,
         ground: &Ground<'_>,
         new: NewVersion<'_>,
@@ -278,6 +280,11 @@ impl Custody {
         let sealed = self.shared.keyring.seal_value(&new.environment, id, version, &new.value)?;
         let digest = sealed.digest();
         let size = new.value.len();
+        let traits = ValueTraits {
+            mark: Some(Digest(self.shared.keyring.mark_value(&new.environment, &new.value))),
+            placeholder: new.value.is_placeholder(),
+            origin: new.origin,
+        };
         (event.object_id, event.version) = (id.0, version.get());
         let secret = SecretView {
             id,
@@ -299,6 +306,8 @@ impl Custody {
             expires_at: new.expires_at,
             size,
             activated_from: new.activated_from,
+            placeholder: traits.placeholder,
+            origin: traits.origin.clone(),
         };
         let row = SealedRow {
             environment: new.environment.clone(),
@@ -317,6 +326,7 @@ impl Custody {
             expires_at: new.expires_at,
             activated_from: new.activated_from,
             metadata: new.metadata,
+            traits,
         };
         // The oldest version makes room, and its key is shredded like any other's.
         let pushed_out = new.secret.and_then(Secret::pushed_out);
@@ -331,14 +341,16 @@ impl Custody {
     }
 }
 
-struct NewVersion<'a> {
-    secret: Option<&'a Secret>,
-    environment: EnvironmentName,
-    name: SecretName,
-    value: SecretValue,
-    expires_at: Option<Timestamp>,
-    activated_from: Option<Version>,
-    metadata: SecretMetadata,
+/// A version in the making.
+pub(in crate::custody) struct NewVersion<'a> {
+    pub(in crate::custody) secret: Option<&'a Secret>,
+    pub(in crate::custody) environment: EnvironmentName,
+    pub(in crate::custody) name: SecretName,
+    pub(in crate::custody) value: SecretValue,
+    pub(in crate::custody) expires_at: Option<Timestamp>,
+    pub(in crate::custody) activated_from: Option<Version>,
+    pub(in crate::custody) metadata: SecretMetadata,
+    pub(in crate::custody) origin: Option<Origin>,
 }
 
 /// Check-and-set: 0 means that there must be none, or only a deleted one.

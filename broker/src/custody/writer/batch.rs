@@ -124,10 +124,10 @@ impl Draft {
         ledger: &mut Ledger,
         head: &mut Head,
         revision: Revision,
-        effects: Effects,
+        mut effects: Effects,
     ) -> Result<(), StoreError> {
         let failed = |error: &dyn std::fmt::Display| StoreError::Damaged(error.to_string());
-        for change in effects.changes {
+        for change in mem::take(&mut effects.changes) {
             let record = Record { at: self.at, change };
             let position = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
             let row = chain::extend(&shared.keyring, head, revision, position, &record)
@@ -137,10 +137,7 @@ impl Draft {
             self.log.push(row);
             self.records.push(record);
         }
-        self.effects.sealed.extend(effects.sealed);
-        self.effects.shredded.extend(effects.shredded);
-        self.effects.events.extend(effects.events);
-        self.effects.bodies.extend(effects.bodies);
+        self.effects.extend(effects);
         Ok(())
     }
 

@@ -53,7 +53,7 @@ impl v1::agents_service_server::AgentsService for Agents {
             prune: request.prune,
         };
         let validate_only = request.validate_only;
-        let done = self.custody.apply(&caller, apply, key).await.map_err(refuse::of)?;
+        let done = self.custody.apply(&caller, apply, Vec::new(), key).await.map_err(refuse::of)?;
         Ok(Response::new(applied::of(done.answer, validate_only, done.revision.0)))
     }
 

@@ -1,12 +1,11 @@
 //! What an agent is owed: its bindings, resolved to versions of store secrets.
 
-use super::{Agent, Ledger, Secret, SecretVersion};
+use super::{Agent, Ledger, Resolution, Resolved, Secret, SecretVersion};
 use crate::{
     agent::{AgentSettings, OnRotate},
     clock::Timestamp,
     id::{AgentId, Digest, SecretId},
-    name::{CredentialKey, EnvVar, EnvironmentName, FileName, ProviderAlias, SecretName, ToolName},
-    reference::ProviderKind,
+    name::{CredentialKey, EnvVar, FileName, ProviderAlias, SecretName, ToolName},
     version::Version,
 };
 use std::collections::BTreeMap;
@@ -65,6 +64,8 @@ pub struct DesiredTarget {
     pub on_rotate: Option<OnRotate>,
     /// Whether the agent cannot work without it.
     pub required: bool,
+    /// Where its value comes from; none where it has none.
+    pub source: Option<Resolved>,
 }
 
 /// A binding without a value.
@@ -80,38 +81,31 @@ pub struct Missing {
     pub denied: bool,
 }
 
-/// What a ref comes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolution {
-    /// A secret in the store.
-    Store(SecretName),
-    /// Nothing.
-    Unresolved {
-        /// Why, in words.
-        reason: String,
-        /// The command that helps.
-        fix: String,
-    },
-}
-
 impl Ledger {
-    /// Everything that an agent is owed at a time; nothing where it is unknown or revoked.
+    /// Everything that an agent is owed at a time; nothing where it is unknown or revoked. With
+    /// `only`, from this provider alone.
     #[must_use]
-    pub fn desired(&self, agent: AgentId, now: Timestamp) -> Desired {
+    pub fn desired(&self, agent: AgentId, now: Timestamp, only: Option<&ProviderAlias>) -> Desired {
         match self.agents.get(&agent).filter(|agent| agent.active) {
-            Some(agent) => self.desired_when_active(agent, now),
+            Some(agent) => self.desired_when_active(agent, now, only),
             None => Desired::default(),
         }
     }
 
     /// What an agent would be owed at a time if it were active.
     #[must_use]
-    pub fn desired_when_active(&self, agent: &Agent, now: Timestamp) -> Desired {
+    pub fn desired_when_active(
+        &self,
+        agent: &Agent,
+        now: Timestamp,
+        only: Option<&ProviderAlias>,
+    ) -> Desired {
         let mut secrets: BTreeMap<SecretName, DesiredSecret> = BTreeMap::new();
         let mut missing = Vec::new();
-        for (target, stale_max_ms) in self.targets(agent) {
-            match self.value_of(agent, &target, now) {
-                Ok(live) => {
+        for (mut target, stale_max_ms) in self.targets(agent) {
+            match self.value_of(agent, &target, stale_max_ms, now, only) {
+                Ok((live, source)) => {
+                    target.source = source;
                     let owed = secrets
                         .entry(live.secret.name.clone())
                         .or_insert_with(|| owed(live.secret, live.version));
@@ -141,10 +135,16 @@ impl Ledger {
             && agent.environment == secret.environment
             && agent.effective().credentials().any(|(tool, _, credential)| {
                 let reference = &credential.secret_ref;
+                let Resolution::Secret(resolved) =
+                    self.resolve(&agent.environment, reference, None)
+                else {
+                    return false;
+                };
+                let stale_max_ms = credential.stale_max_ms;
+                let end = self.expiry(agent, reference, version, &resolved, stale_max_ms);
                 agent.effective().may_use(tool)
-                    && self.store_target(&agent.environment, reference).as_ref()
-                        == Some(&secret.name)
-                    && self.expiry(agent, reference, version).is_none_or(|end| now < end)
+                    && resolved.secret == secret.name
+                    && end.is_none_or(|end| now < end)
             })
     }
 
@@ -154,61 +154,6 @@ impl Ledger {
         self.agents.get(&agent).is_some_and(|agent| {
             self.subscribers(&agent.environment, name).any(|subscriber| subscriber == agent.id)
         })
-    }
-
-    /// What a ref of an environment comes to.
-    #[must_use]
-    pub fn resolve(&self, environment: &EnvironmentName, name: &SecretName) -> Resolution {
-        let reference = self.reference(environment, name);
-        let alias = reference
-            .and_then(|reference| reference.provider.clone())
-            .unwrap_or_else(|| self.active_provider(environment));
-        match self.provider_kind(&alias) {
-            Some(ProviderKind::Store) => {
-                let target = reference.and_then(|reference| reference.target.as_deref());
-                match target.map_or_else(|| Ok(name.clone()), SecretName::parse) {
-                    Ok(target) => Resolution::Store(target),
-                    Err(error) => Resolution::Unresolved {
-                        reason: format!("its target cannot be in the store: {error}"),
-                        fix: format!("name a secret of the store as the target of ref {name:?}"),
-                    },
-                }
-            }
-            Some(kind) => Resolution::Unresolved {
-                reason: format!(
-                    "provider {alias:?} is of type `{}`, which this broker does not serve yet",
-                    kind.as_str()
-                ),
-                fix: format!(
-                    "set `\"provider\": \"store\"` for ref {name:?} and apply again, then run \
-                     `secretref put {name}`"
-                ),
-            },
-            None => Resolution::Unresolved {
-                reason: format!("provider {alias:?} is not set up"),
-                fix: format!("name it under `secrets.providers.{alias}` and apply again"),
-            },
-        }
-    }
-
-    /// The store secret that a ref comes to, where it comes to one.
-    #[must_use]
-    pub fn store_target(
-        &self,
-        environment: &EnvironmentName,
-        name: &SecretName,
-    ) -> Option<SecretName> {
-        match self.resolve(environment, name) {
-            Resolution::Store(target) => Some(target),
-            Resolution::Unresolved { .. } => None,
-        }
-    }
-
-    fn provider_kind(&self, alias: &ProviderAlias) -> Option<ProviderKind> {
-        match self.providers.get(alias) {
-            Some(spec) => Some(spec.kind),
-            None => ProviderKind::parse(alias.as_str()),
-        }
     }
 
     fn targets(&self, agent: &Agent) -> Vec<(DesiredTarget, Option<i64>)> {
@@ -228,6 +173,7 @@ impl Ledger {
                     template: credential.template.clone(),
                     on_rotate: credential.on_rotate.clone(),
                     required: spec.requires(tool, said),
+                    source: None,
                 };
                 (target, credential.stale_max_ms)
             })
@@ -238,8 +184,10 @@ impl Ledger {
         &self,
         agent: &Agent,
         target: &DesiredTarget,
+        stale_max_ms: Option<i64>,
         now: Timestamp,
-    ) -> Result<Live<'_>, (String, String, bool)> {
+        only: Option<&ProviderAlias>,
+    ) -> Result<(Live<'_>, Option<Resolved>), (String, String, bool)> {
         let tool = &target.tool;
         if !agent.effective().may_use(tool) {
             return Err((
@@ -251,13 +199,14 @@ impl Ledger {
                 true,
             ));
         }
-        let name = match self.resolve(&agent.environment, &target.reference) {
-            Resolution::Store(name) => name,
+        let resolved = match self.resolve(&agent.environment, &target.reference, only) {
+            Resolution::Secret(resolved) => resolved,
             Resolution::Unresolved { reason, fix } => return Err((reason, fix, false)),
         };
+        let name = &resolved.secret;
         let put = |reason: String| (reason, format!("secretref put {name}"), false);
         let secret = self
-            .secret_named(&agent.environment, &name)
+            .secret_named(&agent.environment, name)
             .ok_or_else(|| put(format!("secret {name:?} is not in the store")))?;
         if secret.deleted_at.is_some() {
             return Err((
@@ -271,23 +220,53 @@ impl Ledger {
             .get(&secret.current)
             .filter(|version| !version.destroyed)
             .ok_or_else(|| put(format!("secret {name:?} has no current version")))?;
-        let expires_at = self.expiry(agent, &target.reference, version);
+        let expires_at = self.expiry(agent, &target.reference, version, &resolved, stale_max_ms);
         match expires_at {
-            Some(end) if end <= now => Err(put(format!("secret {name:?} expired at {end}"))),
-            _ => Ok(Live { secret, version, expires_at }),
+            Some(end) if end <= now => Err(ended(&resolved, version, end)),
+            _ => Ok((Live { secret, version, expires_at }, Some(resolved))),
         }
     }
 
     /// When a version that comes by a ref stops being valid: the ref has a say where the version
-    /// has none.
+    /// has none, and what was seen last is kept only for as long as its binding allows.
     fn expiry(
         &self,
         agent: &Agent,
         reference: &SecretName,
         version: &SecretVersion,
+        resolved: &Resolved,
+        stale_max_ms: Option<i64>,
     ) -> Option<Timestamp> {
         let reference = self.reference(&agent.environment, reference);
-        version.expires_at.or(reference.and_then(|reference| reference.expires_at))
+        let end = version.expires_at.or(reference.and_then(|reference| reference.expires_at));
+        let stale = resolved.stale.as_ref().zip(stale_max_ms);
+        earlier(end, stale.map(|(stale, most)| stale.since.plus_millis(most)))
+    }
+}
+
+/// Why a value that there was is none any more.
+fn ended(resolved: &Resolved, version: &SecretVersion, end: Timestamp) -> (String, String, bool) {
+    let (name, provider) = (&resolved.secret, &resolved.provider);
+    match &resolved.stale {
+        Some(stale) if version.expires_at.is_none_or(|expiry| end < expiry) => (
+            format!(
+                "provider {:?} {} since {}, which is longer than `maxStale` allows",
+                provider.as_str(),
+                stale.failing.message,
+                stale.since
+            ),
+            stale.failing.fix.clone(),
+            false,
+        ),
+        _ if name.copied_ref().is_some() => (
+            format!("what provider {:?} holds expired at {end}", provider.as_str()),
+            format!("renew it in {provider}: it is taken over by itself"),
+            false,
+        ),
+        _ => {
+            let reason = format!("secret {name:?} expired at {end}");
+            (reason, format!("secretref put {name}"), false)
+        }
     }
 }
 

@@ -57,6 +57,9 @@ impl Ledger {
             | Change::ReferenceSet { .. }
             | Change::ReferenceRemoved { .. }
             | Change::ProviderSet { .. } => self.fold_reference(&record.change),
+            Change::SourceObserved { environment, reference, source, observed } => {
+                self.fold_source(at, environment, reference, source, observed)
+            }
             Change::GroupSet { .. } | Change::GroupRemoved { .. } => {
                 self.fold_group(&record.change)
             }
@@ -113,6 +116,7 @@ impl Ledger {
             expires_at,
             activated_from,
             metadata,
+            traits,
         } = change
         else {
             return;
@@ -140,6 +144,7 @@ impl Ledger {
                 expires_at: *expires_at,
                 activated_from: *activated_from,
                 destroyed: false,
+                traits: traits.clone(),
             },
         );
         while found.versions.len() > VERSIONS_MAX {
@@ -152,6 +157,7 @@ impl Ledger {
             Change::EnvironmentSet { environment, active_provider } => {
                 let settings = Environment { active_provider: active_provider.clone() };
                 self.environments.insert(environment.clone(), settings);
+                self.forget_sources(environment, None);
                 self.agents_of(environment, None)
             }
             Change::EnvironmentActivated { environment } => {
@@ -161,10 +167,12 @@ impl Ledger {
             Change::ReferenceSet { environment, name, reference } => {
                 let key = (environment.clone(), name.clone());
                 self.references.insert(key, reference.clone());
+                self.forget_sources(environment, Some(name));
                 self.agents_of(environment, Some(name))
             }
             Change::ReferenceRemoved { environment, name } => {
                 self.references.remove(&(environment.clone(), name.clone()));
+                self.forget_sources(environment, Some(name));
                 self.agents_of(environment, Some(name))
             }
             Change::ProviderSet { alias, spec } => {
@@ -285,7 +293,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn agents_of(
+    pub(super) fn agents_of(
         &self,
         environment: &EnvironmentName,
         bound_to: Option<&SecretName>,
@@ -315,8 +323,8 @@ impl Ledger {
         let names: BTreeSet<(EnvironmentName, SecretName)> = found
             .effective()
             .credentials()
-            .filter_map(|(_, _, it)| self.store_target(&environment, &it.secret_ref))
-            .map(|name| (environment.clone(), name))
+            .flat_map(|(_, _, it)| self.chain(&environment, &it.secret_ref))
+            .filter_map(|link| Some((environment.clone(), link.secret?)))
             .collect();
         for key in &names {
             self.subscribers.entry(key.clone()).or_default().insert(agent);

@@ -122,7 +122,9 @@ impl Siege {
 fn attackers() -> &'static Handle {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         // Without a process it is the calling thread that gets it.
-        let lowest = || drop(setpriority_process(None, LOWEST_PRIORITY));
+        let lowest = || {
+            let _ = setpriority_process(None, LOWEST_PRIORITY);
+        };
         let mut builder = Builder::new_multi_thread();
         let built = builder.worker_threads(2).enable_all().on_thread_start(lowest).build();
         built.expect("a runtime for the attackers")

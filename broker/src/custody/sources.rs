@@ -1,0 +1,330 @@
+//! What providers hold: which places have to be asked, and what becomes of their answers.
+
+use super::{
+    Body, Custody, CustodyError,
+    plan::{Committed, Effects, Ground, Plan, Planned, event},
+    secrets::{NewVersion, secret_event},
+};
+use secretref_domain::{
+    audit::Event,
+    caller::Caller,
+    change::{Change, Failing, Observed, Origin, SecretMetadata},
+    clock::Timestamp,
+    id::Digest,
+    ledger::{Ledger, Link, Resolution},
+    limit::SECRETS_MAX,
+    name::{EnvironmentName, ProviderAlias, SecretName},
+    policy::Action,
+    reference::{ProviderKind, ProviderSpec, Source},
+    value::SecretValue,
+    version::Version,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A place of a ref's chain.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Environment of the ref.
+    pub environment: EnvironmentName,
+    /// The ref.
+    pub reference: SecretName,
+    /// The place.
+    pub source: Source,
+}
+
+/// What a place answered.
+pub struct Observation {
+    /// The place.
+    pub place: Place,
+    /// What it holds, or why it has nothing.
+    pub answer: Result<Seen, Failing>,
+}
+
+/// What a place holds.
+pub struct Seen {
+    /// The value.
+    pub value: SecretValue,
+    /// When the value stops being valid, where the provider says so.
+    pub expires_at: Option<Timestamp>,
+    /// When the provider says that it was made.
+    pub created_at: Option<Timestamp>,
+    /// The provider's own word for the version.
+    pub version: String,
+}
+
+/// The places that are to be asked, and the providers that they are in.
+#[derive(Debug, Default)]
+pub struct Itinerary {
+    /// The places.
+    pub places: BTreeSet<Place>,
+    /// Settings of the providers, by alias. A provider without any has those of its type.
+    pub providers: BTreeMap<ProviderAlias, ProviderSpec>,
+}
+
+impl Itinerary {
+    /// Every place of every ref that is in a provider. Refs that only agents and channels name are
+    /// refs of the active provider.
+    pub(super) fn of(ledger: &Ledger) -> Self {
+        let mut itinerary = Self::default();
+        for environment in ledger.environments() {
+            let named = ledger.references(&environment).map(|(name, _)| name.clone());
+            let agents = ledger.agents_after(&environment, None);
+            let bound = agents.flat_map(|agent| {
+                let credentials = agent.effective().credentials();
+                credentials.map(|(_, _, it)| it.secret_ref.clone()).collect::<Vec<_>>()
+            });
+            for reference in named.chain(bound).collect::<BTreeSet<_>>() {
+                itinerary.add(ledger, &environment, &reference);
+            }
+        }
+        itinerary
+    }
+
+    pub(super) fn add(
+        &mut self,
+        ledger: &Ledger,
+        environment: &EnvironmentName,
+        reference: &SecretName,
+    ) {
+        for Link { source, kind, .. } in ledger.chain(environment, reference) {
+            let Some(kind) = kind.filter(|kind| *kind != ProviderKind::Store) else { continue };
+            let alias = source.provider.clone();
+            self.providers.entry(alias.clone()).or_insert_with(|| {
+                let bare = || ProviderSpec { kind, settings: serde_json::Map::new() };
+                ledger.provider(&alias).cloned().unwrap_or_else(bare)
+            });
+            let (environment, reference) = (environment.clone(), reference.clone());
+            self.places.insert(Place { environment, reference, source });
+        }
+    }
+}
+
+impl Custody {
+    /// Every place that has to be asked from time to time.
+    #[must_use]
+    pub fn itinerary(&self) -> Itinerary {
+        Itinerary::of(&self.shared.ledger())
+    }
+
+    /// Keeps what places answered: a value that differs from the last becomes a new version of the
+    /// place's copy; a change of what a place answers is noted. Where nothing differs nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// [`CustodyError`]; nothing is kept then.
+    pub async fn observe(&self, observations: Vec<Observation>) -> Result<(), CustodyError> {
+        let caller = Caller::Broker { id: self.broker() };
+        self.permit(&caller, Action::SourceObserve, || event(&caller, "ref.observe")).await?;
+        let fresh: Vec<Observation> = {
+            let ledger = self.shared.ledger();
+            let differs = |it: &Observation| self.differs(&ledger, it);
+            observations.into_iter().filter(differs).collect()
+        };
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let custody = self.clone();
+        let plan: Plan<()> = Box::new(move |ground| {
+            let effects = custody.plan_observed(ground, &caller, fresh)?;
+            Ok(Planned { effects, answer: () })
+        });
+        let _: Committed<()> = self.writer.change(None, plan).await?;
+        Ok(())
+    }
+
+    /// The value of a secret that the broker needs itself, such as a token for a provider; the
+    /// read is recorded before the value is there.
+    ///
+    /// # Errors
+    /// [`CustodyError::NotFound`] where the ref comes to nothing.
+    pub async fn own_secret(
+        &self,
+        environment: &EnvironmentName,
+        reference: &SecretName,
+        why: &str,
+    ) -> Result<Arc<Body>, CustodyError> {
+        let caller = Caller::Broker { id: self.broker() };
+        let mut record = secret_event(&caller, "secret.use", environment, reference);
+        self.permit(&caller, Action::OwnSecretRead, || record.clone()).await?;
+        let (id, version) = self.own_version(environment, reference)?;
+        let body = self.body(&caller, id, version).await?;
+        (record.object_id, record.version) = (id.0, version.get());
+        why.clone_into(&mut record.reason);
+        self.writer.note(vec![record]).await?;
+        Ok(body)
+    }
+
+    /// Identity and version of what a ref comes to now.
+    ///
+    /// # Errors
+    /// [`CustodyError::NotFound`] where it comes to nothing.
+    pub fn own_version(
+        &self,
+        environment: &EnvironmentName,
+        reference: &SecretName,
+    ) -> Result<(secretref_domain::id::SecretId, Version), CustodyError> {
+        let ledger = self.shared.ledger();
+        let nothing = |fix: String| CustodyError::NotFound {
+            kind: "value of ref",
+            name: reference.to_string(),
+            fix,
+        };
+        let name = match ledger.resolve(environment, reference, None) {
+            Resolution::Secret(resolved) => resolved.secret,
+            Resolution::Unresolved { fix, .. } => return Err(nothing(fix)),
+        };
+        let put = || nothing(format!("secretref put {name} --environment {environment}"));
+        let secret = ledger.secret_named(environment, &name).ok_or_else(put)?;
+        let live = secret.versions.get(&secret.current).filter(|it| !it.destroyed);
+        match live {
+            Some(_) if secret.deleted_at.is_none() => Ok((secret.id, secret.current)),
+            _ => Err(put()),
+        }
+    }
+
+    /// Whether an answer says anything new.
+    fn differs(&self, ledger: &Ledger, observation: &Observation) -> bool {
+        let Place { environment, reference, source } = &observation.place;
+        let state = ledger.source_state(environment, reference, source);
+        match (&observation.answer, state) {
+            (Err(failing), Some(state)) => {
+                // The words of a failure may differ each time; its kind is what counts.
+                state.fault.as_ref().is_none_or(|it| it.failing.fault != failing.fault)
+            }
+            (Ok(seen), Some(state)) => {
+                let copy = copy_of(ledger, &observation.place);
+                let held =
+                    copy.and_then(|name| self.kept_version(ledger, environment, &name, seen));
+                state.fault.is_some() || held.is_none() || held != state.version
+            }
+            (_, None) => true,
+        }
+    }
+
+    /// The version of a copy that is current and has this very value.
+    fn kept_version(
+        &self,
+        ledger: &Ledger,
+        environment: &EnvironmentName,
+        copy: &SecretName,
+        seen: &Seen,
+    ) -> Option<Version> {
+        let secret = ledger.secret_named(environment, copy)?;
+        let version = secret.versions.get(&secret.current)?;
+        let mark = Digest(self.shared.keyring.mark_value(environment, &seen.value));
+        let same = version.traits.mark == Some(mark) && version.expires_at == seen.expires_at;
+        (same && secret.deleted_at.is_none() && !version.destroyed).then_some(secret.current)
+    }
+
+    /// What comes of answers. An answer of a place that is in no chain any more is left out.
+    pub(super) fn plan_observed(
+        &self,
+        ground: &Ground<'_>,
+        caller: &Caller,
+        observations: Vec<Observation>,
+    ) -> Result<Effects, CustodyError> {
+        let mut effects = Effects::default();
+        let mut room = BTreeMap::new();
+        for observation in observations {
+            let Place { environment, .. } = &observation.place;
+            let left = room.entry(environment.clone()).or_insert_with(|| {
+                SECRETS_MAX.saturating_sub(ground.ledger.secret_count(environment))
+            });
+            self.plan_one(ground, caller, observation, left, &mut effects)?;
+        }
+        Ok(effects)
+    }
+
+    fn plan_one(
+        &self,
+        ground: &Ground<'_>,
+        caller: &Caller,
+        observation: Observation,
+        room: &mut usize,
+        effects: &mut Effects,
+    ) -> Result<(), CustodyError> {
+        let Some(copy) = copy_of(ground.ledger, &observation.place) else { return Ok(()) };
+        if !self.differs(ground.ledger, &observation) {
+            return Ok(());
+        }
+        let Observation { place, answer } = observation;
+        let Place { environment, reference, source } = &place;
+        let known = ground.ledger.secret_named(environment, &copy);
+        let observed = match answer {
+            Err(failing) => Observed::Fails(failing),
+            Ok(_) if known.is_none() && *room == 0 => {
+                return Err(CustodyError::Limit { what: "secrets".into(), limit: SECRETS_MAX });
+            }
+            Ok(seen) => match self.kept_version(ground.ledger, environment, &copy, &seen) {
+                Some(version) => Observed::Holds(version),
+                None => {
+                    *room -= usize::from(known.is_none());
+                    let new = NewVersion {
+                        secret: known,
+                        environment: environment.clone(),
+                        name: copy.clone(),
+                        value: seen.value,
+                        expires_at: seen.expires_at,
+                        activated_from: None,
+                        metadata: metadata(ground.ledger, &place),
+                        origin: Some(Origin {
+                            source: source.clone(),
+                            version: seen.version,
+                            created_at: seen.created_at,
+                        }),
+                    };
+                    let mut record = secret_event(caller, "secret.copy", environment, &copy);
+                    record.reason = format!("provider {} has another value", source.provider);
+                    let planned = self.plan_version(ground, new, record)?;
+                    effects.extend(planned.effects);
+                    Observed::Holds(planned.answer.1.version)
+                }
+            },
+        };
+        effects.events.push(noted(caller, &place, &observed));
+        effects.changes.push(Change::SourceObserved {
+            environment: environment.clone(),
+            reference: reference.clone(),
+            source: source.clone(),
+            observed,
+        });
+        Ok(())
+    }
+}
+
+/// The name that a place's value is kept under; none where the place is in no chain any more.
+fn copy_of(ledger: &Ledger, place: &Place) -> Option<SecretName> {
+    let chain = ledger.chain(&place.environment, &place.reference);
+    let link = chain.into_iter().find(|link| link.source == place.source)?;
+    link.secret.filter(|_| link.kind != Some(ProviderKind::Store))
+}
+
+/// What is said of a copy: what its ref says.
+fn metadata(ledger: &Ledger, place: &Place) -> SecretMetadata {
+    let reference = ledger.reference(&place.environment, &place.reference);
+    SecretMetadata {
+        service: reference.and_then(|it| it.service.clone()).unwrap_or_default(),
+        labels: BTreeMap::new(),
+        deprecation_date: reference.and_then(|it| it.deprecation_date),
+    }
+}
+
+fn noted(caller: &Caller, place: &Place, observed: &Observed) -> Event {
+    let Place { environment, reference, source } = place;
+    let mut record = event(caller, "ref.source");
+    (record.environment, record.object) = (environment.to_string(), reference.to_string());
+    record.object_kind = "ref";
+    record.reason = match observed {
+        Observed::Holds(version) => {
+            record.version = version.get();
+            format!("provider {} answers", source.provider)
+        }
+        Observed::Fails(failing) => {
+            format!("provider {} fails: {}: {}", source.provider, failing.fault, failing.message)
+        }
+    };
+    record
+}

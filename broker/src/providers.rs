@@ -1,0 +1,194 @@
+//! Providers: where values come from that are not put into the broker's own store. A leaf: it asks
+//! a provider once, well, and knows nothing of refs' chains, of copies or of custody.
+//!
+//! | provider | asks |
+//! | --- | --- |
+//! | [`file`] | files on the broker's host, below the roots that its configuration allows |
+//! | [`environment`] | the broker's environment, names that its configuration allows |
+//!
+//! What an administrator sets up through the API must not lead to what the broker's host holds, so
+//! nothing is read, and no program started, that [`Permits`] does not name.
+
+pub mod environment;
+pub mod file;
+pub mod record;
+
+use secretref_domain::{
+    clock::Timestamp,
+    fault::Fault,
+    name::{EnvVar, ProviderAlias, SecretName},
+    reference::{ProviderKind, ProviderSpec},
+    value::SecretValue,
+};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// Where in a provider a ref's value lies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The ref; its name is the target where none is given.
+    pub reference: SecretName,
+    /// Record, pointer, variable, id or path.
+    pub target: Option<String>,
+    /// File or path that an environment names instead of the provider's own.
+    pub path: Option<String>,
+}
+
+/// What was found at a place.
+pub struct Found {
+    /// The value.
+    pub value: SecretValue,
+    /// When it stops being valid, where the provider says so.
+    pub expires_at: Option<Timestamp>,
+    /// When it was made, where the provider says so.
+    pub created_at: Option<Timestamp>,
+    /// The provider's own word for the version: at most [`VERSION_BYTES_MAX`] bytes.
+    pub version: String,
+}
+
+/// Why nothing was found. One line each, at most [`MESSAGE_BYTES_MAX`] bytes, and never a part of
+/// what a provider answered: that may be a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}: it {message}. Fix: {fix}")]
+pub struct ProviderError {
+    /// What kind of failure it is.
+    pub fault: Fault,
+    /// What it did, to be read after "provider \"NAME\"": `answered 403`, `has no file /x`.
+    pub message: String,
+    /// The command, or the change, that helps.
+    pub fix: String,
+}
+
+impl ProviderError {
+    /// An error; texts that are too long are cut.
+    #[must_use]
+    pub fn new(fault: Fault, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { fault, message: cut(message.into()), fix: cut(fix.into()) }
+    }
+}
+
+/// A secret that a provider needs for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// Key of the settings, such as `auth.token`.
+    pub key: &'static str,
+    /// The ref that it is.
+    pub reference: SecretName,
+}
+
+/// The secrets that a provider needs for itself, by their keys; those that are files it reads
+/// itself.
+pub type OwnSecrets = BTreeMap<&'static str, Arc<SecretValue>>;
+
+/// What the broker's own configuration allows providers.
+#[derive(Default)]
+pub struct Permits {
+    /// Folders that files and programs have to lie below; the first is what relative paths are
+    /// relative to.
+    pub roots: Vec<PathBuf>,
+    /// Variables of the broker's environment that may be read, with their values, where they have
+    /// one.
+    pub environment: BTreeMap<EnvVar, Option<SecretValue>>,
+}
+
+/// A provider that is set up.
+pub enum Provider {
+    /// Files.
+    File(file::Files),
+    /// The broker's environment.
+    Environment(environment::Environment),
+}
+
+impl Provider {
+    /// The secrets that a provider with these settings needs to be opened.
+    #[must_use]
+    pub fn needs(spec: &ProviderSpec) -> Vec<Need> {
+        let pointers: &[(&'static str, &str)] = match spec.kind {
+            ProviderKind::Vault => {
+                &[("auth.token", "/auth/token"), ("auth.secretId", "/auth/secretId")]
+            }
+            ProviderKind::AwsSecretsmanager => {
+                &[("secretAccessKey", "/secretAccessKey"), ("sessionToken", "/sessionToken")]
+            }
+            _ => &[],
+        };
+        let settings = serde_json::Value::Object(spec.settings.clone());
+        let need = |(key, pointer): &(&'static str, &str)| {
+            let name = settings.pointer(pointer)?.get("secretRef")?.as_str()?;
+            Some(Need { key, reference: SecretName::parse(name).ok()? })
+        };
+        pointers.iter().filter_map(need).collect()
+    }
+
+    /// Opens a provider. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`Fault::Misconfigured`] where a setting is missing or not allowed.
+    pub fn open(
+        alias: &ProviderAlias,
+        spec: &ProviderSpec,
+        permits: &Arc<Permits>,
+        own: &OwnSecrets,
+    ) -> Result<Self, ProviderError> {
+        let _ = own;
+        match spec.kind {
+            ProviderKind::Store => Err(ProviderError::new(
+                Fault::Misconfigured,
+                "is the broker's own store, which is not asked like others",
+                "leave `type` out, or name a type of provider",
+            )),
+            ProviderKind::File => Ok(Self::File(file::Files::open(alias, spec, permits))),
+            ProviderKind::Env => Ok(Self::Environment(environment::Environment::open(permits))),
+            ProviderKind::Vault | ProviderKind::Exec | ProviderKind::AwsSecretsmanager => {
+                Err(ProviderError::new(
+                    Fault::Misconfigured,
+                    "is of a type that this broker does not ask yet",
+                    "name another provider",
+                ))
+            }
+        }
+    }
+
+    /// Asks for several places at once; the answers are in their order.
+    pub async fn fetch(&self, places: &[Place]) -> Vec<Result<Found, ProviderError>> {
+        match self {
+            Self::File(files) => files.fetch(places).await,
+            Self::Environment(environment) => environment.fetch(places),
+        }
+    }
+
+    /// Whether it can be asked at all, and one line about what answered.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn check(&self) -> Result<String, ProviderError> {
+        match self {
+            Self::File(files) => files.check().await,
+            Self::Environment(environment) => Ok(environment.check()),
+        }
+    }
+
+    /// Folders in which a change may mean another value; empty for a provider that has to be
+    /// polled.
+    #[must_use]
+    pub fn folders(&self, places: &[Place]) -> Vec<PathBuf> {
+        match self {
+            Self::File(files) => files.folders(places),
+            Self::Environment(_) => Vec::new(),
+        }
+    }
+}
+
+/// Control characters are taken out, and what is too long is cut.
+fn cut(text: String) -> String {
+    let clean: String = text.chars().filter(|it| !it.is_control()).collect();
+    let mut end = clean.len().min(MESSAGE_BYTES_MAX);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    clean[..end].to_owned()
+}
+
+/// Bytes of a provider's word for a version.
+pub const VERSION_BYTES_MAX: usize = 128;
+/// Bytes of an error's message, and of its fix.
+pub const MESSAGE_BYTES_MAX: usize = 512;

@@ -1,0 +1,196 @@
+//! Getting at a file: below a root, by no symlink, and only where nobody else could have written or
+//! read it.
+
+use crate::providers::ProviderError;
+use rustix::{
+    fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2},
+    io::Errno,
+    process::geteuid,
+};
+use secretref_domain::fault::Fault;
+use std::{
+    fs::File,
+    io::Read,
+    os::fd::OwnedFd,
+    path::{Component, Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// What a file has.
+pub(super) struct Content {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// When it was changed last, and its number: another for each edit and each file that takes
+    /// its place.
+    pub(super) version: String,
+}
+
+/// The bytes of a file below the roots, at most so many, without one newline at their end.
+///
+/// # Errors
+/// [`ProviderError`], which names the file and never what is in it.
+pub fn read_below(
+    roots: &[PathBuf],
+    path: &Path,
+    bytes_max: usize,
+) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
+    let mut bytes = read(roots, path, bytes_max)?.bytes;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(bytes)
+}
+
+/// The path of a file where it lies below a root; none where it does not.
+pub(super) fn absolute(roots: &[PathBuf], path: &Path) -> Option<PathBuf> {
+    below(roots, path).map(|(root, inside)| root.join(inside))
+}
+
+fn below<'r>(roots: &'r [PathBuf], path: &Path) -> Option<(&'r Path, PathBuf)> {
+    if path.components().any(|part| part == Component::ParentDir) {
+        return None;
+    }
+    if path.is_relative() {
+        return roots.first().map(|root| (root.as_path(), path.to_owned()));
+    }
+    let inside =
+        |root: &'r PathBuf| Some((root.as_path(), path.strip_prefix(root).ok()?.to_owned()));
+    roots.iter().find_map(inside)
+}
+
+pub(super) fn read(
+    roots: &[PathBuf],
+    path: &Path,
+    bytes_max: usize,
+) -> Result<Content, ProviderError> {
+    let shown = path.display();
+    let Some((root, inside)) = below(roots, path) else {
+        let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
+        return Err(ProviderError::new(
+            Fault::Misconfigured,
+            format!("may not read {shown}: it is not below a provider root ({})", roots.join(", ")),
+            "move it there, or add its folder to `provider_roots` in broker.toml and restart",
+        ));
+    };
+    let root_fd = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| {
+            ProviderError::new(
+                Fault::Misconfigured,
+                format!("cannot open the provider root {}: {error}", root.display()),
+                format!("mkdir -m 0700 {}", root.display()),
+            )
+        })?;
+    check_folders(&root_fd, root, &inside)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = openat2(&root_fd, &inside, flags, Mode::empty(), RESOLVE)
+        .map_err(|error| unopened(&root.join(&inside), error))?;
+    let stat = fstat(&file).map_err(|error| unopened(path, error))?;
+    check_file(&root.join(&inside), &stat)?;
+    content(path, file, &stat, bytes_max)
+}
+
+fn content(
+    path: &Path,
+    file: OwnedFd,
+    stat: &Stat,
+    bytes_max: usize,
+) -> Result<Content, ProviderError> {
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max.min(ROOM_BYTES)));
+    let read = File::from(file).take(most + 1).read_to_end(&mut bytes);
+    read.map_err(|error| {
+        let message = format!("cannot read {}: {error}", path.display());
+        ProviderError::new(Fault::Unreachable, message, "look at the broker's host")
+    })?;
+    if bytes.len() > bytes_max {
+        return Err(ProviderError::new(
+            Fault::TooLarge,
+            format!("has {}, which is larger than {bytes_max} bytes", path.display()),
+            "make it smaller, or name another file",
+        ));
+    }
+    let version = format!("{}.{:09}-{}", stat.st_mtime, stat.st_mtime_nsec, stat.st_ino);
+    Ok(Content { bytes, version })
+}
+
+/// A folder in which others could put another file in its place makes the file's own mode
+/// worthless.
+fn check_folders(root_fd: &OwnedFd, root: &Path, inside: &Path) -> Result<(), ProviderError> {
+    let mut folder = PathBuf::from(".");
+    let parents = inside.parent().into_iter().flat_map(Path::components);
+    for part in std::iter::once(Component::CurDir).chain(parents) {
+        folder.push(part);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat2(root_fd, &folder, flags, Mode::empty(), RESOLVE);
+        let shown = root.join(inside.parent().unwrap_or(Path::new("")));
+        let opened = opened.map_err(|error| unopened(&shown, error))?;
+        let stat = fstat(&opened).map_err(|error| unopened(&shown, error))?;
+        if !is_ours(&stat) || stat.st_mode & 0o022 != 0 {
+            let shown: PathBuf = root.join(&folder).components().collect();
+            return Err(ProviderError::new(
+                Fault::Misconfigured,
+                format!("has the folder {}, which others may write to", shown.display()),
+                format!("chown {0} {1} && chmod go-w {1}", geteuid().as_raw(), shown.display()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_file(path: &Path, stat: &Stat) -> Result<(), ProviderError> {
+    let shown = path.display();
+    let wrong =
+        |message: String, fix: String| Err(ProviderError::new(Fault::Misconfigured, message, fix));
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return wrong(format!("has {shown}, which is no regular file"), "name a file".to_owned());
+    }
+    if !is_ours(stat) {
+        let us = geteuid().as_raw();
+        let owner = stat.st_uid;
+        return wrong(
+            format!(
+                "has {shown}, which belongs to user {owner}, neither the broker's ({us}) nor root"
+            ),
+            format!("chown {us} {shown}"),
+        );
+    }
+    if stat.st_mode & 0o077 != 0 {
+        let mode = stat.st_mode & 0o777;
+        return wrong(
+            format!("has {shown} with mode {mode:04o}, which is wider than 0600"),
+            format!("chmod 600 {shown}"),
+        );
+    }
+    Ok(())
+}
+
+fn is_ours(stat: &Stat) -> bool {
+    stat.st_uid == geteuid().as_raw() || stat.st_uid == 0
+}
+
+fn unopened(path: &Path, error: Errno) -> ProviderError {
+    let shown = path.display();
+    match error {
+        Errno::NOENT => ProviderError::new(
+            Fault::NotFound,
+            format!("has no file {shown}"),
+            "create it with mode 0600, or correct the `path`",
+        ),
+        Errno::LOOP | Errno::XDEV => ProviderError::new(
+            Fault::Misconfigured,
+            format!("has {shown}, which leads through a symlink or out of its root"),
+            "name the file itself",
+        ),
+        error => ProviderError::new(
+            Fault::Misconfigured,
+            format!("cannot open {shown}: {error}"),
+            format!("let user {} read it", geteuid().as_raw()),
+        ),
+    }
+}
+
+const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+/// Room that is made for a file's bytes at once, so that no copies of a growing buffer stay behind.
+const ROOM_BYTES: usize = (1 << 20) + 1;
