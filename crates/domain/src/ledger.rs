@@ -23,7 +23,7 @@ use crate::{
     id::{AdminId, AgentId, Digest, InstanceId, SecretId},
     limit::RECOVERY_SECONDS_MAX,
     name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
-    reference::{ProviderSpec, Reference, Source},
+    reference::{ProviderSpec, Reference},
     version::{Revision, Version},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -37,7 +37,7 @@ pub struct Ledger {
     providers: BTreeMap<ProviderAlias, ProviderSpec>,
     references: BTreeMap<(EnvironmentName, SecretName), Reference>,
     /// What the places of each ref's chain answered last.
-    sources: BTreeMap<(EnvironmentName, SecretName), BTreeMap<Source, SourceState>>,
+    sources: BTreeMap<(EnvironmentName, SecretName), sources::Places>,
     secrets: HashMap<SecretId, Secret>,
     secret_names: BTreeMap<(EnvironmentName, SecretName), SecretId>,
     groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,

@@ -246,7 +246,7 @@ impl Ledger {
 
 /// Why a value that there was is none any more.
 fn ended(resolved: &Resolved, version: &SecretVersion, end: Timestamp) -> (String, String, bool) {
-    let (name, provider) = (&resolved.secret, &resolved.provider);
+    let (name, provider) = (&resolved.secret, &resolved.source.provider);
     match &resolved.stale {
         Some(stale) if version.expires_at.is_none_or(|expiry| end < expiry) => (
             format!(

@@ -16,6 +16,7 @@ use crate::{
     reference::{ProviderKind, Source},
     version::Version,
 };
+use std::collections::BTreeMap;
 
 /// One place of a ref's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,14 @@ pub struct SourceState {
     pub since: Timestamp,
     /// Why it has no value now.
     pub fault: Option<SourceFault>,
+}
+
+/// What is known of a ref's places.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Places {
+    states: BTreeMap<Source, SourceState>,
+    /// The place that was taken last while it had a value.
+    taken: Option<Source>,
 }
 
 /// Why a place has no value now.
@@ -68,8 +77,8 @@ pub enum Resolution {
 pub struct Resolved {
     /// The secret.
     pub secret: SecretName,
-    /// Provider that it comes from.
-    pub provider: ProviderAlias,
+    /// The place that it comes from.
+    pub source: Source,
     /// The chain's first provider, where this is not the first place.
     pub fallback_of: Option<ProviderAlias>,
     /// Why the value is the last that was seen, rather than what the provider has now.
@@ -80,7 +89,7 @@ impl Resolved {
     /// As people are told: `vault`, `file, fallback of vault`, `vault, stale since TIME`.
     #[must_use]
     pub fn describe(&self) -> String {
-        let mut text = self.provider.to_string();
+        let mut text = self.source.provider.to_string();
         if let Some(first) = &self.fallback_of {
             text.push_str(&format!(", fallback of {first}"));
         }
@@ -127,7 +136,7 @@ impl Ledger {
         reference: &SecretName,
         source: &Source,
     ) -> Option<&SourceState> {
-        self.sources.get(&(environment.clone(), reference.clone()))?.get(source)
+        self.sources.get(&(environment.clone(), reference.clone()))?.states.get(source)
     }
 
     /// What a ref of an environment comes to; with `only`, as if its chain had the places in this
@@ -152,71 +161,96 @@ impl Ledger {
         {
             return in_store(name, link, &first);
         }
-        let mut failed = Vec::new();
-        let mut seen_last: Option<(SourceFault, &Link)> = None;
+        let mut failed: Vec<(&Link, Failing, Timestamp)> = Vec::new();
         for link in &links {
-            let (failing, kept) = match self.ask(environment, name, link) {
+            match self.ask(environment, name, link) {
                 Answer::Has => return Resolution::Secret(resolved(link, &first, None)),
-                Answer::Fails { failing, kept } => (failing, kept),
-            };
-            let ends = !failing.fault.falls_through();
-            if let Some(since) = kept {
-                let fault = SourceFault { failing: failing.clone(), since };
-                if ends || seen_last.as_ref().is_none_or(|(last, _)| last.since < since) {
-                    seen_last = Some((fault, link));
+                Answer::Fails { failing, since } => {
+                    let ends = !failing.fault.falls_through();
+                    failed.push((link, failing, since));
+                    if ends {
+                        break;
+                    }
                 }
-            } else if ends {
-                seen_last = None;
-            }
-            failed.push((link.source.provider.clone(), failing));
-            if ends {
-                break;
             }
         }
-        match seen_last {
-            Some((fault, link)) => Resolution::Secret(resolved(link, &first, Some(fault))),
+        match self.seen_last(environment, name, &links, &failed) {
+            Some((link, fault)) => Resolution::Secret(resolved(link, &first, Some(fault))),
             None => unresolved(name, &failed, only),
         }
     }
 
-    fn ask(&self, environment: &EnvironmentName, name: &SecretName, link: &Link) -> Answer {
-        let provider = &link.source.provider;
+    /// The place whose value is kept while none has one now: the one that was taken last, else the
+    /// one that has failed for the shortest time. With why it is only the last that was seen.
+    fn seen_last<'l>(
+        &self,
+        environment: &EnvironmentName,
+        name: &SecretName,
+        links: &'l [Link],
+        failed: &[(&'l Link, Failing, Timestamp)],
+    ) -> Option<(&'l Link, SourceFault)> {
+        let places = self.sources.get(&(environment.clone(), name.clone()))?;
+        let has_copy = |link: &&Link| {
+            let state = places.states.get(&link.source);
+            let version = state.and_then(|state| state.version);
+            (link.kind == Some(ProviderKind::Store) || version.is_some())
+                && self.live_secret(environment, link)
+        };
+        let taken = links.iter().filter(has_copy);
+        let taken = taken.into_iter().find(|link| Some(&link.source) == places.taken.as_ref());
+        let fault = |(_, failing, since): &(&Link, Failing, Timestamp)| SourceFault {
+            failing: failing.clone(),
+            since: *since,
+        };
+        if let Some(link) = taken {
+            let own = failed.iter().find(|(it, ..)| it.source == link.source);
+            // It may be well itself, behind one that refuses.
+            return Some((link, fault(own.or(failed.last())?)));
+        }
+        let kept = failed.iter().filter(|(link, ..)| has_copy(link));
+        let newest = kept.max_by_key(|(_, _, since)| *since)?;
+        Some((newest.0, fault(newest)))
+    }
+
+    fn live_secret(&self, environment: &EnvironmentName, link: &Link) -> bool {
         let secret = link.secret.as_ref().and_then(|name| self.secret_named(environment, name));
-        let live = secret.filter(|secret| {
+        secret.is_some_and(|secret| {
             let version = secret.versions.get(&secret.current);
             secret.deleted_at.is_none() && version.is_some_and(|version| !version.destroyed)
-        });
-        let fails = |fault, message: String, fix: String, kept| Answer::Fails {
+        })
+    }
+
+    fn ask(&self, environment: &EnvironmentName, name: &SecretName, link: &Link) -> Answer {
+        let provider = &link.source.provider;
+        let fails = |fault, message: String, fix: String| Answer::Fails {
             failing: Failing { fault, message, fix },
-            kept,
+            since: Timestamp::from_micros(0),
         };
         match link.kind {
             None => fails(
                 Fault::Misconfigured,
                 "is not set up".to_owned(),
                 format!("name it under `secrets.providers.{provider}` and apply again"),
-                None,
             ),
-            Some(ProviderKind::Store) if live.is_some() => Answer::Has,
+            Some(ProviderKind::Store) if self.live_secret(environment, link) => Answer::Has,
             Some(ProviderKind::Store) => {
                 let target = link.secret.as_ref().unwrap_or(name);
-                let (what, fix) =
-                    (format!("has no secret {target:?}"), format!("secretref put {target}"));
-                fails(Fault::NotFound, what, fix, None)
+                let message = format!("has no secret {target:?}");
+                fails(Fault::NotFound, message, format!("secretref put {target}"))
             }
             Some(_) => match self.source_state(environment, name, &link.source) {
-                Some(SourceState { version: Some(_), fault: None, .. }) if live.is_some() => {
+                Some(SourceState { version: Some(_), fault: None, .. })
+                    if self.live_secret(environment, link) =>
+                {
                     Answer::Has
                 }
-                Some(SourceState { version, fault: Some(fault), .. }) => Answer::Fails {
-                    failing: fault.failing.clone(),
-                    kept: version.filter(|_| live.is_some()).map(|_| fault.since),
-                },
+                Some(SourceState { fault: Some(fault), .. }) => {
+                    Answer::Fails { failing: fault.failing.clone(), since: fault.since }
+                }
                 _ => fails(
                     Fault::Unreachable,
                     "was not asked yet".to_owned(),
                     format!("secretref provider check {provider}"),
-                    None,
                 ),
             },
         }
@@ -238,24 +272,25 @@ impl Ledger {
         observed: &Observed,
     ) -> Touched {
         let key = (environment.clone(), reference.clone());
-        let states = self.sources.entry(key).or_default();
-        let before = states.get(source);
+        let places = self.sources.entry(key.clone()).or_default();
+        let before = places.states.get(source);
         let kept = before.and_then(|before| before.version);
         let failing_since = before.and_then(|before| before.fault.as_ref()).map(|it| it.since);
-        let state = match observed {
-            Observed::Holds(version) => {
-                SourceState { version: Some(*version), since: at, fault: None }
+        let (version, fault) = match observed {
+            Observed::Holds(version) => (Some(*version), None),
+            Observed::Fails(failing) => {
+                let since = failing_since.unwrap_or(at);
+                (kept, Some(SourceFault { failing: failing.clone(), since }))
             }
-            Observed::Fails(failing) => SourceState {
-                version: kept,
-                since: at,
-                fault: Some(SourceFault {
-                    failing: failing.clone(),
-                    since: failing_since.unwrap_or(at),
-                }),
-            },
         };
-        states.insert(source.clone(), state);
+        places.states.insert(source.clone(), SourceState { version, since: at, fault });
+        let taken = match self.resolve(environment, reference, None) {
+            Resolution::Secret(resolved) if resolved.stale.is_none() => Some(resolved.source),
+            _ => None,
+        };
+        if let (Some(taken), Some(places)) = (taken, self.sources.get_mut(&key)) {
+            places.taken = Some(taken);
+        }
         let agents = self.agents_of(environment, Some(reference));
         Touched { agents, ..Touched::default() }
     }
@@ -276,9 +311,11 @@ impl Ledger {
         for name in known {
             let chain = self.chain(environment, &name);
             let key = (environment.clone(), name);
-            if let Some(states) = self.sources.get_mut(&key) {
-                states.retain(|source, _| chain.iter().any(|link| link.source == *source));
-                if states.is_empty() {
+            if let Some(places) = self.sources.get_mut(&key) {
+                let named = |source: &Source| chain.iter().any(|link| link.source == *source);
+                places.states.retain(|source, _| named(source));
+                places.taken = places.taken.take().filter(named);
+                if places.states.is_empty() {
                     self.sources.remove(&key);
                 }
             }
@@ -289,19 +326,14 @@ impl Ledger {
 /// What is known of one place.
 enum Answer {
     Has,
-    Fails {
-        failing: Failing,
-        /// Since when it fails, where its last value is kept.
-        kept: Option<Timestamp>,
-    },
+    Fails { failing: Failing, since: Timestamp },
 }
 
 fn resolved(link: &Link, first: &ProviderAlias, stale: Option<SourceFault>) -> Resolved {
-    let provider = link.source.provider.clone();
     Resolved {
         secret: link.secret.clone().unwrap_or_else(|| unreachable!("it has a value")),
-        fallback_of: (provider != *first).then(|| first.clone()),
-        provider,
+        fallback_of: (link.source.provider != *first).then(|| first.clone()),
+        source: link.source.clone(),
         stale,
     }
 }
@@ -321,15 +353,15 @@ fn in_store(name: &SecretName, link: &Link, first: &ProviderAlias) -> Resolution
 /// Says of every place that was asked why it has nothing; the fix is the first one's.
 fn unresolved(
     name: &SecretName,
-    failed: &[(ProviderAlias, Failing)],
+    failed: &[(&Link, Failing, Timestamp)],
     only: Option<&ProviderAlias>,
 ) -> Resolution {
-    let said = |(alias, failing): &(ProviderAlias, Failing)| {
-        format!("provider {:?} {}", alias.as_str(), failing.message)
+    let said = |(link, failing, _): &(&Link, Failing, Timestamp)| {
+        format!("provider {:?} {}", link.source.provider.as_str(), failing.message)
     };
     let reasons: Vec<String> = failed.iter().map(said).collect();
     match (failed.first(), only) {
-        (Some((_, failing)), _) => {
+        (Some((_, failing, _)), _) => {
             Resolution::Unresolved { reason: reasons.join("; "), fix: failing.fix.clone() }
         }
         (None, only) => Resolution::Unresolved {

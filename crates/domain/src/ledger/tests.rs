@@ -4,11 +4,12 @@ mod desired;
 mod groups;
 mod identity;
 mod secrets;
+mod sources;
 
 use super::*;
 use crate::{
     agent::{AuthProfile, Credential, ToolBinding},
-    change::{Change, Record},
+    change::{Change, Record, ValueTraits},
     reference::ProviderKind,
 };
 use uuid::Uuid;
@@ -90,13 +91,14 @@ impl Log {
         self.write(Change::SecretPut {
             environment: env(),
             secret: secret_id(secret),
-            name: name(called),
+            name: SecretName::parse_kept(called).unwrap(),
             version: Version::new(version).unwrap(),
             digest: digest(u8::try_from(version % 256).unwrap()),
             size: 10,
             expires_at,
             activated_from: None,
             metadata: SecretMetadata::default(),
+            traits: ValueTraits::default(),
         })
     }
 
@@ -133,7 +135,7 @@ impl Log {
     }
 
     fn desired(&self, agent: u128) -> Desired {
-        let desired = self.ledger.desired(agent_id(agent), at(self.now));
+        let desired = self.ledger.desired(agent_id(agent), at(self.now), None);
         // What is asked about one secret must agree with the whole.
         for secret in self.ledger.secrets.values() {
             let listed = desired.secrets.iter().any(|owed| owed.secret == secret.id);
