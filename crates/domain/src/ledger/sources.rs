@@ -45,7 +45,7 @@ pub struct SourceState {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places {
     states: BTreeMap<Source, SourceState>,
-    /// The place that was taken last while it had a value.
+    /// The place that was taken last.
     taken: Option<Source>,
 }
 
@@ -284,12 +284,10 @@ impl Ledger {
             }
         };
         places.states.insert(source.clone(), SourceState { version, since: at, fault });
-        let taken = match self.resolve(environment, reference, None) {
-            Resolution::Secret(resolved) if resolved.stale.is_none() => Some(resolved.source),
-            _ => None,
-        };
-        if let (Some(taken), Some(places)) = (taken, self.sources.get_mut(&key)) {
-            places.taken = Some(taken);
+        if let Resolution::Secret(resolved) = self.resolve(environment, reference, None)
+            && let Some(places) = self.sources.get_mut(&key)
+        {
+            places.taken = Some(resolved.source);
         }
         let agents = self.agents_of(environment, Some(reference));
         Touched { agents, ..Touched::default() }
