@@ -15,8 +15,18 @@ const SECRET_BEARING: [&str; 5] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=secretref");
-    let files = ["secrets", "agents", "admins", "enrolment", "watch", "audit"]
-        .map(|name| format!("secretref/v1/{name}.proto"));
+    let files = [
+        "secrets",
+        "agents",
+        "admins",
+        "enrolment",
+        "watch",
+        "audit",
+        "providers",
+        "references",
+        "environments",
+    ]
+    .map(|name| format!("secretref/v1/{name}.proto"));
     let descriptors = protox::compile(&files, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("secretref.v1.bin"), descriptors.encode_to_vec())?;

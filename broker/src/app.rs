@@ -8,6 +8,8 @@ use crate::{
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
     grpc::{Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
+    providers::Permits,
+    refresh::Refresh,
     store::{Store, StoreError},
     telemetry::announce,
     unseal::unseal,
@@ -182,11 +184,19 @@ async fn run(
         .with_context(|| format!("administrators' port {}", file.admin_listen))?;
     say(&format!("listening agents {}", agents.address()?));
     say(&format!("listening admin {}", admins.address()?));
+    let permits =
+        Permits { roots: config.provider_roots(), environment: config.provider_variables()? };
+    let refresh = Refresh::new(custody.clone(), permits, config.provider_poll());
     let mut tasks = JoinSet::new();
+    let asking = refresh.clone().run(stop.clone());
+    tasks.spawn(async move {
+        asking.await;
+        Ok(())
+    });
     let incoming = agents.run(stop.clone());
     tasks.spawn(serve_agents(custody.clone(), limits, incoming, stop.clone()));
     let incoming = admins.run(stop.clone());
-    tasks.spawn(serve_admins(custody.clone(), limits, incoming, stop.clone()));
+    tasks.spawn(serve_admins(custody.clone(), refresh, limits, incoming, stop.clone()));
     health.send_replace(Health::Serving);
     say("ready");
     tokio::select! {

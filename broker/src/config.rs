@@ -1,8 +1,10 @@
 //! The command line and `broker.toml`, read in one place.
 
 mod limits;
+mod providers;
 
 pub use limits::{LimitError, Limits};
+pub use providers::{PROVIDERS_FOLDER, provider_poll_seconds};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -166,6 +168,16 @@ pub struct BrokerFile {
     /// How long a sidecar keeps what it has without a sign of the broker, in seconds.
     #[serde(default = "lease_seconds")]
     pub lease_seconds: u64,
+    /// Folders that files and programs of providers have to lie below, the first of which relative
+    /// paths are relative to; without it the folder `providers` beside this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_roots: Option<Vec<PathBuf>>,
+    /// Variables of the broker's environment that providers may read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provider_environment: Vec<String>,
+    /// How often a provider is asked whether a value changed, in seconds: 1 to 3,600.
+    #[serde(default = "provider_poll_seconds")]
+    pub provider_poll_seconds: u64,
     /// How much of the broker anyone gets. Written only where it is not the default, so that a
     /// newer broker's defaults hold for whoever changed none.
     #[serde(default, skip_serializing_if = "Limits::are_default")]
@@ -286,6 +298,7 @@ impl BrokerFile {
         if !(1..=7_776_000).contains(&self.lease_seconds) {
             bail!("lease_seconds is {}; it lies in 1 to 7776000", self.lease_seconds);
         }
+        self.check_providers()?;
         self.limits.check()?;
         Ok(())
     }

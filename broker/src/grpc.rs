@@ -15,7 +15,7 @@ mod throttle;
 
 pub use listener::{Conn, Doors, Listener, Port};
 
-use crate::{config::Limits, custody::Custody};
+use crate::{config::Limits, custody::Custody, refresh::Refresh};
 use futures_util::Stream;
 use gate::Gate;
 use secretref_proto::{DESCRIPTORS, v1};
@@ -62,6 +62,7 @@ pub async fn serve_agents(
 /// What tonic says of the transport.
 pub async fn serve_admins(
     custody: Custody,
+    refresh: Refresh,
     limits: Limits,
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
@@ -86,7 +87,7 @@ pub async fn serve_admins(
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
-            AgentsServiceServer::new(admin::Agents::new(custody.clone()))
+            AgentsServiceServer::new(admin::Agents::new(custody.clone(), refresh.clone()))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(

@@ -3,8 +3,9 @@
 use crate::{
     authority::Authority,
     config::{
-        BROKER_FILE, BrokerFile, Config, InitArguments, Limits, MigrateArguments, ROOT_KEY_FILE,
-        certificate_seconds, lease_seconds, profile_file, read_passphrase,
+        BROKER_FILE, BrokerFile, Config, InitArguments, Limits, MigrateArguments, PROVIDERS_FOLDER,
+        ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file, provider_poll_seconds,
+        read_passphrase,
     },
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
     store::Store,
@@ -74,6 +75,9 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         advertise: arguments.advertise.clone(),
         certificate_seconds: certificate_seconds(),
         lease_seconds: lease_seconds(),
+        provider_roots: Some(vec![data_dir.join(PROVIDERS_FOLDER)]),
+        provider_environment: Vec::new(),
+        provider_poll_seconds: provider_poll_seconds(),
         limits: Limits::default(),
     };
     let custody = found(&store, root, domain, &file).await?;
@@ -118,7 +122,7 @@ fn make_folder(data_dir: &Path) -> anyhow::Result<PathBuf> {
             entry?.file_name()
         );
     }
-    fs::create_dir(data_dir.join("providers"))?;
+    builder.create(data_dir.join(PROVIDERS_FOLDER))?;
     Ok(data_dir)
 }
 

@@ -13,6 +13,7 @@ pub mod grpc;
 pub mod health;
 pub mod init;
 pub mod providers;
+pub mod refresh;
 pub mod store;
 pub mod telemetry;
 pub mod unseal;

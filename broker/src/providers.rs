@@ -166,16 +166,13 @@ impl Provider {
             Self::Environment(environment) => Ok(environment.check()),
         }
     }
+}
 
-    /// Folders in which a change may mean another value; empty for a provider that has to be
-    /// polled.
-    #[must_use]
-    pub fn folders(&self, places: &[Place]) -> Vec<PathBuf> {
-        match self {
-            Self::File(files) => files.folders(places),
-            Self::Environment(_) => Vec::new(),
-        }
-    }
+/// The folder in which a change may mean another value of a place; none where the provider has to
+/// be polled.
+#[must_use]
+pub fn folder(spec: &ProviderSpec, permits: &Permits, place: &Place) -> Option<PathBuf> {
+    (spec.kind == ProviderKind::File).then(|| file::folder(spec, permits, place))?
 }
 
 /// Control characters are taken out, and what is too long is cut.

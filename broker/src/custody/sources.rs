@@ -109,6 +109,13 @@ impl Custody {
         Itinerary::of(&self.shared.ledger())
     }
 
+    /// Whether a place has been asked, now or before the broker was started.
+    #[must_use]
+    pub fn was_asked(&self, place: &Place) -> bool {
+        let Place { environment, reference, source } = place;
+        self.shared.ledger().source_state(environment, reference, source).is_some()
+    }
+
     /// Keeps what places answered: a value that differs from the last becomes a new version of the
     /// place's copy; a change of what a place answers is noted. Where nothing differs nothing is
     /// written.

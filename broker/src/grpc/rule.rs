@@ -47,6 +47,13 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::RevokeAdmin => (Admins, AdminWrite),
         Method::GetBroker => (Admins, MetadataRead),
         Method::ListAuditEntries => (Admins, AuditRead),
+        Method::ListProviders => (Admins, MetadataRead),
+        // It makes the broker ask somebody else, with secrets of its own.
+        Method::CheckProvider => (Admins, AgentWrite),
+        Method::ListReferences => (Admins, MetadataRead),
+        Method::DiagnoseReferences => (Admins, MetadataRead),
+        Method::ListEnvironments => (Admins, MetadataRead),
+        Method::UseEnvironment => (Admins, AgentWrite),
         Method::Join => (Agents, Join),
         Method::Renew => (Agents, Renew),
         Method::Watch => (Agents, Watch),

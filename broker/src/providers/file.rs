@@ -34,7 +34,7 @@ pub struct Files {
 
 impl Files {
     pub(super) fn open(alias: &ProviderAlias, spec: &ProviderSpec, permits: &Arc<Permits>) -> Self {
-        let path = spec.settings.get("path").and_then(Value::as_str).map(PathBuf::from);
+        let path = own_path(spec).map(PathBuf::from);
         Self { alias: alias.clone(), path, permits: Arc::clone(permits) }
     }
 
@@ -98,16 +98,17 @@ impl Files {
         let records = json.as_object().map_or(0, serde_json::Map::len);
         Ok(format!("{} has {records} records", path.display()))
     }
+}
 
-    pub(super) fn folders(&self, places: &[Place]) -> Vec<PathBuf> {
-        let files = places.iter().filter_map(|place| self.path_of(place).ok());
-        let absolute = files.filter_map(|path| reach::absolute(&self.permits.roots, &path));
-        let mut folders: Vec<PathBuf> =
-            absolute.filter_map(|path| path.parent().map(Path::to_owned)).collect();
-        folders.sort();
-        folders.dedup();
-        folders
-    }
+/// The folder of the file that a place means.
+pub(super) fn folder(spec: &ProviderSpec, permits: &Permits, place: &Place) -> Option<PathBuf> {
+    let path = place.path.clone().or_else(|| own_path(spec))?;
+    let absolute = reach::absolute(&permits.roots, Path::new(&path))?;
+    absolute.parent().map(Path::to_owned)
+}
+
+fn own_path(spec: &ProviderSpec) -> Option<String> {
+    spec.settings.get("path").and_then(Value::as_str).map(str::to_owned)
 }
 
 fn parsed(bytes: &[u8], what: &str) -> Result<Value, ProviderError> {

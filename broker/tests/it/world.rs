@@ -86,6 +86,9 @@ impl World {
             health_listen: anywhere,
             advertise: Vec::new(),
             certificate_seconds: 3600,
+            provider_roots: None,
+            provider_environment: Vec::new(),
+            provider_poll_seconds: 1,
             lease_seconds: 3600,
             limits,
         };

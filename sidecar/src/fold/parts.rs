@@ -192,7 +192,7 @@ impl Open {
             self.digested.push(given);
         }
         for removed in &part.removed {
-            self.removed.push(SecretName::parse(&removed.name)?);
+            self.removed.push(SecretName::parse_kept(&removed.name)?);
         }
         self.offer.missing.extend(part.missing);
         if part.last {

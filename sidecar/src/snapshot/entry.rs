@@ -84,7 +84,7 @@ impl Entry {
     /// # Errors
     /// [`EntryError`] where the broker sent what no broker should.
     pub fn parse(given: &mut v1::ManifestEntry) -> Result<Self, EntryError> {
-        let name = SecretName::parse(&given.name)?;
+        let name = SecretName::parse_kept(&given.name)?;
         let field = |what| EntryError::Field { name: name.clone(), what };
         // The message's own buffer is shared with the transport and cannot be overwritten from
         // here; it is dropped at once.

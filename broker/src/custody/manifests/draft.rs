@@ -3,6 +3,7 @@
 use super::{Applied, AppliedChange, Apply, Unresolved, groups::Touched};
 use crate::custody::{CustodyError, Itinerary, plan::Ground};
 use secretref_domain::{
+    agent::AgentSpec,
     change::{Change, Record},
     clock::Timestamp,
     id::AgentId,
@@ -67,23 +68,24 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Where the refs that the manifest names, or that its agents are bound to, would be.
+    /// The places that would be asked anew: those of refs that the manifest names or binds, and
+    /// those that it moves or whose provider it sets otherwise.
     pub(super) fn itinerary(&self) -> Result<Itinerary, CustodyError> {
-        let after = self.after()?;
-        let mut itinerary = Itinerary::default();
-        let others = self.manifest.environments.keys();
-        for environment in others.chain([&self.environment]).collect::<BTreeSet<_>>() {
-            for name in self.manifest.references_in(environment).keys() {
-                itinerary.add(&after, environment, name);
-            }
-        }
-        for name in self.manifest.agents.keys() {
-            let Some(agent) = after.agent_named(&self.environment, name) else { continue };
-            for (_, _, credential) in agent.effective().credentials() {
-                itinerary.add(&after, &self.environment, &credential.secret_ref);
-            }
-        }
-        Ok(itinerary)
+        let before = Itinerary::of(self.ground.ledger);
+        let mut after = Itinerary::of(&self.after()?);
+        let credentials = self.manifest.agents.values().flat_map(AgentSpec::credentials);
+        let mut named: BTreeSet<&SecretName> =
+            credentials.map(|(_, _, credential)| &credential.secret_ref).collect();
+        named.extend(self.manifest.references.keys());
+        named.extend(self.manifest.environments.values().flat_map(BTreeMap::keys));
+        let Itinerary { places, providers } = &mut after;
+        places.retain(|place| {
+            let alias = &place.source.provider;
+            named.contains(&place.reference)
+                || !before.places.contains(place)
+                || before.providers.get(alias) != providers.get(alias)
+        });
+        Ok(after)
     }
 
     /// What is to be written, and what to answer.

@@ -6,6 +6,7 @@ use super::{refuse, request_key, status};
 use crate::{
     custody::{Apply, Custody},
     grpc::caller,
+    refresh::Refresh,
 };
 use secretref_domain::{
     ledger::{Agent, Desired},
@@ -21,11 +22,12 @@ use tonic::{Request, Response, Status};
 
 pub(crate) struct Agents {
     custody: Custody,
+    refresh: Refresh,
 }
 
 impl Agents {
-    pub(crate) fn new(custody: Custody) -> Self {
-        Self { custody }
+    pub(crate) fn new(custody: Custody, refresh: Refresh) -> Self {
+        Self { custody, refresh }
     }
 }
 
@@ -53,7 +55,8 @@ impl v1::agents_service_server::AgentsService for Agents {
             prune: request.prune,
         };
         let validate_only = request.validate_only;
-        let done = self.custody.apply(&caller, apply, Vec::new(), key).await.map_err(refuse::of)?;
+        let asked = self.refresh.ahead_of(&apply).await.map_err(refuse::of)?;
+        let done = self.custody.apply(&caller, apply, asked, key).await.map_err(refuse::of)?;
         Ok(Response::new(applied::of(done.answer, validate_only, done.revision.0)))
     }
 

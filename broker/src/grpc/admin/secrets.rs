@@ -46,7 +46,7 @@ impl v1::secrets_service_server::SecretsService for Secrets {
         let caller = caller::admin(&self.custody, &request)?;
         let request = request.into_inner();
         let environment = field::environment(&request.environment).map_err(refuse::field)?;
-        let name = field::name("name", &request.name).map_err(refuse::field)?;
+        let name = kept_name(&request.name)?;
         let secret = self.custody.show_secret(&caller, environment, &name).await;
         let secret = Some(to_secret(secret.map_err(refuse::of)?));
         Ok(Response::new(v1::GetSecretResponse { secret }))
@@ -83,7 +83,7 @@ impl v1::secrets_service_server::SecretsService for Secrets {
         let caller = caller::admin(&self.custody, &request)?;
         let request = request.into_inner();
         let environment = field::environment(&request.environment).map_err(refuse::field)?;
-        let name = field::name("name", &request.name).map_err(refuse::field)?;
+        let name = kept_name(&request.name)?;
         let limit = field::page_size(request.page_size).map_err(refuse::field)?;
         let before = version_token(&request.page_token).map_err(refuse::field)?;
         let listed = self.custody.list_versions(&caller, environment, &name).await;
@@ -104,7 +104,7 @@ impl v1::secrets_service_server::SecretsService for Secrets {
         let caller = caller::admin(&self.custody, &request)?;
         let request = request.into_inner();
         let environment = field::environment(&request.environment).map_err(refuse::field)?;
-        let name = field::name("name", &request.name).map_err(refuse::field)?;
+        let name = kept_name(&request.name)?;
         let version = optional_version("version", request.version).map_err(refuse::field)?;
         let read = self.custody.access(&caller, environment, &name, version, &request.reason);
         let read = read.await.map_err(refuse::of)?;
@@ -215,6 +215,11 @@ fn version_token(given: &str) -> Result<Option<Version>, FieldError> {
     }
 }
 
+/// A name that is only read by: that of a copy too.
+fn kept_name(given: &str) -> Result<SecretName, Status> {
+    SecretName::parse_kept(given).map_err(|error| refuse::invalid("name".into(), error.to_string()))
+}
+
 fn written(
     done: Committed<(SecretView, VersionView)>,
 ) -> (Option<v1::Secret>, Option<v1::SecretVersion>) {
@@ -251,5 +256,12 @@ fn to_version(version: &VersionView) -> v1::SecretVersion {
         expire_time: version.expires_at.map(to_time),
         size_bytes: i64::try_from(version.size).unwrap_or(i64::MAX),
         activated_from: version.activated_from.map_or(0, Version::get),
+        looks_like_example: version.placeholder,
+        source: version
+            .origin
+            .as_ref()
+            .map(|it| it.source.provider.to_string())
+            .unwrap_or_default(),
+        source_version: version.origin.as_ref().map(|it| it.version.clone()).unwrap_or_default(),
     }
 }

@@ -4,7 +4,7 @@ use crate::custody::{AgentReport, Custody, ReportState};
 use secretref_domain::{
     delivery::Delivery,
     id::SecretId,
-    ledger::{Agent, Desired, DesiredSecret, DesiredTarget},
+    ledger::{Agent, Desired, DesiredSecret, DesiredTarget, Resolved},
     version::Version,
 };
 use secretref_proto::{convert::field::to_time, v1};
@@ -68,7 +68,7 @@ fn blank(target: &DesiredTarget) -> v1::RefStatus {
         secret_ref: target.reference.to_string(),
         env_var: target.env_var.as_ref().map(ToString::to_string).unwrap_or_default(),
         file: target.file.to_string(),
-        source: "store".to_owned(),
+        source: target.source.as_ref().map(Resolved::describe).unwrap_or_default(),
         ..v1::RefStatus::default()
     }
 }

@@ -70,7 +70,7 @@ fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
 
 fn held(have: &[v1::HeldSecret]) -> Result<Sent, Status> {
     let one = |held: &v1::HeldSecret| {
-        let name = SecretName::parse(&held.name).map_err(|error| error.to_string())?;
+        let name = SecretName::parse_kept(&held.name).map_err(|error| error.to_string())?;
         let version = Version::new(held.version).ok_or("a version is 1 or more")?;
         let digest = held.digest.as_slice().try_into().map_err(|_| "a digest has 32 bytes")?;
         Ok((name, (version, Digest(digest))))
@@ -137,7 +137,7 @@ impl Session {
             let state = ReportState::of(i64::from(result.state))
                 .filter(|state| *state != ReportState::Received)?;
             Some(Report {
-                name: SecretName::parse(&result.name).ok()?,
+                name: SecretName::parse_kept(&result.name).ok()?,
                 version: result.version,
                 state,
                 evidence: Evidence::of(i64::from(result.evidence)),
