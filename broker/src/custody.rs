@@ -8,10 +8,12 @@ mod bodies;
 mod chain;
 mod delivery;
 mod enrolment;
+mod environments;
 mod error;
 mod load;
 mod manifests;
 mod plan;
+mod references;
 mod reports;
 mod secrets;
 mod sources;
@@ -24,9 +26,11 @@ pub use agents::{Revocation, TokenGrant};
 pub use bodies::Body;
 pub use delivery::{Admission, Frame, FrameSecret, Sent};
 pub use enrolment::Enrolled;
+pub use environments::{EnvironmentView, Move, Switch, Switched};
 pub use error::CustodyError;
 pub use manifests::{Applied, AppliedChange, Apply, Unresolved};
 pub use plan::{Committed, RequestKey};
+pub use references::{BindingView, ProviderView, ReferenceView, SourceView};
 pub use reports::{AgentReport, Report, ReportState};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
 pub use sources::{Itinerary, Observation, Place, Seen};
@@ -172,10 +176,23 @@ impl Custody {
         self.shared.epoch
     }
 
+    /// Identity of the history of one environment, as sidecars are told it: versions of one say
+    /// nothing of another's, so an agent that moves begins anew.
+    #[must_use]
+    pub fn epoch_in(&self, environment: &EnvironmentName) -> String {
+        format!("{}/{environment}", self.shared.epoch)
+    }
+
     /// The certificate authority as it is now.
     #[must_use]
     pub fn authority(&self) -> Arc<Authority> {
         self.shared.authority.load_full()
+    }
+
+    /// The environment that requests without one mean.
+    #[must_use]
+    pub fn active_environment(&self) -> EnvironmentName {
+        self.shared.ledger().active_environment().clone()
     }
 
     /// How long a sidecar may keep what it has without a sign of the broker.

@@ -28,6 +28,9 @@ use tonic_reflection::server::Builder;
 use v1::{
     admins_service_server::AdminsServiceServer, agents_service_server::AgentsServiceServer,
     audit_service_server::AuditServiceServer, enrolment_service_server::EnrolmentServiceServer,
+    environments_service_server::EnvironmentsServiceServer,
+    providers_service_server::ProvidersServiceServer,
+    references_service_server::ReferencesServiceServer,
     secrets_service_server::SecretsServiceServer, watch_service_server::WatchServiceServer,
 };
 
@@ -95,6 +98,18 @@ pub async fn serve_admins(
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
+            ReferencesServiceServer::new(admin::References::new(custody.clone()))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            ProvidersServiceServer::new(admin::Providers::new(custody.clone(), refresh.clone()))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            EnvironmentsServiceServer::new(admin::Environments::new(custody.clone(), refresh))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
             AuditServiceServer::new(admin::Audit::new(custody))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
@@ -112,6 +127,9 @@ async fn report_serving(health: &HealthReporter) {
     health.set_serving::<SecretsServiceServer<admin::Secrets>>().await;
     health.set_serving::<AgentsServiceServer<admin::Agents>>().await;
     health.set_serving::<AdminsServiceServer<admin::Admins>>().await;
+    health.set_serving::<ReferencesServiceServer<admin::References>>().await;
+    health.set_serving::<ProvidersServiceServer<admin::Providers>>().await;
+    health.set_serving::<EnvironmentsServiceServer<admin::Environments>>().await;
     health.set_serving::<AuditServiceServer<admin::Audit>>().await;
 }
 
@@ -130,10 +148,13 @@ fn bounded(server: Server) -> Server {
 }
 
 /// What reflection says that the administrators' port serves.
-const ADMIN_SERVICES: [&str; 5] = [
+const ADMIN_SERVICES: [&str; 8] = [
     "secretref.v1.SecretsService",
     "secretref.v1.AgentsService",
     "secretref.v1.AdminsService",
+    "secretref.v1.ReferencesService",
+    "secretref.v1.ProvidersService",
+    "secretref.v1.EnvironmentsService",
     "secretref.v1.AuditService",
     "grpc.health.v1.Health",
 ];

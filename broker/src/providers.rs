@@ -102,21 +102,8 @@ impl Provider {
     /// The secrets that a provider with these settings needs to be opened.
     #[must_use]
     pub fn needs(spec: &ProviderSpec) -> Vec<Need> {
-        let pointers: &[(&'static str, &str)] = match spec.kind {
-            ProviderKind::Vault => {
-                &[("auth.token", "/auth/token"), ("auth.secretId", "/auth/secretId")]
-            }
-            ProviderKind::AwsSecretsmanager => {
-                &[("secretAccessKey", "/secretAccessKey"), ("sessionToken", "/sessionToken")]
-            }
-            _ => &[],
-        };
-        let settings = serde_json::Value::Object(spec.settings.clone());
-        let need = |(key, pointer): &(&'static str, &str)| {
-            let name = settings.pointer(pointer)?.get("secretRef")?.as_str()?;
-            Some(Need { key, reference: SecretName::parse(name).ok()? })
-        };
-        pointers.iter().filter_map(need).collect()
+        let need = |(key, reference)| Need { key, reference };
+        spec.own_secrets().into_iter().map(need).collect()
     }
 
     /// Opens a provider. Nothing is asked yet.

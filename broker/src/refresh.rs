@@ -15,12 +15,12 @@ mod folders;
 mod open;
 
 use crate::{
-    custody::{Apply, Custody, CustodyError, Itinerary, Observation, Place, Seen},
+    custody::{Apply, Custody, CustodyError, Itinerary, Observation, Place, Seen, Switch},
     providers::{self, Found, Permits, Provider, ProviderError},
 };
 use due::Schedule;
 use folders::Folders;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use open::{Group, Open};
 use secretref_domain::{
     change::Failing,
@@ -63,6 +63,14 @@ impl Refresh {
         Ok(self.ask(self.0.custody.itinerary_of(apply)?).await)
     }
 
+    /// Asks the places that agents come to with another environment.
+    ///
+    /// # Errors
+    /// As [`Custody::itinerary_of_switch`].
+    pub async fn ahead_of_switch(&self, switch: &Switch) -> Result<Vec<Observation>, CustodyError> {
+        Ok(self.ask(self.0.custody.itinerary_of_switch(switch)?).await)
+    }
+
     /// Asks places, all providers at once. There is one answer for each place.
     pub async fn ask(&self, itinerary: Itinerary) -> Vec<Observation> {
         let groups = grouped(&itinerary);
@@ -70,11 +78,28 @@ impl Refresh {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    /// Whether a provider can be asked, by asking it.
+    /// Whether a provider can be asked, by asking it; its places are asked at the same time, and
+    /// what they answer is kept.
     ///
     /// # Errors
     /// Why it cannot.
     pub async fn check(
+        &self,
+        environment: &EnvironmentName,
+        alias: &ProviderAlias,
+        spec: &ProviderSpec,
+        itinerary: Itinerary,
+    ) -> Result<String, ProviderError> {
+        let places = async {
+            let observations = self.ask(itinerary).await;
+            if let Err(error) = self.0.custody.observe(observations).await {
+                tracing::warn!(%error, "what a provider answered was not kept");
+            }
+        };
+        join(self.check_alone(environment, alias, spec), places).await.0
+    }
+
+    async fn check_alone(
         &self,
         environment: &EnvironmentName,
         alias: &ProviderAlias,

@@ -110,9 +110,20 @@ impl Custody {
     /// Whether an admission still holds.
     #[must_use]
     pub fn admitted(&self, admission: &Admission) -> bool {
-        let Admission { agent, instance, serial, caller, .. } = admission;
+        let Admission { agent, instance, serial, caller, environment, .. } = admission;
+        let ledger = self.shared.ledger();
+        let admitted = ledger.admitted(*agent, *instance, serial, self.now(), false);
         authorise(caller, Action::Watch).is_ok()
-            && self.shared.ledger().admitted(*agent, *instance, serial, self.now(), false).is_some()
+            && admitted.is_some_and(|(agent, _)| agent.environment == *environment)
+    }
+
+    /// Whether the agent belongs to another environment than when it was let in: a stream is of one
+    /// environment, and the next one is of the new.
+    #[must_use]
+    pub fn moved(&self, admission: &Admission) -> bool {
+        let ledger = self.shared.ledger();
+        let agent = ledger.agent(admission.agent);
+        agent.is_some_and(|agent| agent.environment != admission.environment)
     }
 
     /// Whether the instance itself is gone, rather than only its certificate.
@@ -240,6 +251,9 @@ impl Custody {
         let ledger = self.shared.ledger();
         let Admission { agent, instance, serial, .. } = admission;
         match ledger.admitted(*agent, *instance, serial, now, false) {
+            Some((agent, _)) if agent.environment != admission.environment => {
+                Err(not_admitted(&ledger, admission))
+            }
             Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now, None))),
             None => Err(not_admitted(&ledger, admission)),
         }
@@ -341,6 +355,9 @@ fn not_admitted(ledger: &Ledger, admission: &Admission) -> CustodyError {
     let agent = ledger.agent(admission.agent).filter(|agent| agent.active);
     let (code, why) = match agent.and_then(|agent| agent.instances.get(&admission.instance)) {
         None => ("AGENT_REVOKED", "it is revoked"),
+        Some(_) if agent.is_some_and(|it| it.environment != admission.environment) => {
+            ("AGENT_MOVED", "it moved to another environment; come again")
+        }
         Some(held) if held.holds(&admission.serial) => {
             ("CERTIFICATE_EXPIRED", "its certificate ended; renew it first")
         }

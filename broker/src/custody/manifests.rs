@@ -8,6 +8,7 @@ use super::{
     plan::{Committed, Effects, Ground, Plan, Planned, RequestKey, event},
 };
 use draft::Draft;
+pub(super) use draft::{fold, unresolved};
 use secretref_domain::{
     audit::Event,
     caller::Caller,
@@ -130,7 +131,7 @@ fn plan(
         let ground = Ground { ledger: &after, at: ground.at };
         custody.plan_observed(&ground, &broker, observations)?
     };
-    draft::fold(&mut after, &observed.changes, ground.at)?;
+    fold(&mut after, &observed.changes, ground.at)?;
     let unresolved = draft.unresolved(&after);
     if apply.strict
         && let Some(first) = unresolved.first()

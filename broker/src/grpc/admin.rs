@@ -3,12 +3,19 @@
 mod admins;
 mod agents;
 mod audit;
+mod environments;
+mod providers;
+mod references;
 mod secrets;
+mod sources;
 mod status;
 
 pub(super) use admins::Admins;
 pub(super) use agents::Agents;
 pub(super) use audit::Audit;
+pub(super) use environments::Environments;
+pub(super) use providers::Providers;
+pub(super) use references::References;
 pub(super) use secrets::Secrets;
 
 use super::status as refuse;

@@ -6,12 +6,14 @@
 
 mod admins;
 mod desired;
+mod findings;
 mod fold;
 mod groups;
 mod sources;
 
 pub use admins::Admin;
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing};
+pub use findings::{Finding, FindingCode};
 pub use fold::{FoldError, Touched};
 pub use sources::{Link, Resolution, Resolved, SourceFault, SourceState};
 

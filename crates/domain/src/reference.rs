@@ -1,6 +1,9 @@
 //! Where a ref comes from.
 
-use crate::{clock::Timestamp, name::ProviderAlias};
+use crate::{
+    clock::Timestamp,
+    name::{ProviderAlias, SecretName},
+};
 use serde::{Deserialize, Serialize};
 
 /// A ref: a name that a manifest maps to a target inside a provider.
@@ -88,3 +91,29 @@ pub struct ProviderSpec {
     /// Its settings, checked against the kind's keys; never a secret.
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
+
+impl ProviderSpec {
+    /// The secrets that it needs for itself and that are refs, by the key of the setting, such as
+    /// `auth.token`.
+    #[must_use]
+    pub fn own_secrets(&self) -> Vec<(&'static str, SecretName)> {
+        let settings = serde_json::Value::Object(self.settings.clone());
+        let need = |(key, pointer): &(&'static str, &str)| {
+            let name = settings.pointer(pointer)?.get("secretRef")?.as_str()?;
+            Some((*key, SecretName::parse(name).ok()?))
+        };
+        OWN_SECRETS.iter().filter_map(need).collect()
+    }
+
+    pub(crate) fn own_refs(&self) -> Vec<SecretName> {
+        self.own_secrets().into_iter().map(|(_, name)| name).collect()
+    }
+}
+
+/// Where settings name a secret that a provider needs for itself.
+const OWN_SECRETS: [(&str, &str); 4] = [
+    ("auth.token", "/auth/token"),
+    ("auth.secretId", "/auth/secretId"),
+    ("secretAccessKey", "/secretAccessKey"),
+    ("sessionToken", "/sessionToken"),
+];

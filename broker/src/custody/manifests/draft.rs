@@ -9,7 +9,7 @@ use secretref_domain::{
     id::AgentId,
     ledger::{Desired, Ledger},
     manifest::{Manifest, differences, render},
-    name::{EnvironmentName, GroupName, ProviderAlias, SecretName},
+    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -329,30 +329,40 @@ impl<'a> Draft<'a> {
 
     /// Refs of the manifest's agents that would have no value.
     pub(super) fn unresolved(&self, after: &Ledger) -> Vec<Unresolved> {
-        let mut found: BTreeMap<SecretName, Unresolved> = BTreeMap::new();
-        for name in self.manifest.agents.keys() {
-            let agent = after.agent_named(&self.environment, name);
-            let Some(agent) = agent else { continue };
-            let Desired { missing, .. } = after.desired_when_active(agent, self.ground.at, None);
-            for missing in missing.into_iter().filter(|missing| !missing.denied) {
-                let reference = missing.target.reference.clone();
-                let entry = found.entry(reference.clone()).or_insert_with(|| Unresolved {
-                    reference,
-                    agents: BTreeSet::new(),
-                    reason: missing.reason,
-                    fix: missing.fix,
-                    required: false,
-                });
-                entry.agents.insert(name.clone());
-                entry.required |= missing.target.required;
-            }
-        }
-        found.into_values().collect()
+        let agents = self.manifest.agents.keys().cloned().collect();
+        unresolved(after, &self.environment, &agents, self.ground.at)
     }
 }
 
+/// Refs of agents that would have no value.
+pub(in crate::custody) fn unresolved(
+    after: &Ledger,
+    environment: &EnvironmentName,
+    agents: &BTreeSet<AgentName>,
+    at: Timestamp,
+) -> Vec<Unresolved> {
+    let mut found: BTreeMap<SecretName, Unresolved> = BTreeMap::new();
+    for name in agents {
+        let Some(agent) = after.agent_named(environment, name) else { continue };
+        let Desired { missing, .. } = after.desired_when_active(agent, at, None);
+        for missing in missing.into_iter().filter(|missing| !missing.denied) {
+            let reference = missing.target.reference.clone();
+            let entry = found.entry(reference.clone()).or_insert_with(|| Unresolved {
+                reference,
+                agents: BTreeSet::new(),
+                reason: missing.reason,
+                fix: missing.fix,
+                required: false,
+            });
+            entry.agents.insert(name.clone());
+            entry.required |= missing.target.required;
+        }
+    }
+    found.into_values().collect()
+}
+
 /// Folds changes that are not written yet.
-pub(super) fn fold(
+pub(in crate::custody) fn fold(
     ledger: &mut Ledger,
     changes: &[Change],
     at: Timestamp,

@@ -2,6 +2,8 @@
 
 mod applied;
 
+pub(super) use applied::unresolved;
+
 use super::{refuse, request_key, status};
 use crate::{
     custody::{Apply, Custody},

@@ -36,7 +36,7 @@ fn difference(difference: Difference) -> v1::ManifestDifference {
     v1::ManifestDifference { path, before, after }
 }
 
-fn unresolved(found: Unresolved) -> v1::UnresolvedRef {
+pub(in crate::grpc::admin) fn unresolved(found: Unresolved) -> v1::UnresolvedRef {
     v1::UnresolvedRef {
         secret_ref: found.reference.to_string(),
         agents: found.agents.iter().map(ToString::to_string).collect(),

@@ -111,7 +111,7 @@ impl Session {
         let now = Instant::now();
         let Terms { not_after, limits, stop } = terms;
         Self {
-            out: Outbound::new(outbound, custody.epoch()),
+            out: Outbound::new(outbound, custody.epoch_in(&admission.environment)),
             old_at: custody.now().plus_seconds(leave::age(limits.stream_age_seconds)),
             custody,
             admission,
@@ -173,7 +173,7 @@ impl Session {
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
         let Opening { boot, client_version, sent, message_bytes_max } =
-            inbound::open(&self.custody, inbound).await?;
+            inbound::open(&self.custody, &self.admission, inbound).await?;
         (self.boot, self.sent) = (boot, sent);
         self.out.limit(message_bytes_max);
         // Before the first set is worked out, so that no commit falls between the two.
@@ -348,6 +348,10 @@ impl Session {
     ) -> Result<(), End> {
         if self.custody.revoked(&self.admission) {
             return self.revoke(inbound).await;
+        }
+        if self.custody.moved(&self.admission) {
+            let message = "the agent moved to another environment; come again";
+            return self.end(v1::StreamErrorCode::Resync, message).await;
         }
         let message = "the certificate ended or was superseded; renew it and come again";
         self.end(v1::StreamErrorCode::CertificateExpired, message).await

@@ -2,7 +2,7 @@
 
 use super::{End, Session};
 use crate::{
-    custody::{Custody, Report, ReportState, Sent},
+    custody::{Admission, Custody, Report, ReportState, Sent},
     grpc::status,
 };
 use secretref_domain::{
@@ -29,18 +29,19 @@ pub(super) struct Opening {
 /// Waits for the Hello.
 pub(super) async fn open(
     custody: &Custody,
+    admission: &Admission,
     inbound: &mut Streaming<v1::WatchRequest>,
 ) -> Result<Opening, End> {
     let message = timeout(HELLO_TIME_MAX, inbound.message())
         .await
         .map_err(|_| Status::deadline_exceeded("the first message, a Hello, did not come"))??;
     match message.and_then(|message| message.message) {
-        Some(v1::watch_request::Message::Hello(hello)) => Ok(parse(custody, hello)?),
+        Some(v1::watch_request::Message::Hello(hello)) => Ok(parse(custody, admission, hello)?),
         _ => Err(refuse("message", "the first message of a stream is a Hello").into()),
     }
 }
 
-fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
+fn parse(custody: &Custody, admission: &Admission, hello: v1::Hello) -> Result<Opening, Status> {
     if hello.protocol_version != PROTOCOL_VERSION {
         let given = hello.protocol_version;
         let problem = format!("it is {given}; this broker speaks {PROTOCOL_VERSION}");
@@ -61,7 +62,7 @@ fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
     // A sidecar that comes from another history, or from a future of this one, holds nothing that
     // can be relied upon.
     let resumes = hello.resume.is_some_and(|token| {
-        token.store_epoch == custody.epoch().to_string()
+        token.store_epoch == custody.epoch_in(&admission.environment)
             && token.revision <= custody.feed().revision().0
     });
     let sent = if resumes { held(&hello.have)? } else { Sent::new() };

@@ -6,7 +6,6 @@ use secretref_proto::{convert::field::to_time, v1};
 use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
 use tonic::Status;
-use uuid::Uuid;
 
 /// The way out: every message is stamped, and one that is not taken in time ends the stream.
 pub(super) struct Outbound {
@@ -16,8 +15,8 @@ pub(super) struct Outbound {
 }
 
 impl Outbound {
-    pub(super) fn new(responses: mpsc::Sender<Outgoing>, epoch: Uuid) -> Self {
-        Self { responses, epoch: epoch.to_string(), message_bytes_max: MESSAGE_BYTES_MAX }
+    pub(super) fn new(responses: mpsc::Sender<Outgoing>, epoch: String) -> Self {
+        Self { responses, epoch, message_bytes_max: MESSAGE_BYTES_MAX }
     }
 
     /// Keeps messages below what the sidecar takes.
