@@ -127,6 +127,22 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::ListAuditEntriesRequest { environment, agent, secret: name, ..Default::default() }
                 .encode_to_vec()
         }
+        Method::ListProviders => v1::ListProvidersRequest { environment }.encode_to_vec(),
+        Method::CheckProvider => {
+            v1::CheckProviderRequest { alias: "store".to_owned(), environment }.encode_to_vec()
+        }
+        Method::ListReferences => {
+            v1::ListReferencesRequest { environment, ..Default::default() }.encode_to_vec()
+        }
+        Method::DiagnoseReferences => {
+            v1::DiagnoseReferencesRequest { environment }.encode_to_vec()
+        }
+        Method::ListEnvironments => v1::ListEnvironmentsRequest {}.encode_to_vec(),
+        Method::UseEnvironment => {
+            let validate_only = true;
+            v1::UseEnvironmentRequest { environment, validate_only, ..Default::default() }
+                .encode_to_vec()
+        }
         Method::Join => {
             let token = names.tokens[object as usize].clone();
             v1::JoinRequest { token, certificate_request_der: csr()? }.encode_to_vec()
