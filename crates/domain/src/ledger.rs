@@ -5,16 +5,19 @@
 //! the log that could say something else.
 
 mod admins;
+mod channels;
 mod desired;
 mod fold;
 mod groups;
 
 pub use admins::Admin;
+pub use channels::ChannelAddress;
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing, Resolution};
 pub use fold::{FoldError, Touched};
 
 use crate::{
     agent::AgentSpec,
+    alert::{AlertChannel, ChannelName},
     change::{CertificateSlot, SecretMetadata, Serial},
     clock::Timestamp,
     group::{Effective, GroupSpec},
@@ -37,6 +40,7 @@ pub struct Ledger {
     secrets: HashMap<SecretId, Secret>,
     secret_names: BTreeMap<(EnvironmentName, SecretName), SecretId>,
     groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,
+    channels: BTreeMap<(EnvironmentName, ChannelName), AlertChannel>,
     agents: HashMap<AgentId, Agent>,
     agent_names: BTreeMap<(EnvironmentName, AgentName), AgentId>,
     /// When agents were removed whose certificates may still be about.
@@ -184,6 +188,7 @@ impl Default for Ledger {
             secrets: HashMap::new(),
             secret_names: BTreeMap::new(),
             groups: BTreeMap::new(),
+            channels: BTreeMap::new(),
             agents: HashMap::new(),
             agent_names: BTreeMap::new(),
             removed: BTreeMap::new(),

@@ -46,7 +46,7 @@ pub enum Action {
     SecretAccess,
     /// Read metadata and status.
     MetadataRead,
-    /// Apply manifests, mint tokens, revoke agents.
+    /// Apply manifests, mint tokens, revoke agents, try alert channels.
     AgentWrite,
     /// Make, renew or revoke administrators.
     AdminWrite,
@@ -60,6 +60,8 @@ pub enum Action {
     Renew,
     /// Hold a stream.
     Watch,
+    /// Tell people of an alert, by a channel whose address is a secret.
+    AlertSend,
 }
 
 /// A denial: what was wanted and what it needs.
@@ -81,7 +83,8 @@ pub fn authorise(caller: &Caller, action: Action) -> Result<(), Denied> {
         Caller::Admin { roles, .. } => admin_may(roles, action),
         Caller::Agent { .. } => matches!(action, Action::Renew | Action::Watch),
         Caller::Nobody { .. } => action == Action::Join,
-        Caller::Broker { .. } => false,
+        // Of what it does by itself, and in nobody's name.
+        Caller::Broker { .. } => action == Action::AlertSend,
     };
     if allowed { Ok(()) } else { Err(Denied { actor: caller.to_string(), needs: needs(action) }) }
 }
@@ -104,7 +107,7 @@ fn admin_may(roles: &Roles, action: Action) -> bool {
         Action::MetadataRead | Action::AdminRenew => !roles.is_empty(),
         Action::AgentWrite | Action::AdminWrite => roles.contains(&Role::Operator),
         Action::AuditRead => roles.contains(&Role::Auditor) || roles.contains(&Role::Operator),
-        Action::Join | Action::Renew | Action::Watch => false,
+        Action::Join | Action::Renew | Action::Watch | Action::AlertSend => false,
     }
 }
 
@@ -117,6 +120,7 @@ fn needs(action: Action) -> &'static str {
         Action::AuditRead => "the auditor or the operator role",
         Action::Join => "a join token and no certificate",
         Action::Renew | Action::Watch => "an agent's certificate",
+        Action::AlertSend => "to be the broker itself",
     }
 }
 
