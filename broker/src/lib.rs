@@ -12,6 +12,8 @@ pub mod feed;
 pub mod grpc;
 pub mod health;
 pub mod init;
+pub mod notifiers;
+pub mod outbound;
 pub mod store;
 pub mod telemetry;
 pub mod unseal;

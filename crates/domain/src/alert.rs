@@ -168,18 +168,6 @@ impl ChannelKind {
 }
 
 impl Alert {
-    /// Whether two say the same of the same: what would help may be put in other words meanwhile.
-    #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        let Self { kind, environment, agent, tool, reference, reason, fix: _ } = self;
-        *kind == other.kind
-            && *environment == other.environment
-            && *agent == other.agent
-            && *tool == other.tool
-            && *reference == other.reference
-            && *reason == other.reason
-    }
-
     /// What it is about, in a few words: `agent payer, tool stripe, ref stripe-key`.
     #[must_use]
     pub fn subject(&self) -> String {
