@@ -15,7 +15,7 @@ const SECRET_BEARING: [&str; 5] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=secretref");
-    let files = ["secrets", "agents", "admins", "enrolment", "watch", "audit"]
+    let files = ["secrets", "agents", "admins", "alerts", "enrolment", "watch", "audit"]
         .map(|name| format!("secretref/v1/{name}.proto"));
     let descriptors = protox::compile(&files, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

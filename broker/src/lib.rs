@@ -4,6 +4,7 @@
 //! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`custody`] → [`store`],
 //! [`feed`], [`authority`] and [`unseal`], which do not know one another.
 
+pub mod alerts;
 pub mod app;
 pub mod authority;
 pub mod config;

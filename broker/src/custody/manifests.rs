@@ -9,6 +9,7 @@ use super::{
 };
 use draft::Draft;
 use secretref_domain::{
+    alert::ChannelName,
     audit::Event,
     caller::Caller,
     manifest::{Difference, Manifest},
@@ -39,7 +40,7 @@ pub struct Applied {
     pub environment: EnvironmentName,
     /// Everything that the manifest names, and what was removed.
     pub changes: Vec<AppliedChange>,
-    /// Refs of the applied agents that have no value.
+    /// Refs of the applied agents and channels that have no value.
     pub unresolved: Vec<Unresolved>,
     /// What looks like a mistake and stops nothing.
     pub warnings: Vec<String>,
@@ -69,6 +70,9 @@ pub struct Unresolved {
     pub reference: SecretName,
     /// Agents that are bound to it.
     pub agents: BTreeSet<AgentName>,
+    /// Alert channels whose address it is.
+    #[serde(default)]
+    pub channels: BTreeSet<ChannelName>,
     /// Why it has no value.
     pub reason: String,
     /// The command that helps.
@@ -108,11 +112,13 @@ fn plan(
     draft.references();
     draft.groups();
     draft.agents();
+    draft.channels();
     if apply.prune {
         draft.prune();
     }
     let after = draft.after()?;
     groups::check(&after, &draft.touched())?;
+    draft.check_channels(&after)?;
     let unresolved = draft.unresolved(&after);
     if apply.strict
         && let Some(first) = unresolved.first()
@@ -163,6 +169,7 @@ fn events(applied: &Applied, record: &Event) -> Vec<Event> {
             "ref" => "ref",
             "provider" => "provider",
             "group" => "group",
+            "channel" => "channel",
             _ => "environment",
         },
         reason: change.action.clone(),

@@ -134,7 +134,7 @@ impl Custody {
 }
 
 /// An event about a secret.
-fn secret_event(
+pub(super) fn secret_event(
     caller: &Caller,
     action: &'static str,
     environment: &EnvironmentName,

@@ -2,12 +2,14 @@
 
 mod admins;
 mod agents;
+mod alerts;
 mod audit;
 mod secrets;
 mod status;
 
 pub(super) use admins::Admins;
 pub(super) use agents::Agents;
+pub(super) use alerts::Alerts;
 pub(super) use audit::Audit;
 pub(super) use secrets::Secrets;
 

@@ -47,6 +47,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::RevokeAdmin => (Admins, AdminWrite),
         Method::GetBroker => (Admins, MetadataRead),
         Method::ListAuditEntries => (Admins, AuditRead),
+        Method::ListChannels => (Admins, MetadataRead),
+        Method::TestChannel => (Admins, AgentWrite),
         Method::Join => (Agents, Join),
         Method::Renew => (Agents, Renew),
         Method::Watch => (Agents, Watch),

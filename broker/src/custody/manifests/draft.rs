@@ -1,5 +1,7 @@
 //! An apply in the making: every thing that the manifest names, compared with what is kept.
 
+mod channels;
+
 use super::{Applied, AppliedChange, Apply, Unresolved, groups::Touched};
 use crate::custody::{CustodyError, plan::Ground};
 use secretref_domain::{
@@ -247,9 +249,10 @@ impl<'a> Draft<'a> {
         Touched { environment: &self.environment, agents, set, removed }
     }
 
-    /// Removes agents, groups and refs of the environment that the manifest does not name. Secrets
-    /// and their values stay, as do providers and other environments.
+    /// Removes agents, groups, refs and channels of the environment that the manifest does not name.
+    /// Secrets and their values stay, as do providers and other environments.
     pub(super) fn prune(&mut self) {
+        self.prune_channels();
         let ledger = self.ground.ledger;
         let environment = self.environment.clone();
         let kept = self.manifest.references_in(&environment);
@@ -297,7 +300,7 @@ impl<'a> Draft<'a> {
         Ok(after)
     }
 
-    /// Refs of the manifest's agents that would have no value.
+    /// Refs of the manifest's agents and channels that would have no value.
     pub(super) fn unresolved(&self, after: &Ledger) -> Vec<Unresolved> {
         let mut found: BTreeMap<SecretName, Unresolved> = BTreeMap::new();
         for name in self.manifest.agents.keys() {
@@ -309,6 +312,7 @@ impl<'a> Draft<'a> {
                 let entry = found.entry(reference.clone()).or_insert_with(|| Unresolved {
                     reference,
                     agents: BTreeSet::new(),
+                    channels: BTreeSet::new(),
                     reason: missing.reason,
                     fix: missing.fix,
                     required: false,
@@ -317,6 +321,7 @@ impl<'a> Draft<'a> {
                 entry.required |= missing.target.required;
             }
         }
+        self.unresolved_channels(after, &mut found);
         found.into_values().collect()
     }
 }
