@@ -1,8 +1,8 @@
 //! Alerts on their way to people.
 //!
 //! ```text
-//! sessions, clocks ─ raise / observe ─▶ troubles ─▶ queue ─▶ one lane a channel ─▶ custody, notifier
-//!                                       once each   bounded   so many a minute      a few tries
+//! sessions ─ raise / observe ─▶ troubles ─▶ queue ─▶ a lane for each channel ─▶ custody, notifier
+//!                               once each   bounded   so many a minute           a few tries
 //! ```
 //! Whoever raises an alert waits for nothing: what is known already is dropped, what is new goes
 //! into a bounded queue. One task empties it. A channel that does not answer keeps its own lane

@@ -1,6 +1,6 @@
 //! The doors: gRPC on two ports. The agents' port serves enrolment and the watch stream; the
-//! administrators' port serves secrets, agents, alerts, audit, health and reflection. A handler parses,
-//! calls one verb of custody, and prints.
+//! administrators' port serves secrets, agents, alerts, audit, health and reflection. A handler
+//! parses, calls one verb of custody, and prints.
 
 mod admin;
 mod agent;

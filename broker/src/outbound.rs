@@ -149,12 +149,13 @@ impl Trouble {
     }
 }
 
-/// Whether a cause is that of TLS, which an I/O error carries and does not call its source.
+/// Whether a cause is that of TLS, which I/O errors carry and do not call their source.
 fn is_distrust(cause: &(dyn Error + 'static)) -> bool {
     let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let carried = carried.and_then(|error| error.downcast_ref::<rustls::Error>());
-    let tls = carried.or_else(|| cause.downcast_ref::<rustls::Error>());
-    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    match carried {
+        Some(carried) => is_distrust(carried),
+        None => matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))),
+    }
 }
 
 /// Longest address, in bytes.

@@ -137,7 +137,8 @@ async fn record(
     let custody = &shared.custody;
     let recorded = custody.record_alert(&shared.caller(), environment, channel, said).await;
     if let Err(error) = recorded {
-        tracing::warn!(%error, channel = channel.as_str(), "what became of an alert is not recorded");
+        let channel = channel.as_str();
+        tracing::warn!(%error, channel, "what became of an alert is not recorded");
     }
 }
 

@@ -83,19 +83,27 @@ impl Troubles {
         failing.into_iter().filter_map(|alert| self.raise(alert, now, repeat_seconds)).collect()
     }
 
-    /// Forgets what is oldest where there is too much.
     fn make_room(&mut self) {
-        while self.open.len() >= TROUBLES_MAX {
-            let oldest = self.open.iter().min_by_key(|(_, told)| told.at);
-            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return };
-            self.open.remove(&oldest);
+        if self.open.len() >= TROUBLES_MAX {
+            halve(&mut self.open, |told| told.at);
         }
-        while self.agents.len() > AGENTS_MAX {
-            let oldest = self.agents.iter().min_by_key(|(_, observed)| observed.revision);
-            let Some(oldest) = oldest.map(|(agent, _)| *agent) else { return };
-            self.agents.remove(&oldest);
+        if self.agents.len() > AGENTS_MAX {
+            halve(&mut self.agents, |observed| observed.revision);
         }
     }
+}
+
+/// Forgets the older half, so that room costs little for each that comes.
+fn halve<K, V, T: Ord + Copy>(all: &mut HashMap<K, V>, time: impl Fn(&V) -> T) {
+    let half = all.len() / 2;
+    let mut times: Vec<T> = all.values().map(&time).collect();
+    let (_, middle, _) = times.select_nth_unstable(half);
+    let mut kept = 0;
+    all.retain(|_, value| {
+        let keeps = time(value) >= *middle && kept < half;
+        kept += usize::from(keeps);
+        keeps
+    });
 }
 
 fn key(alert: &Alert) -> Key {

@@ -28,7 +28,8 @@ pub(super) fn body(notice: &Notice) -> Value {
     let lines = facts.into_iter().map(|fact| fact.replace('\n', " "));
     let lines: Vec<String> =
         [title].into_iter().chain(lines).chain([reason]).chain(fix).chain([foot]).collect();
-    json!({"text": lines.join("\n"), "blocks": blocks, "unfurl_links": false, "unfurl_media": false})
+    let text = lines.join("\n");
+    json!({"text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false})
 }
 
 fn title(alert: &Alert) -> String {

@@ -9,7 +9,9 @@
 )]
 
 mod admins;
+mod alerts;
 mod authority_log;
+mod channels;
 mod delivery;
 mod enrolment;
 mod fields;
@@ -20,6 +22,7 @@ mod limits;
 mod lost_answer;
 mod matrix;
 mod methods;
+mod notifiers;
 mod pages;
 mod paths;
 mod place;

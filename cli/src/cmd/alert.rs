@@ -6,6 +6,7 @@ mod test;
 use crate::{
     connect::Session,
     failure::{Exit, Failure},
+    print::json::present,
 };
 
 /// Look at alert channels and try them.
@@ -28,4 +29,11 @@ impl Alert {
             Self::Test(command) => command.run(session).await,
         }
     }
+}
+
+/// What helps, in the environment that was asked about; nothing where nothing is known to.
+fn fix(session: &Session<'_>, said: String) -> Option<String> {
+    let command = said.starts_with("secretref ");
+    let option = if command { session.environment_option() } else { String::new() };
+    present(said).map(|said| said + &option)
 }

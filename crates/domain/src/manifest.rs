@@ -59,7 +59,8 @@ pub struct Manifest {
     pub environment: Option<EnvironmentName>,
     /// Provider of the refs that name none.
     pub active_provider: Option<ProviderAlias>,
-    /// Where alerts go, by a name such as `#finance-alerts`; of the environment that the agents go to.
+    /// Where alerts go, by a name such as `#finance-alerts`; of the environment that the agents go
+    /// to.
     pub channels: BTreeMap<ChannelName, AlertChannel>,
     /// What is odd and stops nothing, one line each.
     pub warnings: Vec<String>,

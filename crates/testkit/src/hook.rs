@@ -3,7 +3,7 @@
 
 use crate::wait::DEADLINE;
 use anyhow::{Context, Result};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::{
     collections::VecDeque,
@@ -28,7 +28,7 @@ use tokio_rustls::{
 /// A server; it ends when dropped.
 pub struct Hook {
     address: SocketAddr,
-    certificate: Option<CertificateDer<'static>>,
+    authority: Option<CertificateDer<'static>>,
     requests: tokio::sync::Mutex<mpsc::UnboundedReceiver<Posted>>,
     told: Arc<Told>,
     task: JoinHandle<()>,
@@ -76,7 +76,7 @@ impl Hook {
         Self::serve(answers, None).await
     }
 
-    /// Starts one behind TLS, with a certificate of its own making for these names.
+    /// Starts one behind TLS, with a certificate for these names of an authority of its own.
     ///
     /// # Errors
     /// Where there is no port.
@@ -85,15 +85,21 @@ impl Hook {
         answers: impl IntoIterator<Item = Answer>,
     ) -> Result<Self> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names)?;
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der())
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root_key = KeyPair::generate()?;
+        let root = authority.self_signed(&root_key)?.der().clone();
+        let key = KeyPair::generate()?;
+        let issuer = Issuer::new(authority, root_key);
+        let leaf = CertificateParams::new(names)?.signed_by(&key, &issuer)?.der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der())
             .map_err(|error| anyhow::anyhow!("{error}"))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)?;
-        Self::serve(answers, Some((TlsAcceptor::from(Arc::new(config)), cert.der().clone()))).await
+            .with_single_cert(vec![leaf], key)?;
+        Self::serve(answers, Some((TlsAcceptor::from(Arc::new(config)), root))).await
     }
 
     async fn serve(
@@ -105,22 +111,22 @@ impl Hook {
         let (posted, requests) = mpsc::unbounded_channel();
         let answers = Mutex::new(answers.into_iter().collect());
         let told = Arc::new(Told { answers, body_bytes: AtomicU64::new(0) });
-        let (acceptor, certificate) = tls.unzip();
+        let (acceptor, authority) = tls.unzip();
         let task = tokio::spawn(accept(listener, acceptor, Arc::clone(&told), posted));
-        Ok(Self { address, certificate, requests: requests.into(), told, task })
+        Ok(Self { address, authority, requests: requests.into(), told, task })
     }
 
     /// Its address with a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
         format!("{scheme}://127.0.0.1:{}{path}", self.address.port())
     }
 
-    /// The certificate by which it is known, where it has one.
+    /// The authority that has to be believed for it, where it is behind TLS.
     #[must_use]
-    pub fn certificate(&self) -> Option<CertificateDer<'static>> {
-        self.certificate.clone()
+    pub fn authority(&self) -> Option<CertificateDer<'static>> {
+        self.authority.clone()
     }
 
     /// The next request that came.
@@ -210,7 +216,7 @@ async fn talk(
         }
     };
     stream.write_all(format!("HTTP/1.1 {head}").as_bytes()).await?;
-    let chunk = [b'x'; 64 * 1024];
+    let chunk = vec![b'x'; 64 * 1024];
     while body_bytes > 0 {
         let part = chunk.len().min(usize::try_from(body_bytes).unwrap_or(usize::MAX));
         stream.write_all(&chunk[..part]).await?;

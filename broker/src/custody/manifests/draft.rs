@@ -249,8 +249,8 @@ impl<'a> Draft<'a> {
         Touched { environment: &self.environment, agents, set, removed }
     }
 
-    /// Removes agents, groups, refs and channels of the environment that the manifest does not name.
-    /// Secrets and their values stay, as do providers and other environments.
+    /// Removes agents, groups, refs and channels of the environment that the manifest does not
+    /// name. Secrets and their values stay, as do providers and other environments.
     pub(super) fn prune(&mut self) {
         self.prune_channels();
         let ledger = self.ground.ledger;

@@ -1,5 +1,6 @@
 //! `secretref alert list`.
 
+use super::fix;
 use crate::{
     connect::{Session, ask_twice},
     failure::{Exit, Failure},
@@ -36,7 +37,8 @@ impl List {
             async move { client.list_channels(request).await }
         })
         .await?;
-        let channels: Vec<Shown> = answer.channels.into_iter().map(shown).collect();
+        let channels: Vec<Shown> =
+            answer.channels.into_iter().map(|it| shown(session, it)).collect();
         if session.out.json {
             session.out.json(&channels)?;
             return Ok(Exit::Done);
@@ -62,7 +64,7 @@ impl List {
     }
 }
 
-fn shown(channel: v1::AlertChannel) -> Shown {
+fn shown(session: &Session<'_>, channel: v1::AlertChannel) -> Shown {
     let kind = match channel.kind() {
         v1::ChannelKind::Unspecified => "unknown",
         v1::ChannelKind::Slack => "slack",
@@ -75,6 +77,6 @@ fn shown(channel: v1::AlertChannel) -> Shown {
         kind,
         secret_ref: present(channel.secret_ref),
         problem: present(channel.problem),
-        fix: present(channel.fix),
+        fix: fix(session, channel.fix),
     }
 }

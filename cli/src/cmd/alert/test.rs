@@ -1,5 +1,6 @@
 //! `secretref alert test`.
 
+use super::fix;
 use crate::{
     connect::{Session, ask},
     failure::{Exit, Failure},
@@ -36,7 +37,7 @@ impl Test {
             v1::TestChannelRequest { name: name.to_string(), environment: session.environment() };
         let mut client = session.alerts().await?;
         let answer = ask(client.test_channel(request)).await?;
-        let (failure, fix) = (present(answer.failure), present(answer.fix));
+        let (failure, fix) = (present(answer.failure), fix(session, answer.fix));
         let exit = if answer.sent { Exit::Done } else { Exit::Refused };
         if session.out.json {
             let channel = name.as_str();
