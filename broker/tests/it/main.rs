@@ -26,6 +26,7 @@ mod notifiers;
 mod pages;
 mod paths;
 mod place;
+mod refusals;
 mod sealed_rows;
 mod stream;
 mod tls;
