@@ -4,6 +4,7 @@
 //! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`custody`] → [`store`],
 //! [`feed`], [`authority`], [`unseal`] and [`providers`], which do not know one another.
 
+pub mod alerts;
 pub mod app;
 pub mod authority;
 pub mod config;
@@ -12,6 +13,8 @@ pub mod feed;
 pub mod grpc;
 pub mod health;
 pub mod init;
+pub mod notifiers;
+pub mod outbound;
 pub mod providers;
 pub mod refresh;
 pub mod store;

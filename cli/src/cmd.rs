@@ -3,6 +3,7 @@
 mod activate;
 mod admin;
 mod agent;
+mod alert;
 mod apply;
 mod audit;
 mod completion;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// Administer agents
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Look at alert channels and try them
+    #[command(subcommand)]
+    Alert(alert::Alert),
     /// Run a program with an agent's credentials in its environment
     Run(Box<run::Run>),
     /// Administer administrators
@@ -134,6 +138,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Undelete(command) => command.run(session).await,
         Command::Apply(command) => command.run(session).await,
         Command::Agent(command) => command.run(session).await,
+        Command::Alert(command) => command.run(session).await,
         Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
             command.run(session).await
         }

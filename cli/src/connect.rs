@@ -16,7 +16,8 @@ use secretref_identity::{
 };
 use secretref_proto::v1::{
     admins_service_client::AdminsServiceClient, agents_service_client::AgentsServiceClient,
-    audit_service_client::AuditServiceClient, secrets_service_client::SecretsServiceClient,
+    alerts_service_client::AlertsServiceClient, audit_service_client::AuditServiceClient,
+    secrets_service_client::SecretsServiceClient,
 };
 use std::{
     cell::Cell,
@@ -87,6 +88,11 @@ impl<'a> Session<'a> {
     /// The administrators of the broker, and the broker itself.
     pub(crate) async fn admins(&self) -> Result<AdminsServiceClient<Channel>, Failure> {
         Ok(AdminsServiceClient::new(self.channel().await?))
+    }
+
+    /// The alert channels of the broker.
+    pub(crate) async fn alerts(&self) -> Result<AlertsServiceClient<Channel>, Failure> {
+        Ok(AlertsServiceClient::new(self.channel().await?))
     }
 
     /// Says nothing of a certificate that ends soon.

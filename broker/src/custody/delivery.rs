@@ -7,18 +7,18 @@ use super::{
 use crate::feed::Subscription;
 use secretref_domain::{
     agent::AgentSettings,
-    audit::{Decision, Event, Recipient},
+    audit::{Decision, Recipient},
     caller::Caller,
     change::Serial,
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
-    ledger::{Desired, DesiredSecret, Ledger, Missing, Resolution},
+    ledger::{Desired, DesiredSecret, Ledger, Missing},
     name::{AgentName, EnvironmentName, SecretName},
     policy::{Action, authorise},
     version::{Revision, Version},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 use uuid::Uuid;
@@ -132,48 +132,6 @@ impl Custody {
         let ledger = self.shared.ledger();
         let agent = ledger.agent(admission.agent).filter(|agent| agent.active);
         agent.is_none_or(|agent| !agent.instances.contains_key(&admission.instance))
-    }
-
-    /// Records that an agent may not have what it is bound to, once for each binding and reason:
-    /// `noted` holds those that are recorded, and forgets those that are over.
-    ///
-    /// # Errors
-    /// [`CustodyError::Store`].
-    pub async fn record_denials(
-        &self,
-        admission: &Admission,
-        missing: &[Missing],
-        noted: &mut BTreeSet<String>,
-    ) -> Result<(), CustodyError> {
-        let denied = missing.iter().filter(|missing| missing.denied);
-        let now: BTreeMap<String, &Missing> =
-            denied.map(|it| (format!("{}: {}", it.target.file, it.reason), it)).collect();
-        let fresh = now.iter().filter(|(key, _)| !noted.contains(*key));
-        let events: Vec<_> = fresh.map(|(_, it)| self.denial(admission, it)).collect();
-        if !events.is_empty() {
-            self.writer.note(events).await?;
-        }
-        *noted = now.into_keys().collect();
-        Ok(())
-    }
-
-    fn denial(&self, admission: &Admission, missing: &Missing) -> Event {
-        let ledger = self.shared.ledger();
-        let reference = &missing.target.reference;
-        let name = match ledger.resolve(&admission.environment, reference, None) {
-            Resolution::Secret(resolved) => resolved.secret,
-            Resolution::Unresolved { .. } => reference.clone(),
-        };
-        let secret = ledger.secret_named(&admission.environment, &name);
-        Event {
-            environment: admission.environment.to_string(),
-            object_kind: "secret",
-            object_id: secret.map(|secret| secret.id.0).unwrap_or_default(),
-            object: name.to_string(),
-            decision: Decision::Denied,
-            reason: missing.reason.clone(),
-            ..event(&admission.caller, "secret.deliver")
-        }
     }
 
     /// Adds a stream to the feed. Two processes with streams of one instance are an alarm: one of

@@ -153,7 +153,9 @@ fn plan(
         before: before.active_environment().clone(),
         environment: switch.environment.clone(),
         moves: moved.iter().map(|agent| to_move(before, &after, agent, switch)).collect(),
-        unresolved: unresolved(&after, &switch.environment, &agents, ground.at),
+        unresolved: unresolved(&after, &switch.environment, &agents, ground.at)
+            .into_values()
+            .collect(),
     };
     if switch.validate_only || changes.is_empty() {
         return Ok(Planned { effects: Effects::default(), answer });

@@ -5,6 +5,7 @@
 //! the log that could say something else.
 
 mod admins;
+mod channels;
 mod desired;
 mod findings;
 mod fold;
@@ -12,6 +13,7 @@ mod groups;
 mod sources;
 
 pub use admins::Admin;
+pub use channels::ChannelAddress;
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing};
 pub use findings::{Finding, FindingCode};
 pub use fold::{FoldError, Touched};
@@ -19,6 +21,7 @@ pub use sources::{Link, Resolution, Resolved, SourceFault, SourceState};
 
 use crate::{
     agent::AgentSpec,
+    alert::{AlertChannel, ChannelName},
     change::{CertificateSlot, SecretMetadata, Serial, ValueTraits},
     clock::Timestamp,
     group::{Effective, GroupSpec},
@@ -43,6 +46,7 @@ pub struct Ledger {
     secrets: HashMap<SecretId, Secret>,
     secret_names: BTreeMap<(EnvironmentName, SecretName), SecretId>,
     groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,
+    channels: BTreeMap<(EnvironmentName, ChannelName), AlertChannel>,
     agents: HashMap<AgentId, Agent>,
     agent_names: BTreeMap<(EnvironmentName, AgentName), AgentId>,
     /// When agents were removed whose certificates may still be about.
@@ -193,6 +197,7 @@ impl Default for Ledger {
             secrets: HashMap::new(),
             secret_names: BTreeMap::new(),
             groups: BTreeMap::new(),
+            channels: BTreeMap::new(),
             agents: HashMap::new(),
             agent_names: BTreeMap::new(),
             removed: BTreeMap::new(),

@@ -288,6 +288,9 @@ impl Broker {
             .arg("--data-dir")
             .arg(self.data())
             .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
+            // Whoever went by a proxy of the environment would get nowhere.
+            .envs(["http_proxy", "https_proxy", "all_proxy"].map(|name| (name, NOWHERE)))
+            .envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, NOWHERE)))
             .env("RUST_BACKTRACE", "1");
         Ok(command)
     }
@@ -317,5 +320,7 @@ fn parse(line: &str) -> Result<SocketAddr> {
 
 const ANY_PORT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+/// Where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1";
 /// File of the embedded store in the data folder.
 const EMBEDDED: &str = "secretref.db";

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod engine;
 pub mod fleet;
 pub mod frames;
+pub mod hook;
 pub mod memory;
 pub mod parsers;
 pub mod peer;

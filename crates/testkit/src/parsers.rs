@@ -172,7 +172,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 26] = messages![
+pub const MESSAGES: [Target; 28] = messages![
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
     ApplyManifestRequest,
@@ -189,6 +189,7 @@ pub const MESSAGES: [Target; 26] = messages![
     ListAgentStatusesRequest,
     ListAgentsRequest,
     ListAuditEntriesRequest,
+    ListChannelsRequest,
     ListSecretVersionsRequest,
     ListSecretsRequest,
     PutSecretRequest,
@@ -196,6 +197,7 @@ pub const MESSAGES: [Target; 26] = messages![
     RenewRequest,
     RevokeAdminRequest,
     RevokeAgentRequest,
+    TestChannelRequest,
     UndeleteSecretRequest,
     WatchRequest,
 ];

@@ -1,5 +1,6 @@
 //! The ledger's tests: the log is written record by record, and what it folds to is asked for.
 
+mod channels;
 mod desired;
 mod groups;
 mod identity;

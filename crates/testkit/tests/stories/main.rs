@@ -1,6 +1,7 @@
 //! The stories: what SecretRef promises, told with its real binaries, on both engines.
 
 mod administration;
+mod alerts;
 mod attacks;
 mod canaries;
 mod cancelled;

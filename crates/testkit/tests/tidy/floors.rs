@@ -30,7 +30,7 @@ const HOUSES: [House; 3] = [
                     "telemetry",
                 ],
             ),
-            (2, &["config"]),
+            (2, &["config", "outbound"]),
         ],
     },
     House {

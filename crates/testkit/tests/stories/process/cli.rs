@@ -24,7 +24,7 @@ on_both_engines!(
 );
 
 /// `secretref run`, as an operator on this host.
-fn secretref(scene: &Scene, memory: &Path) -> Result<Command> {
+pub(crate) fn secretref(scene: &Scene, memory: &Path) -> Result<Command> {
     let admin = scene.broker.data().join("admin");
     let mut command = Command::new(binary("secretref")?);
     command.args(["run", "--agent", AGENT]).env_clear();
