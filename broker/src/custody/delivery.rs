@@ -13,7 +13,7 @@ use secretref_domain::{
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
     ledger::{Desired, DesiredSecret, Ledger, Missing},
-    name::{AgentName, EnvironmentName, SecretName},
+    name::{AgentName, EnvironmentName, ProviderAlias, SecretName},
     policy::{Action, authorise},
     version::{Revision, Version},
 };
@@ -38,6 +38,8 @@ pub struct Admission {
     pub instance: InstanceId,
     /// Serial of the certificate of the connection.
     pub serial: Serial,
+    /// The one provider that it takes values from, where it says so on its stream.
+    pub secrets_provider: Option<ProviderAlias>,
 }
 
 /// What a sidecar holds, as the broker knows it: by name, version and fingerprint.
@@ -94,6 +96,7 @@ impl Custody {
             environment: environment.clone(),
             instance: *instance,
             serial: serial.clone(),
+            secrets_provider: None,
         };
         if self.admitted(&admission) {
             return Ok(admission);

@@ -47,6 +47,10 @@ async fn a_hello_that_is_not_valid_is_refused_with_its_field() -> Result<()> {
     for message_bytes_max in [0, -1, i32::MIN, 262_143, 16_777_217] {
         cases.push(("hello.message_bytes_max", Hello { message_bytes_max, ..hello() }));
     }
+    for alias in ["Vault", "a b", "1st", "v/1", "../v", &"v".repeat(65)] {
+        let secrets_provider = alias.to_owned();
+        cases.push(("hello.secrets_provider", Hello { secrets_provider, ..hello() }));
+    }
     cases.push(("hello.have", Hello { have: vec![held.clone(); 257], ..hello() }));
     for digest in [vec![], vec![0; 31], vec![0; 33]] {
         cases.push(("hello.have", holding(HeldSecret { digest, ..held.clone() }).await?));

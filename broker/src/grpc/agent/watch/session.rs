@@ -172,9 +172,10 @@ impl Session {
     }
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
-        let Opening { boot, client_version, sent, message_bytes_max } =
+        let Opening { boot, client_version, sent, message_bytes_max, secrets_provider } =
             inbound::open(&self.custody, inbound).await?;
         (self.boot, self.sent) = (boot, sent);
+        self.admission.secrets_provider = secrets_provider;
         self.out.limit(message_bytes_max);
         // Before the first set is worked out, so that no commit falls between the two.
         let subscription = self.custody.subscribe(&self.admission, self.boot).await;

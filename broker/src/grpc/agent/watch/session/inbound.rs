@@ -9,7 +9,7 @@ use secretref_domain::{
     delivery::{Delivery, Effect, Evidence, Way},
     id::Digest,
     limit::BINDINGS_MAX,
-    name::SecretName,
+    name::{ProviderAlias, SecretName},
     version::Version,
 };
 use secretref_proto::{PROTOCOL_VERSION, convert::field, v1};
@@ -24,6 +24,8 @@ pub(super) struct Opening {
     pub(super) client_version: String,
     pub(super) sent: Sent,
     pub(super) message_bytes_max: usize,
+    /// The one provider that it takes values from.
+    pub(super) secrets_provider: Option<ProviderAlias>,
 }
 
 /// Waits for the Hello.
@@ -58,6 +60,13 @@ fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
         .ok()
         .filter(|bytes| (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(bytes))
         .ok_or_else(|| refuse("hello.message_bytes_max", "it lies in 262144 to 16777216"))?;
+    let secrets_provider = match hello.secrets_provider.as_str() {
+        "" => None,
+        alias => Some(
+            ProviderAlias::parse(alias)
+                .map_err(|error| refuse("hello.secrets_provider", &error.to_string()))?,
+        ),
+    };
     // A sidecar that comes from another history, or from a future of this one, holds nothing that
     // can be relied upon.
     let resumes = hello.resume.is_some_and(|token| {
@@ -65,7 +74,8 @@ fn parse(custody: &Custody, hello: v1::Hello) -> Result<Opening, Status> {
             && token.revision <= custody.feed().revision().0
     });
     let sent = if resumes { held(&hello.have)? } else { Sent::new() };
-    Ok(Opening { boot, client_version: hello.client_version, sent, message_bytes_max })
+    let client_version = hello.client_version;
+    Ok(Opening { boot, client_version, sent, message_bytes_max, secrets_provider })
 }
 
 fn held(have: &[v1::HeldSecret]) -> Result<Sent, Status> {
