@@ -1,7 +1,7 @@
 //! `secretref run`: one command from an operator to a program with an agent's credentials.
 
 use super::{STAYS, is_gone, pid_of};
-use crate::scene::{AGENT, STRIPE, Scene};
+use crate::scene::{AGENT, STRIPE, Scene, manifest};
 use anyhow::{Context, Result, ensure};
 use secretref_testkit::{
     canary::{Canary, Scanner},
@@ -116,17 +116,10 @@ async fn every_ref_that_fails_is_named_at_once(engine: Engine) -> Result<()> {
     let scene = Scene::set(engine).await?;
     let memory = tmpfs::folder("run-")?;
     // One is in no store, one has a provider that nobody set up, and one the agent may not have.
-    let bound = |secret: &str| {
-        format!(
-            r#""{secret}": {{"credentials": {{"key": {{"secretRef": "{secret}", "file": "{secret}"}}}}}}"#
-        )
-    };
-    let tools = [STRIPE, "absent", "elsewhere", "denied"].map(bound).join(", ");
-    let manifest = format!(
-        r#"{{"agents": {{"{AGENT}": {{"capabilities": ["{STRIPE}", "absent", "elsewhere"],
-            "tool-bindings": {{{tools}}}}}}},
-            "refMap": {{"elsewhere": {{"provider": "nobody"}}}}}}"#
-    );
+    let may = format!(r#"{{"capabilities": ["{STRIPE}", "absent", "elsewhere"], "tool-bindings""#);
+    let manifest = manifest(AGENT, &[STRIPE, "absent", "elsewhere", "denied"])
+        .replace(r#"{"tool-bindings""#, &may)
+        .replace(r#""elsewhere": {"provider": "store"}"#, r#""elsewhere": {"provider": "nobody"}"#);
     scene.admin.apply(&manifest).await?;
     let run = |more: &[&str]| -> Result<(Option<i32>, String, String)> {
         let mut command = secretref(&scene, memory.path())?;
