@@ -111,6 +111,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("apply", custody.apply(who, to_apply(&manifest("x", &["a"])), None).await.err()),
             ("show agent", custody.show_agent(who, None, &agent()).await.err()),
             ("list agents", custody.list_agents(who, None, None, None, 10).await.err()),
+            ("list fleet", custody.list_fleet(who, None, 10).await.err()),
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
             ("revoke", custody.revoke_agent(who, None, agent(), String::new(), None).await.err()),
             ("reports", custody.agent_reports(who, admission_of).await.err()),
@@ -126,7 +127,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 17, "{} of 68 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 18, "{} of 72 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
 }

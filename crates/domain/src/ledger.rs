@@ -24,7 +24,10 @@ use crate::{
     reference::{ProviderSpec, Reference},
     version::{Revision, Version},
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
+};
 
 /// The folded log.
 #[derive(Debug, Clone)]
@@ -315,6 +318,17 @@ impl Ledger {
             .iter()
             .filter(move |((of, name), _)| of == environment && after.is_none_or(|a| name > a))
             .filter_map(|(_, id)| self.agents.get(id))
+    }
+
+    /// The agents of every environment after one of them, ordered by environment and name.
+    pub fn fleet_after(
+        &self,
+        after: Option<&(EnvironmentName, AgentName)>,
+    ) -> impl Iterator<Item = &Agent> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest =
+            self.agent_names.range::<(EnvironmentName, AgentName), _>((start, Bound::Unbounded));
+        rest.filter_map(|(_, id)| self.agents.get(id))
     }
 
     /// The agents that are bound to a store secret, revoked ones and those without the capability

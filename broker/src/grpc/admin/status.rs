@@ -32,8 +32,8 @@ pub(super) fn of(
     }
     for missing in &desired.missing {
         let state = if missing.denied { v1::RefState::Denied } else { v1::RefState::Unresolved };
-        let reason = format!("{}; fix: {}", missing.reason, missing.fix);
-        refs.push(v1::RefStatus { state: state.into(), reason, ..blank(&missing.target) });
+        let (reason, fix) = (missing.reason.clone(), missing.fix.clone());
+        refs.push(v1::RefStatus { state: state.into(), reason, fix, ..blank(&missing.target) });
     }
     refs.sort_by(|one, other| one.file.cmp(&other.file));
     v1::AgentStatus {
