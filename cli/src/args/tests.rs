@@ -129,6 +129,9 @@ fn longer_names_are_the_same_commands() {
         words.insert(0, "gateway");
         assert!(line(&words).is_ok(), "{words:?}");
     }
+    assert!(refusal(&["status", "--interval", "5s"]).contains("--watch"));
+    assert!(refusal(&["status", "--watch", "--interval", "2h"]).contains("1s to 1h"));
+    assert!(line(&["status", "--watch", "--interval", "1h", "--all", "--json"]).is_ok());
     assert!(refusal(&["gateway", "put"]).contains("there are run, status, audit"));
     let alias = ["run", "--agent", "a", "--secrets-provider", "No Alias"];
     assert!(refusal(&alias).contains("provider alias"), "{}", refusal(&alias));

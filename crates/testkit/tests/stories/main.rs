@@ -25,5 +25,6 @@ mod rotation;
 mod scene;
 mod soak;
 mod socket;
+mod status;
 mod tampered;
 mod templates;

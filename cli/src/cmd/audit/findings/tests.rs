@@ -68,6 +68,19 @@ fn a_ref_without_value_says_what_to_put_where() {
 }
 
 #[test]
+fn what_the_broker_says_would_help_goes_before() {
+    let fix_of = |state, fix: &str| {
+        let mut status = agent(state, None);
+        status.refs[0].fix = fix.to_owned();
+        findings(&[status], &[], &at("2026-11-23"), " --environment e").remove(0).fix.unwrap()
+    };
+    let undelete = fix_of(RefState::Unresolved, "secretref undelete other");
+    assert_eq!(undelete, "secretref undelete other --environment e");
+    let capability = fix_of(RefState::Denied, "add \"x\" to the capabilities");
+    assert_eq!(capability, "add \"x\" to the capabilities");
+}
+
+#[test]
 fn a_deprecation_is_found_from_its_day_on() {
     let mut secret = v1::Secret { name: "old".to_owned(), ..v1::Secret::default() };
     secret.deprecation_time = Some(at("2026-11-24"));
