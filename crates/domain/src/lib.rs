@@ -19,5 +19,6 @@ pub mod manifest;
 pub mod name;
 pub mod policy;
 pub mod reference;
+pub mod schedule;
 pub mod value;
 pub mod version;
