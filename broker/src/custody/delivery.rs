@@ -235,6 +235,19 @@ impl Custody {
         Ok(self.assemble(admission, revision, now, sent, loaded))
     }
 
+    /// What would be sent, without a value: nothing is delivered, so nothing is recorded.
+    ///
+    /// # Errors
+    /// [`CustodyError::NotAdmitted`] where the instance is no longer admitted.
+    pub fn outline(&self, admission: &Admission) -> Result<Frame, CustodyError> {
+        let (revision, Desired { secrets, missing, settings }) = self.desired(admission)?;
+        let next_expiry = secrets.iter().filter_map(|owed| owed.expires_at).min();
+        let bare = |desired| FrameSecret { desired, body: None };
+        let secrets = secrets.into_iter().map(bare).collect();
+        let (removed, behind) = (Vec::new(), false);
+        Ok(Frame { revision, secrets, removed, missing, settings, next_expiry, behind })
+    }
+
     fn desired(&self, admission: &Admission) -> Result<(Revision, Desired), CustodyError> {
         let now = self.now();
         let ledger = self.shared.ledger();

@@ -115,6 +115,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
             ("revoke", custody.revoke_agent(who, None, agent(), String::new(), None).await.err()),
             ("reports", custody.agent_reports(who, admission_of).await.err()),
+            ("schedules", custody.agent_schedules(who, admission_of).await.err()),
             ("held", custody.held(who, admission_of).await.err()),
             ("trail", custody.trail(who, filter()).await.err()),
         ];
@@ -127,7 +128,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 18, "{} of 72 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 19, "{} of 76 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
 }

@@ -116,7 +116,12 @@ impl Visit {
         let statuses = status::all(session, &Scope::Environment).await?;
         let secrets = list::all(session, false).await?;
         let option = session.environment_option();
-        self.findings.extend(fleet::agents(&statuses, env!("CARGO_PKG_VERSION"), &option));
+        self.findings.extend(fleet::agents(
+            &statuses,
+            env!("CARGO_PKG_VERSION"),
+            &time::now(),
+            &option,
+        ));
         self.findings.extend(fleet::refs(&statuses, &option));
         self.findings.extend(fleet::secrets(&secrets, &time::now(), &option));
         self.checked.push(counted(statuses.len(), "agent"));

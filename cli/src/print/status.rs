@@ -152,6 +152,7 @@ pub(crate) fn state(state: RefState) -> &'static str {
         RefState::Denied => "denied",
         RefState::Unresolved => "unresolved",
         RefState::Waiting => "waiting",
+        RefState::Scheduled => "scheduled",
     }
 }
 
@@ -198,6 +199,10 @@ pub(crate) fn headline(status: &v1::RefStatus, now: &Timestamp) -> String {
         RefState::Waiting => {
             let to = version(status.version);
             format!("⚠️ {label}: waiting ({to}: {})", why("no instance has connected"))
+        }
+        RefState::Scheduled => {
+            let to = version(status.version);
+            format!("⏳ {label}: waiting ({to}, {})", why("the next run is not known"))
         }
         RefState::Failed => {
             let which = version(status.version);

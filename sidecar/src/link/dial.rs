@@ -157,6 +157,8 @@ fn hello(plan: &Plan) -> Hello {
         resume,
         message_bytes_max: i32::try_from(MESSAGE_BYTES_MAX).unwrap_or(i32::MAX),
         secrets_provider: secrets_provider.as_ref().map(ToString::to_string).unwrap_or_default(),
+        schedule: None,
+        values_withheld: false,
     }
 }
 

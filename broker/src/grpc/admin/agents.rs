@@ -107,7 +107,10 @@ impl v1::agents_service_server::AgentsService for Agents {
         let mut statuses = Vec::with_capacity(found.len());
         for (agent, desired) in &found {
             let reports = self.custody.agent_reports(&caller, agent.id).await;
-            statuses.push(status::of(&self.custody, agent, desired, reports.map_err(refuse::of)?));
+            let reports = reports.map_err(refuse::of)?;
+            let schedules = self.custody.agent_schedules(&caller, agent.id).await;
+            let schedules = schedules.map_err(refuse::of)?;
+            statuses.push(status::of(&self.custody, agent, desired, reports, schedules));
         }
         Ok(Response::new(v1::ListAgentStatusesResponse { statuses, next_page_token }))
     }

@@ -80,7 +80,7 @@ fn of_ref(agent: &str, one: &v1::RefStatus, option: &str) -> Finding {
     let state = one.state();
     let (severity, fix) = match state {
         RefState::Injected => (Severity::Well, None),
-        RefState::Pending | RefState::Waiting => (Severity::Well, None),
+        RefState::Pending | RefState::Waiting | RefState::Scheduled => (Severity::Well, None),
         RefState::Unresolved => {
             let put = || format!("secretref put {}", one.secret_ref);
             let is_ours = matches!(&*one.source, "" | "store");

@@ -2,9 +2,9 @@
 
 use super::{
     View,
-    screen::{connected, injected, not_well, title},
+    screen::{connected, injected, remarks, title},
 };
-use crate::print::{json, plain, status};
+use crate::print::{json, plain, schedule, status};
 use prost_types::Timestamp;
 use secretref_proto::v1;
 use std::collections::BTreeMap;
@@ -31,6 +31,7 @@ impl Seen {
             let before = self.0.get(who).map(|before| words(before, view, at)).unwrap_or_default();
             let words = words(found, view, at);
             let gone = before.iter().filter(|(of, _)| words.iter().all(|(it, _)| it != of));
+            let gone = gone.filter(|(of, _)| !of.contains(' '));
             let gone = gone.map(|(of, _)| format!("{} {of}: no longer bound", who_is(found)));
             lines.extend(
                 words.iter().filter(|said| !before.contains(said)).map(|said| &said.1).cloned(),
@@ -69,18 +70,24 @@ fn who_is(found: &v1::AgentStatus) -> String {
 /// Everything that is said of an agent.
 fn words(found: &v1::AgentStatus, view: View, at: &Timestamp) -> Vec<Said> {
     let title = title(found);
-    let connected = connected(found);
+    let connected = match connected(found, at) {
+        waiting if waiting == "waiting" => waiting,
+        some => format!("{some} connected"),
+    };
     if !view.secrets {
-        let rest = match not_well(found).as_str() {
+        let rest = match remarks(found, at).as_str() {
             "" => String::new(),
             rest => format!("; {rest}"),
         };
-        let line = format!("{title}: {connected} connected, {}{rest}", injected(found));
+        let line = format!("{title}: {connected}, {}{rest}", injected(found));
         return vec![(String::new(), line)];
     }
     let who = who_is(found);
     let state = json::agent_state(found.state());
-    let mut words = vec![(String::new(), format!("{who}: {state}, {connected} connected"))];
+    let mut words = vec![(String::new(), format!("{who}: {state}, {connected}"))];
+    // A blank is in no file's name.
+    let schedules = (0..).zip(schedule::lines(found, at));
+    words.extend(schedules.map(|(at, line)| (format!("schedule {at}"), format!("{who} {line}"))));
     words.extend(found.refs.iter().map(|one| {
         // The file's name is the one thing that no two refs of an agent share.
         (one.file.clone(), format!("{who} {}", status::headline(one, at)))

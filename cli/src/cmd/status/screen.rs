@@ -1,7 +1,7 @@
 //! Statuses as a person reads them, all at once.
 
 use super::View;
-use crate::print::{Printer, json, plain, status};
+use crate::print::{Printer, json, plain, schedule, status};
 use prost_types::Timestamp;
 use secretref_proto::v1::{self, RefState};
 
@@ -14,7 +14,7 @@ impl View {
         now: &Timestamp,
     ) -> Vec<String> {
         if !self.secrets {
-            let rows: Vec<Vec<String>> = statuses.iter().map(|found| self.row(found)).collect();
+            let rows: Vec<Vec<String>> = statuses.iter().map(|it| self.row(it, now)).collect();
             let header = ["ENVIRONMENT", "AGENT", "STATE", "CONNECTED", "REFS", ""];
             return out.table_lines(&header[usize::from(!self.fleet)..], &rows);
         }
@@ -23,19 +23,20 @@ impl View {
             if !self.single {
                 lines.push(out.strong(&title(found)));
             }
+            lines.extend(schedule::lines(found, now));
             lines.extend(found.refs.iter().flat_map(|one| status::lines(one, now)));
         }
         lines
     }
 
     /// One agent in one line of the table.
-    fn row(self, found: &v1::AgentStatus) -> Vec<String> {
+    fn row(self, found: &v1::AgentStatus, now: &Timestamp) -> Vec<String> {
         let mut row = vec![
             found.agent.clone(),
             json::agent_state(found.state()).to_owned(),
-            connected(found),
+            connected(found, now),
             injected(found),
-            not_well(found),
+            remarks(found, now),
         ];
         if self.fleet {
             row.insert(0, found.environment.clone());
@@ -50,20 +51,26 @@ pub(super) fn title(found: &v1::AgentStatus) -> String {
     plain(&format!("{} ({}, {state})", found.agent, found.environment))
 }
 
-/// How many of its instances hold a stream.
-pub(super) fn connected(found: &v1::AgentStatus) -> String {
-    let connected = found.instances.iter().filter(|instance| instance.connected).count();
-    format!("{connected} of {}", found.instances.len())
+/// How many of its instances hold a stream, or that none has to before the next run.
+pub(super) fn connected(found: &v1::AgentStatus, now: &Timestamp) -> String {
+    match found.instances.iter().filter(|instance| instance.connected).count() {
+        0 if schedule::waits(found, now) => "waiting".to_owned(),
+        connected => format!("{connected} of {}", found.instances.len()),
+    }
 }
 
-/// How many of its refs are where they belong.
+/// How many of its refs are where they belong, or will be when the next run begins.
 pub(super) fn injected(found: &v1::AgentStatus) -> String {
-    let injected = found.refs.iter().filter(|found| found.state() == RefState::Injected).count();
-    format!("{injected} of {} injected", found.refs.len())
+    let count = |state| found.refs.iter().filter(|found| found.state() == state).count();
+    let all = found.refs.len();
+    match count(RefState::Scheduled) {
+        0 => format!("{} of {all} injected", count(RefState::Injected)),
+        scheduled => format!("{scheduled} of {all} scheduled"),
+    }
 }
 
-/// Which are not, by state.
-pub(super) fn not_well(found: &v1::AgentStatus) -> String {
+/// Which refs are not where they belong, by state; and when the agent runs by a schedule, when.
+pub(super) fn remarks(found: &v1::AgentStatus, now: &Timestamp) -> String {
     let mut rest: Vec<String> = Vec::new();
     for state in NOT_WELL {
         let refs = found.refs.iter().filter(|found| found.state() == state);
@@ -72,6 +79,7 @@ pub(super) fn not_well(found: &v1::AgentStatus) -> String {
             rest.push(format!("{}: {}", status::state(state), labels.join(", ")));
         }
     }
+    rest.extend(schedule::lines(found, now));
     rest.join("; ")
 }
 

@@ -33,6 +33,7 @@ fn states_have_their_severity() {
         (RefState::Injected, Severity::Well),
         (RefState::Pending, Severity::Well),
         (RefState::Waiting, Severity::Well),
+        (RefState::Scheduled, Severity::Well),
         (RefState::Failed, Severity::Finding),
         (RefState::Denied, Severity::Finding),
         (RefState::Unresolved, Severity::Unresolved),

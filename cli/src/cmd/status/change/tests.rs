@@ -82,6 +82,38 @@ fn an_agent_can_be_a_line() {
 }
 
 #[test]
+fn a_schedule_is_told_when_it_changes_and_not_while_it_draws_near() {
+    let with = |state: v1::ScheduleState, connected| {
+        let schedule = v1::Schedule {
+            cron: "@daily".to_owned(),
+            time_zone: "UTC".to_owned(),
+            state: state.into(),
+            next_run_time: Some(Timestamp { seconds: NOW.seconds + 7_200, nanos: 0 }),
+            ..v1::Schedule::default()
+        };
+        let mut found = agent("x", vec![one("A", RefState::Scheduled)]);
+        found.instances =
+            vec![v1::Instance { connected, schedule: Some(schedule), ..v1::Instance::default() }];
+        vec![found]
+    };
+    let waiting = || with(v1::ScheduleState::Waiting, false);
+    let mut seen = Seen::default();
+    let first = seen.lines(waiting(), REFS, &NOW);
+    assert_eq!(first[0], "x (prod): active, waiting");
+    assert!(first[1].starts_with("x (prod) ⏳ next run 2026-11-23 14:03:11 UTC (in 2 h)"));
+    let later = Timestamp { seconds: NOW.seconds + 3_600, nanos: 0 };
+    assert_eq!(seen.lines(waiting(), REFS, &later), [""; 0]);
+    let second = seen.lines(with(v1::ScheduleState::Running, true), REFS, &later);
+    assert_eq!(second[0], "x (prod): active, 1 of 1 connected");
+    assert!(second[1].starts_with("x (prod) ▶️ runs, next run"), "{second:?}");
+    // Over is over: nothing is said of it.
+    let third = seen.lines(with(v1::ScheduleState::Ended, false), REFS, &later);
+    assert_eq!(third, ["x (prod): active, 0 of 1 connected"]);
+    let table = Seen::default().lines(waiting(), TABLE, &NOW);
+    assert!(table[0].starts_with("x (prod, active): waiting, 1 of 1 scheduled; ⏳ next run"));
+}
+
+#[test]
 fn what_only_grows_older_is_no_change() {
     let mut seen = Seen::default();
     let said = v1::InstanceRefStatus {
