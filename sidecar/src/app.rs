@@ -12,7 +12,7 @@ use crate::{
     health,
     lease::record::LeaseFileError,
     link::{
-        Link,
+        Introduction, Link,
         enrol::{self, EnrolError},
         orders::orders,
     },
@@ -249,7 +249,8 @@ async fn serve(
     let (orders, desk) = orders();
     let kept = Kept { place, outlets, instance, inherited, program };
     let keeper = Keeper::new(desk, clock.clone(), status.clone(), kept);
-    let link = Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
+    let introduction = Introduction::new(&config.broker, config.secrets_provider.clone());
+    let link = Link::new(introduction, clock, state, identity, orders, status, stop.clone());
     // Whoever drops this future kills the sidecar: the files stay, and so does their record.
     let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
     let link = link.run();

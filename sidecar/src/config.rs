@@ -7,7 +7,7 @@ pub use help::HELP;
 
 use secretref_domain::{
     agent::OnRotate,
-    name::{AgentName, EnvVar, SecretName},
+    name::{AgentName, EnvVar, ProviderAlias, SecretName},
 };
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
@@ -73,6 +73,8 @@ pub struct RunConfig {
     pub remove_secrets_dir: bool,
     /// Removes the state folder at the end: the next run is somebody else.
     pub remove_state_dir: bool,
+    /// The one provider that values are taken from; `None` takes all that each ref names.
+    pub secrets_provider: Option<ProviderAlias>,
     /// The program that it runs, where it runs one.
     pub program: ProgramConfig,
     /// How it logs.

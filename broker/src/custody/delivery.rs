@@ -13,7 +13,7 @@ use secretref_domain::{
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
     ledger::{Desired, DesiredSecret, Ledger, Missing},
-    name::{AgentName, EnvironmentName, SecretName},
+    name::{AgentName, EnvironmentName, ProviderAlias, SecretName},
     policy::{Action, authorise},
     version::{Revision, Version},
 };
@@ -38,6 +38,8 @@ pub struct Admission {
     pub instance: InstanceId,
     /// Serial of the certificate of the connection.
     pub serial: Serial,
+    /// The one provider that it takes values from, where it says so on its stream.
+    pub secrets_provider: Option<ProviderAlias>,
 }
 
 /// What a sidecar holds, as the broker knows it: by name, version and fingerprint.
@@ -94,6 +96,7 @@ impl Custody {
             environment: environment.clone(),
             instance: *instance,
             serial: serial.clone(),
+            secrets_provider: None,
         };
         if self.admitted(&admission) {
             return Ok(admission);
@@ -204,15 +207,30 @@ impl Custody {
         Ok(self.assemble(admission, revision, now, sent, loaded))
     }
 
+    /// What would be sent, without a value: nothing is delivered, so nothing is recorded.
+    ///
+    /// # Errors
+    /// [`CustodyError::NotAdmitted`] where the instance is no longer admitted.
+    pub fn outline(&self, admission: &Admission) -> Result<Frame, CustodyError> {
+        let (revision, Desired { secrets, missing, settings }) = self.desired(admission)?;
+        let next_expiry = secrets.iter().filter_map(|owed| owed.expires_at).min();
+        let bare = |desired| FrameSecret { desired, body: None };
+        let secrets = secrets.into_iter().map(bare).collect();
+        let (removed, behind) = (Vec::new(), false);
+        Ok(Frame { revision, secrets, removed, missing, settings, next_expiry, behind })
+    }
+
     fn desired(&self, admission: &Admission) -> Result<(Revision, Desired), CustodyError> {
         let now = self.now();
         let ledger = self.shared.ledger();
-        let Admission { agent, instance, serial, .. } = admission;
+        let Admission { agent, instance, serial, secrets_provider, .. } = admission;
         match ledger.admitted(*agent, *instance, serial, now, false) {
             Some((agent, _)) if agent.environment != admission.environment => {
                 Err(not_admitted(&ledger, admission))
             }
-            Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now, None))),
+            Some(_) => {
+                Ok((ledger.revision(), ledger.desired(*agent, now, secrets_provider.as_ref())))
+            }
             None => Err(not_admitted(&ledger, admission)),
         }
     }

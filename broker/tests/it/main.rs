@@ -27,6 +27,7 @@ mod pages;
 mod paths;
 mod place;
 mod refusals;
+mod schedules;
 mod sealed_rows;
 mod stream;
 mod tls;

@@ -115,6 +115,24 @@ fn durations() {
 
 #[test]
 fn longer_names_are_the_same_commands() {
-    assert!(line(&["gateway", "status", "--secrets", "--all"]).is_ok());
-    assert!(line(&["gateway", "audit", "--secrets"]).is_ok());
+    let lines = [
+        "run --agent finance-analyst --secrets-ref stripe-api-key --env STRIPE_API_KEY \
+         --secrets-provider file",
+        "run --agent a --log-level info",
+        "status --agent payment-analyst --secrets",
+        "status --secrets --all",
+        "audit --secrets --verbose",
+    ];
+    for words in lines {
+        let mut words: Vec<&str> = words.split_whitespace().collect();
+        assert!(line(&words).is_ok(), "{words:?}");
+        words.insert(0, "gateway");
+        assert!(line(&words).is_ok(), "{words:?}");
+    }
+    assert!(refusal(&["status", "--interval", "5s"]).contains("--watch"));
+    assert!(refusal(&["status", "--watch", "--interval", "2h"]).contains("1s to 1h"));
+    assert!(line(&["status", "--watch", "--interval", "1h", "--all", "--json"]).is_ok());
+    assert!(refusal(&["gateway", "put"]).contains("there are run, status, audit"));
+    let alias = ["run", "--agent", "a", "--secrets-provider", "No Alias"];
+    assert!(refusal(&alias).contains("provider alias"), "{}", refusal(&alias));
 }

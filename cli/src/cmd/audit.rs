@@ -5,7 +5,10 @@ mod log;
 
 pub(super) use log::line;
 
-use super::{list, status};
+use super::{
+    list,
+    status::{self, Scope},
+};
 use crate::{
     connect::Session,
     failure::{Exit, Failure},
@@ -65,7 +68,7 @@ impl Audit {
     }
 
     async fn diagnose(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let statuses = status::all(session, None, None).await?;
+        let statuses = status::all(session, &Scope::Environment).await?;
         let secrets = list::all(session, false).await?;
         let all = findings(&statuses, &secrets, &time::now(), &session.environment_option());
         let is_shown = |finding: &&Finding| self.verbose || finding.severity != Severity::Well;

@@ -1,6 +1,9 @@
 //! `secretref explain`.
 
-use super::{secret_name, show, status};
+use super::{
+    secret_name, show,
+    status::{self, Scope},
+};
 use crate::{
     connect::{Session, ask},
     failure::{Exit, Failure},
@@ -36,7 +39,7 @@ impl Explain {
             Err(failure) if failure.exit == Exit::NotFound => None,
             Err(failure) => return Err(failure),
         };
-        let mut agents = status::all(session, None, None).await?;
+        let mut agents = status::all(session, &Scope::Environment).await?;
         agents.iter_mut().for_each(|agent| agent.refs.retain(|one| one.secret_ref == name));
         agents.retain(|agent| !agent.refs.is_empty());
         if stored.is_none() && agents.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
 };
 use secretref_domain::{
     agent::OnRotate,
-    name::{EnvVar, SecretName},
+    name::{EnvVar, ProviderAlias, SecretName},
 };
 use secretref_proto::v1;
 use std::{
@@ -43,6 +43,9 @@ pub(crate) struct Run {
     /// Variable of the first of these refs, and so on
     #[arg(long, value_name = "NAME", value_parser = variable, requires = "secrets_ref")]
     env: Vec<String>,
+    /// Take values from this provider alone, among those that each ref names
+    #[arg(long, value_name = "ALIAS", value_parser = provider)]
+    secrets_provider: Option<String>,
     /// Only these variables
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = variable)]
     only_env: Vec<String>,
@@ -125,6 +128,9 @@ impl Run {
         }
         for program in &self.allow_exec {
             command.arg("--allow-exec").arg(program);
+        }
+        if let Some(alias) = &self.secrets_provider {
+            command.args(["--secrets-provider", alias]);
         }
         if let Some(what) = &self.on_rotate {
             command.args(["--on-rotate", what]);
@@ -236,6 +242,10 @@ fn secret(given: &str) -> Result<String, String> {
 
 fn variable(given: &str) -> Result<String, String> {
     EnvVar::parse(given).map(|name| name.to_string()).map_err(|error| error.to_string())
+}
+
+fn provider(given: &str) -> Result<String, String> {
+    ProviderAlias::parse(given).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 fn on_rotate(given: &str) -> Result<String, String> {

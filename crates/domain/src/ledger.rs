@@ -31,7 +31,10 @@ use crate::{
     reference::{ProviderSpec, Reference},
     version::{Revision, Version},
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
+};
 
 /// The folded log.
 #[derive(Debug, Clone)]
@@ -344,6 +347,17 @@ impl Ledger {
         let of_agents = self.agent_names.keys().map(|(of, _)| of);
         let of_secrets = self.secret_names.keys().map(|(of, _)| of);
         named.chain(of_references).chain(of_agents).chain(of_secrets).cloned().collect()
+    }
+
+    /// The agents of every environment after one of them, ordered by environment and name.
+    pub fn fleet_after(
+        &self,
+        after: Option<&(EnvironmentName, AgentName)>,
+    ) -> impl Iterator<Item = &Agent> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest =
+            self.agent_names.range::<(EnvironmentName, AgentName), _>((start, Bound::Unbounded));
+        rest.filter_map(|(_, id)| self.agents.get(id))
     }
 
     /// The agents that are bound to a store secret, revoked ones and those without the capability

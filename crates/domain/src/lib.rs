@@ -21,5 +21,6 @@ pub mod name;
 pub mod placeholder;
 pub mod policy;
 pub mod reference;
+pub mod schedule;
 pub mod value;
 pub mod version;

@@ -39,6 +39,8 @@ or signals it when they change, and ends when it ends.
   --only-env NAME,…        gives PROGRAM only these variables of the agent's
   --secrets-ref REF,…      gives PROGRAM only the variables of these refs
   --env NAME,…             the variable of the first --secrets-ref, and so on; may be repeated
+  --secrets-provider ALIAS takes values from this provider alone, among those that each ref names;
+                           a ref that does not name it has no value
   --on-rotate WHAT         restart, none or signal:NAME, whatever the manifest says
   --restart WHEN           no, on-failure or always: when PROGRAM ends by itself  [no]
   --log-level LEVEL        error, warn, info, debug or trace  [info]

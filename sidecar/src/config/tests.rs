@@ -12,6 +12,7 @@ fn run_takes_everything_it_documents() {
          --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
          --log-level debug --log-format json --remove-secrets-dir --remove-state-dir \
          --allow-exec /bin/a --allow-exec /bin/b --only-env A,B --secrets-ref x,y --env A \
+         --secrets-provider vault \
          --on-rotate signal:HUP --restart on-failure -- prog --agent other -- x",
     );
     let expected = RunConfig {
@@ -29,6 +30,7 @@ fn run_takes_everything_it_documents() {
         wait_timeout: Some(Duration::from_secs(90)),
         remove_secrets_dir: true,
         remove_state_dir: true,
+        secrets_provider: Some(ProviderAlias::parse("vault").unwrap()),
         program: ProgramConfig {
             command: ["prog", "--agent", "other", "--", "x"].map(OsString::from).to_vec(),
             agent_command: false,
@@ -122,6 +124,7 @@ fn errors_say_what_and_how() {
         ("enroll --secrets-dir x", "`enroll` has no option --secrets-dir"),
         ("run --broker h:1 --state-dir s --", "no program after"),
         ("run --broker h:1 --state-dir s --only-env A", "none is started"),
+        ("run --broker h:1 --state-dir s --secrets-provider V", "--secrets-provider"),
         ("run --broker h:1 --state-dir s --only-env a-b -- x", "--only-env"),
         ("run --broker h:1 --state-dir s --env A -- x", "more --env than"),
         ("run --broker h:1 --state-dir s --on-rotate exec:/x -- x", "--on-rotate"),

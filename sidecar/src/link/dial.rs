@@ -1,6 +1,6 @@
 //! Opening a stream: connection, hello, welcome.
 
-use super::end::End;
+use super::{Introduction, end::End};
 use crate::{fold::Parts, snapshot::Snapshot, state::Identity};
 use secretref_domain::clock::Clock;
 use secretref_identity::{
@@ -23,14 +23,12 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
-use uuid::Uuid;
 
 /// Everything that a stream is opened with.
 pub(super) struct Plan {
-    pub(super) broker: Arc<str>,
+    pub(super) introduction: Introduction,
     pub(super) identity: Arc<Identity>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) boot_id: Uuid,
     pub(super) stream_seq: i64,
     /// Begin anew: say nothing of what is held.
     pub(super) resync: bool,
@@ -107,7 +105,7 @@ pub(super) fn certificate_clock(clock: &Arc<dyn Clock>) -> CertificateClock {
 
 async fn open(plan: Plan) -> Result<Session, End> {
     let config = identified(&plan.identity, &plan.clock)?;
-    let channel = connect_lazy(&plan.broker, config, CONNECT_TIMEOUT)?;
+    let channel = connect_lazy(&plan.introduction.broker, config, CONNECT_TIMEOUT)?;
     let (outgoing, sent) = mpsc::channel(OUTGOING_MAX);
     let hello = WatchRequest { message: Some(Saying::Hello(hello(&plan))) };
     outgoing.try_send(hello).map_err(|_| End::Stopped)?;
@@ -149,14 +147,18 @@ async fn open(plan: Plan) -> Result<Session, End> {
 fn hello(plan: &Plan) -> Hello {
     let held = Arc::clone(&plan.held.borrow());
     let resume = (!plan.resync).then(|| held.resume()).flatten();
+    let Introduction { boot_id, secrets_provider, .. } = &plan.introduction;
     Hello {
         protocol_version: PROTOCOL_VERSION,
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
-        boot_id: plan.boot_id.to_string(),
+        boot_id: boot_id.to_string(),
         stream_seq: plan.stream_seq,
         have: resume.as_ref().map(|_| held.have()).unwrap_or_default(),
         resume,
         message_bytes_max: i32::try_from(MESSAGE_BYTES_MAX).unwrap_or(i32::MAX),
+        secrets_provider: secrets_provider.as_ref().map(ToString::to_string).unwrap_or_default(),
+        schedule: None,
+        values_withheld: false,
     }
 }
 

@@ -93,7 +93,7 @@ pub fn ack(nonce: i64, results: Vec<SecretResult>) -> WatchRequest {
 /// Results that nobody waits for.
 #[must_use]
 pub fn report(results: Vec<SecretResult>) -> WatchRequest {
-    WatchRequest { message: Some(Message::Report(Report { results })) }
+    WatchRequest { message: Some(Message::Report(Report { results, schedule: None })) }
 }
 
 fn result(

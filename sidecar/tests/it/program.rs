@@ -123,6 +123,15 @@ async fn several_changes_of_one_manifest_are_one_restart() {
 }
 
 #[tokio::test]
+async fn the_broker_is_told_which_provider_alone_is_wanted() {
+    let words = ["--secrets-provider", "vault", "--", "/bin/true"];
+    let (_world, _broker, _home, _sidecar, stream) = started_with(&words).await;
+    assert_eq!(stream.hello.secrets_provider, "vault");
+    let (_world, _broker, _home, _sidecar, stream) = started("true").await;
+    assert_eq!(stream.hello.secrets_provider, "");
+}
+
+#[tokio::test]
 async fn each_way_is_told_with_what_is_really_there() {
     let script = "trap 'echo told' HUP; echo \"$A $B\"; while :; do sleep 0.05; done";
     let (_world, _broker, _home, mut sidecar, mut stream) = started(script).await;

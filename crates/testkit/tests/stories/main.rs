@@ -26,5 +26,6 @@ mod rotation;
 mod scene;
 mod soak;
 mod socket;
+mod status;
 mod tampered;
 mod templates;

@@ -116,8 +116,12 @@ impl Plan {
         };
         let missing: Vec<&MissingRef> = missing.iter().filter(chosen).collect();
         let say = |missing: &&MissingRef| {
-            let MissingRef { secret_ref, reason, fix, .. } = missing;
-            format!("ref {secret_ref:?} has no value: {reason}. Fix: {fix}")
+            let MissingRef { secret_ref, reason, fix, tool, .. } = missing;
+            let of_tool = match tool.as_str() {
+                "" => String::new(),
+                tool => format!(" (tool {tool})"),
+            };
+            format!("ref {secret_ref:?}{of_tool} is not resolvable: {reason}. Fix: {fix}")
         };
         let Some(only) = &choice.only_env else {
             let required = missing.iter().filter(|missing| missing.required);

@@ -6,6 +6,7 @@
 mod inbound;
 mod leave;
 mod outbound;
+mod outline;
 
 use super::Outgoing;
 use crate::{
@@ -182,10 +183,11 @@ impl Session {
     }
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
-        let Opening { boot, client_version, sent, message_bytes_max } =
-            inbound::open(&self.custody, &self.admission, inbound).await?;
-        (self.boot, self.sent) = (boot, sent);
-        self.out.limit(message_bytes_max);
+        let opening = inbound::open(&self.custody, &self.admission, inbound).await?;
+        if opening.values_withheld {
+            return Box::pin(self.outline(opening, inbound)).await;
+        }
+        let client_version = self.begin(opening);
         // Before the first set is worked out, so that no commit falls between the two.
         let subscription = self.custody.subscribe(&self.admission, self.boot).await;
         let subscription = Arc::new(subscription.map_err(status::of)?);
@@ -206,6 +208,17 @@ impl Session {
                 () = self.stop.cancelled(), if !draining => self.begin_drain(),
             }
         }
+    }
+
+    /// Takes what the sidecar says of itself; gives back what it calls its version.
+    fn begin(&mut self, opening: Opening) -> String {
+        (self.boot, self.sent) = (opening.boot, opening.sent);
+        self.admission.secrets_provider = opening.secrets_provider;
+        self.out.limit(opening.message_bytes_max);
+        if let Some(told) = &opening.schedule {
+            self.custody.report_schedule(&self.admission, self.boot, told);
+        }
+        opening.client_version
     }
 
     fn welcome(&self) -> v1::watch_response::Message {
@@ -295,7 +308,7 @@ impl Session {
 
     /// Puts what the agent's tools go without on the record, and has people told of it where its
     /// manifest says so. After the set has left, which waits for none of it.
-    async fn refuse(&mut self, revision: Revision, lacking: &[Missing]) {
+    pub(super) async fn refuse(&mut self, revision: Revision, lacking: &[Missing]) {
         let recorded = self.custody.refuse(&self.admission, lacking, &mut self.refusals).await;
         match recorded {
             Ok(failing) => self.alerts.observe(self.admission.agent, revision, failing),
