@@ -2,8 +2,8 @@
 //! that are owed them, and writes down every access.
 //!
 //! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`alerts`] →
-//! [`custody`] → [`store`], [`feed`], [`authority`], [`unseal`] and [`notifiers`], which do not know
-//! one another → [`outbound`].
+//! [`custody`] → [`store`], [`feed`], [`authority`], [`unseal`] and [`notifiers`], which do not
+//! know one another → [`outbound`].
 
 pub mod alerts;
 pub mod app;
