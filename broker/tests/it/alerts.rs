@@ -228,6 +228,21 @@ async fn what_waits_at_the_end_is_sent_as_one(engine: Engine) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_next_window_is_sent_at_the_end_too() -> Result<()> {
+    let hook = Hook::start([Answer::Says(200, "ok")]).await?;
+    let slow = Pace { per_window_max: 1, window: Duration::from_secs(3600), ..pace() };
+    let desk = Desk::open(Engine::Sqlite, slow, Some(&hook), None).await?;
+    (0..5).for_each(|at| desk.alerts.handle().raise(alert(&at.to_string())));
+    ensure!(told(&hook).await?["reason"] == "0");
+    desk.settled(1).await?;
+    let Desk { custody: _custody, alerts, .. } = desk;
+    alerts.drain().await;
+    let last = told(&hook).await?;
+    ensure!(last["reason"] == "1" && last["more"] == 3, "{last}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_much_for_a_channel_is_summed_up() -> Result<()> {
     let hook = Hook::start([Answer::Says(200, "ok")]).await?;
     let few = Pace { per_window_max: 3, window: Duration::from_millis(300), ..pace() };
