@@ -1,14 +1,9 @@
 //! The broker: it keeps secrets sealed, decides who may have which, pushes them to the sidecars
 //! that are owed them, and writes down every access.
 //!
-<<<<<<< HEAD
-//! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`custody`] → [`store`],
-//! [`feed`], [`authority`], [`unseal`] and [`providers`], which do not know one another.
-=======
-//! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`alerts`] →
-//! [`custody`] → [`store`], [`feed`], [`authority`], [`unseal`] and [`notifiers`], which do not
-//! know one another → [`outbound`].
->>>>>>> h-c
+//! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`alerts`] and
+//! [`refresh`] → [`custody`] → [`store`], [`feed`], [`authority`], [`unseal`], [`providers`] and
+//! [`notifiers`], which do not know one another → [`outbound`].
 
 pub mod alerts;
 pub mod app;

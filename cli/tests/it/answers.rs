@@ -219,11 +219,33 @@ fn a_diagnosis_changes_the_exit_only_when_asked() {
     let broker = Broker::start();
     let ran = broker.run(&["audit", "--secrets"], b"");
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(ran.text().lines().count(), 1);
-    assert!(ran.text().contains("Fix: secretref put slack-bot-token"), "{}", ran.text());
+    let lines: Vec<&str> = ran.text().lines().collect();
+    let unresolved = "❌ unresolved-ref: slack-bot-token (agent payment-analyst): the store has no \
+                      such secret. Fix: secretref put slack-bot-token";
+    let unused = "⚠️ unused-ref: legacy-github-token (delete after migration)";
+    assert_eq!(lines, [unresolved, unused]);
     assert_eq!(broker.run(&["audit", "--secrets", "--check"], b"").code, 2);
-    let ran = broker.run(&["audit", "--secrets", "--verbose", "--json"], b"");
-    assert_eq!(ran.json()["findings"].as_array().unwrap().len(), 2);
+    let ran = broker.run(&["gateway", "audit", "--secrets", "--unused-only"], b"");
+    assert_eq!(ran.text().trim_end(), unused);
+    assert_eq!(broker.run(&["audit", "--secrets", "--unused-only", "--check"], b"").code, 1);
+    let json = broker.run(&["audit", "--secrets", "--verbose", "--json"], b"").json();
+    assert_eq!(json["findings"].as_array().unwrap().len(), 2);
+    assert_eq!(json["findings"][0]["code"], "unresolved-ref");
+    assert_eq!(json["references"][0]["sources"][0]["fault"], "sealed");
+}
+
+#[test]
+fn every_ref_is_shown_with_its_chain_and_its_bindings() {
+    let broker = Broker::start();
+    let ran = broker.run(&["audit", "--secrets", "--verbose"], b"");
+    let lines: Vec<&str> = ran.text().lines().collect();
+    assert!(lines[0].starts_with("✅ stripe-api-key: file, fallback of vault v1, valid until 2027"));
+    assert!(lines[1].contains("· vault prod/stripe#key: sealed since"), "{}", lines[1]);
+    assert_eq!(lines[2], "   → file: stripe-api-key@file v1");
+    let bound = "   bound by payment-analyst stripe-payment.apiKey as STRIPE_API_KEY, required";
+    assert_eq!(lines[3], bound);
+    let ran = broker.run(&["explain", "stripe-api-key"], b"");
+    assert!(ran.text().contains("→ file: stripe-api-key@file v1"), "{}", ran.text());
 }
 
 #[test]

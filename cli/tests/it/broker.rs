@@ -11,6 +11,7 @@ use secretref_identity::{
 use secretref_proto::v1::{
     PutSecretRequest, agents_service_server::AgentsServiceServer,
     alerts_service_server::AlertsServiceServer, audit_service_server::AuditServiceServer,
+        references_service_server::ReferencesServiceServer,
     secrets_service_server::SecretsServiceServer,
 };
 use std::{
@@ -122,6 +123,7 @@ async fn serve(listener: TcpListener, config: ServerConfig, script: Script) {
         .add_service(SecretsServiceServer::new(script.clone()))
         .add_service(AgentsServiceServer::new(script.clone()))
         .add_service(AlertsServiceServer::new(script.clone()))
+        .add_service(ReferencesServiceServer::new(script.clone()))
         .add_service(AuditServiceServer::new(script))
         .serve_with_incoming(ReceiverStream::new(connections))
         .await

@@ -1,5 +1,7 @@
 //! The answers of the fake broker.
 
+mod references;
+
 use super::Script;
 use prost_types::Timestamp;
 use secretref_proto::{

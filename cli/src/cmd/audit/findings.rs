@@ -35,27 +35,6 @@ pub(in crate::cmd) struct Finding {
     pub(in crate::cmd) fix: Option<String>,
 }
 
-impl Finding {
-    /// The finding as people read it.
-    pub(in crate::cmd) fn line(&self) -> String {
-        let icon = match self.severity {
-            Severity::Well => "✅",
-            Severity::Finding => "⚠️",
-            Severity::Unresolved => "❌",
-        };
-        let agent = match &self.agent {
-            Some(agent) => format!(" (agent {agent})"),
-            None => String::new(),
-        };
-        let fix = match &self.fix {
-            Some(fix) => format!(". Fix: {fix}"),
-            None => String::new(),
-        };
-        let detail = self.detail.trim_end_matches('.');
-        format!("{icon} {}: {}{agent}: {detail}{fix}", self.kind, self.name)
-    }
-}
-
 /// Looks at every ref of every agent that may come in, and at every secret. `option` ends the
 /// commands that mend.
 pub(in crate::cmd) fn findings(

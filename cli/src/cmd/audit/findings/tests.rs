@@ -62,10 +62,8 @@ fn a_revoked_agent_needs_no_care() {
 fn a_ref_without_value_says_what_to_put_where() {
     let found =
         findings(&[agent(RefState::Unresolved, None)], &[], &at("2026-11-23"), " --environment e");
-    assert_eq!(
-        found[0].line(),
-        "❌ unresolved: key (agent a): it has no value. Fix: secretref put key --environment e"
-    );
+    assert_eq!(found[0].detail, "it has no value");
+    assert_eq!(found[0].fix.as_deref(), Some("secretref put key --environment e"));
 }
 
 #[test]
