@@ -239,7 +239,9 @@ fn every_ref_is_shown_with_its_chain_and_its_bindings() {
     let broker = Broker::start();
     let ran = broker.run(&["audit", "--secrets", "--verbose"], b"");
     let lines: Vec<&str> = ran.text().lines().collect();
-    assert!(lines[0].starts_with("✅ stripe-api-key: file, fallback of vault v1, valid until 2027"));
+    assert!(
+        lines[0].starts_with("✅ stripe-api-key: file, fallback of vault v1, valid until 2027")
+    );
     assert!(lines[1].contains("· vault prod/stripe#key: sealed since"), "{}", lines[1]);
     assert_eq!(lines[2], "   → file: stripe-api-key@file v1");
     let bound = "   bound by payment-analyst stripe-payment.apiKey as STRIPE_API_KEY, required";

@@ -11,7 +11,7 @@ use secretref_identity::{
 use secretref_proto::v1::{
     PutSecretRequest, agents_service_server::AgentsServiceServer,
     alerts_service_server::AlertsServiceServer, audit_service_server::AuditServiceServer,
-        references_service_server::ReferencesServiceServer,
+    references_service_server::ReferencesServiceServer,
     secrets_service_server::SecretsServiceServer,
 };
 use std::{

@@ -14,7 +14,9 @@ impl ReferencesService for Script {
         let request = list.into_inner();
         let name = match request.name.as_str() {
             "" | "stripe-api-key" => "stripe-api-key".to_owned(),
-            other => return Err(refuse(Code::NotFound, &format!("ref {other:?} is not there"), "")),
+            other => {
+                return Err(refuse(Code::NotFound, &format!("ref {other:?} is not there"), ""));
+            }
         };
         let fault = v1::SourceFault {
             fault: "sealed".into(),
@@ -78,8 +80,7 @@ impl ReferencesService for Script {
             fix: format!("secretref put {name}"),
         };
         let unresolved = v1::FindingSeverity::Error;
-        let mut unused =
-            finding("unused-ref", v1::FindingSeverity::Warning, "legacy-github-token");
+        let mut unused = finding("unused-ref", v1::FindingSeverity::Warning, "legacy-github-token");
         unused.agents.clear();
         let findings = vec![finding("unresolved-ref", unresolved, "slack-bot-token"), unused];
         let environment = "production".to_owned();
