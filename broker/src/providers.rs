@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`file`] | files on the broker's host, below the roots that its configuration allows |
 //! | [`environment`] | the broker's environment, names that its configuration allows |
+//! | [`vault`] | KV version 2 of Vault and OpenBao |
 //!
 //! What an administrator sets up through the API must not lead to what the broker's host holds, so
 //! nothing is read, and no program started, that [`Permits`] does not name.
@@ -12,6 +13,7 @@
 pub mod environment;
 pub mod file;
 pub mod record;
+pub mod vault;
 
 use secretref_domain::{
     clock::Timestamp,
@@ -96,6 +98,8 @@ pub enum Provider {
     File(file::Files),
     /// The broker's environment.
     Environment(environment::Environment),
+    /// Vault or OpenBao.
+    Vault(Box<vault::Vault>),
 }
 
 impl Provider {
@@ -116,7 +120,6 @@ impl Provider {
         permits: &Arc<Permits>,
         own: &OwnSecrets,
     ) -> Result<Self, ProviderError> {
-        let _ = own;
         match spec.kind {
             ProviderKind::Store => Err(ProviderError::new(
                 Fault::Misconfigured,
@@ -125,13 +128,14 @@ impl Provider {
             )),
             ProviderKind::File => Ok(Self::File(file::Files::open(alias, spec, permits))),
             ProviderKind::Env => Ok(Self::Environment(environment::Environment::open(permits))),
-            ProviderKind::Vault | ProviderKind::Exec | ProviderKind::AwsSecretsmanager => {
-                Err(ProviderError::new(
-                    Fault::Misconfigured,
-                    "is of a type that this broker does not ask yet",
-                    "name another provider",
-                ))
+            ProviderKind::Vault => {
+                Ok(Self::Vault(Box::new(vault::Vault::open(alias, spec, permits, own)?)))
             }
+            ProviderKind::Exec | ProviderKind::AwsSecretsmanager => Err(ProviderError::new(
+                Fault::Misconfigured,
+                "is of a type that this broker does not ask yet",
+                "name another provider",
+            )),
         }
     }
 
@@ -140,6 +144,7 @@ impl Provider {
         match self {
             Self::File(files) => files.fetch(places).await,
             Self::Environment(environment) => environment.fetch(places),
+            Self::Vault(vault) => vault.fetch(places).await,
         }
     }
 
@@ -151,6 +156,7 @@ impl Provider {
         match self {
             Self::File(files) => files.check().await,
             Self::Environment(environment) => Ok(environment.check()),
+            Self::Vault(vault) => vault.check().await,
         }
     }
 }

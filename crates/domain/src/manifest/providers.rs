@@ -118,7 +118,7 @@ fn untyped(alias: &ProviderAlias, node: &Node<'_>, problems: &mut Problems) {
 }
 
 fn vault(fields: &Fields<'_>, draft: &mut Draft, problems: &mut Problems) {
-    texts(fields, &["address", "mount", "namespace"], problems);
+    texts(fields, &["address", "mount", "namespace", "caFile"], problems);
     url(fields, "address", problems);
     let Some(node) = fields.at("auth") else {
         return;

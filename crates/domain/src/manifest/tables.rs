@@ -117,7 +117,7 @@ pub(super) const FILES: Table = Table { of: "a provider of type `file`", keys: &
 pub(super) const ENV: Table = Table { of: "a provider of type `env`", keys: &["type"] };
 pub(super) const VAULT: Table = Table {
     of: "a provider of type `vault`",
-    keys: &["type", "address", "mount", "namespace", "auth"],
+    keys: &["type", "address", "mount", "namespace", "caFile", "auth"],
 };
 pub(super) const VAULT_AUTH: Table = Table {
     of: "the `auth` of a Vault",

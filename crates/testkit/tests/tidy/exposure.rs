@@ -13,6 +13,7 @@ const EXPOSED: [(&str, &str); 25] = [
         "break-glass: the one way for a value to an administrator",
     ),
     ("broker/src/grpc/agent/watch/frame.rs", "puts the body into the frame"),
+    ("broker/src/providers/vault/session.rs", "shows Vault the broker's own token or SecretID"),
     ("broker/src/init.rs", "writes the first administrator's key"),
     ("broker/src/notifiers.rs", "asks at an alert channel's address, which is a secret"),
     ("cli/src/profile/files.rs", "writes an administrator's own new key"),

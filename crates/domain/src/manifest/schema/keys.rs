@@ -215,6 +215,11 @@ fn of_provider(key: &str) -> Option<Value> {
         "source" => ("`exec`, as OpenClaw says it.", json!({"const": "exec"})),
         "address" => ("Address of the Vault.", setting()),
         "namespace" => ("Namespace of the Vault.", setting()),
+        "caFile" => (
+            "PEM file on the broker's host with the authorities of its certificate; default the \
+             host's own.",
+            setting(),
+        ),
         "auth" => ("How the broker is let in.", defined("vaultAuth")),
         "method" => ("How the broker is let in.", words(["token", "approle"])),
         "token" | "secretId" | "secretAccessKey" | "sessionToken" => {

@@ -1,0 +1,49 @@
+//! Whose certificates are believed.
+
+use super::super::settings::Settings;
+use crate::providers::{Permits, ProviderError, file};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use secretref_domain::fault::Fault;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// TLS 1.3 or 1.2, since it is others who run the server; with the authorities of `caFile`, else
+/// those of the host.
+pub(super) async fn configuration(
+    settings: &Settings,
+    permits: &Arc<Permits>,
+) -> Result<ClientConfig, ProviderError> {
+    let wrong =
+        |message: String, fix: String| ProviderError::new(Fault::Misconfigured, message, fix);
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = &settings.ca_file {
+        let pem = file::own_secret(permits, path).await?;
+        let no_authority = || {
+            let shown = path.display();
+            let message = format!("has the caFile {shown}, in which a certificate is unreadable");
+            wrong(message, format!("write PEM certificates of the authority to {shown}"))
+        };
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|_| no_authority())?;
+            roots.add(certificate).map_err(|_| no_authority())?;
+        }
+    } else {
+        let found = spawn_blocking(rustls_native_certs::load_native_certs).await;
+        roots.add_parsable_certificates(found.map(|it| it.certs).unwrap_or_default());
+    }
+    if roots.is_empty() {
+        let place = match &settings.ca_file {
+            Some(path) => path.display().to_string(),
+            None => "the broker's host".to_owned(),
+        };
+        return Err(wrong(
+            format!("cannot be believed: {place} has no authority for its certificate"),
+            format!("set `secrets.providers.{}.caFile`", settings.alias),
+        ));
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(format!("cannot be asked over TLS: {error}"), String::new()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
