@@ -16,8 +16,8 @@ use serde::Serialize;
     secretref environment use production --agent payment-analyst --agent finance-analyst\n  \
     secretref environment use development --all-agents --yes\n\
     Shows first what will change, and asks. Requests that name no environment mean this one from \
-    then on. An agent that moves keeps its identity; its refs are the environment's own, so that it \
-    never holds secrets of two environments. Without --agent and --all-agents no agent moves.")]
+    then on. An agent that moves keeps its identity; its refs are the environment's own, so \
+    that it never holds secrets of two. Without --agent and --all-agents no agent moves.")]
 pub(crate) struct Use {
     /// Name of the environment
     name: String,

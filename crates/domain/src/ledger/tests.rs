@@ -2,6 +2,7 @@
 
 mod channels;
 mod desired;
+mod findings;
 mod groups;
 mod identity;
 mod secrets;
