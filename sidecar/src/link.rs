@@ -10,6 +10,7 @@ mod introduction;
 pub mod orders;
 mod renew;
 pub mod report;
+mod rest;
 mod stream;
 mod successor;
 
@@ -22,6 +23,7 @@ use dial::{Plan, Session, dial};
 use end::End;
 pub use introduction::Introduction;
 use orders::Orders;
+pub use rest::Rest;
 use secretref_domain::clock::Clock;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -206,6 +208,7 @@ impl Link {
             clock: self.clock.clone(),
             stream_seq: self.stream_seq,
             resync: self.resync,
+            values_withheld: false,
             held: self.orders.held_receiver(),
         }
     }

@@ -22,7 +22,7 @@ use secretref_identity::{
     join_token::JoinToken, peer::Peer, request::parse_request, subject::TrustDomain,
 };
 use secretref_proto::{
-    convert::{field, manifest_digest},
+    convert::{field, from_schedule, manifest_digest, to_schedule},
     v1,
 };
 use std::fmt::Debug;
@@ -152,6 +152,22 @@ fn message<M: Message + Default + PartialEq + Debug>(bytes: &[u8]) {
     }
 }
 
+/// What a broker makes of a sidecar's word.
+fn word(bytes: &[u8]) {
+    message::<v1::WatchRequest>(bytes);
+    let Ok(v1::WatchRequest { message: Some(message) }) = v1::WatchRequest::decode(bytes) else {
+        return;
+    };
+    let schedule = match message {
+        v1::watch_request::Message::Hello(hello) => hello.schedule,
+        v1::watch_request::Message::Report(report) => report.schedule,
+        _ => None,
+    };
+    if let Some(told) = schedule.and_then(|given| from_schedule(&given).ok()) {
+        assert_eq!(from_schedule(&to_schedule(&told)), Ok(told), "a schedule was changed");
+    }
+}
+
 /// What a sidecar makes of a broker's word.
 fn answer(bytes: &[u8]) {
     message::<v1::WatchResponse>(bytes);
@@ -167,7 +183,11 @@ fn answer(bytes: &[u8]) {
 
 macro_rules! messages {
     ($($name:ident),+ $(,)?) => {
-        [$((stringify!($name), message::<v1::$name> as fn(&[u8])),)+ ("WatchResponse", answer)]
+        [
+            $((stringify!($name), message::<v1::$name> as fn(&[u8])),)+
+            ("WatchRequest", word),
+            ("WatchResponse", answer),
+        ]
     };
 }
 
@@ -199,7 +219,6 @@ pub const MESSAGES: [Target; 28] = messages![
     RevokeAgentRequest,
     TestChannelRequest,
     UndeleteSecretRequest,
-    WatchRequest,
 ];
 
 #[cfg(test)]

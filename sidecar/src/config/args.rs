@@ -354,7 +354,7 @@ fn usage(what: impl Into<String>, fix: impl Into<String>) -> UsageError {
 }
 
 const HELP_FIX: &str = "secretref-sidecar --help";
-const RUN_ONLY: [&str; 18] = [
+const RUN_ONLY: [&str; 21] = [
     "secrets-dir",
     "no-files",
     "socket",
@@ -373,6 +373,9 @@ const RUN_ONLY: [&str; 18] = [
     "env",
     "on-rotate",
     "restart",
+    "schedule",
+    "schedule-timezone",
+    "schedule-overlap",
 ];
 /// Options that may be given several times.
 const REPEATED: [&str; 2] = ["allow-exec", "env"];

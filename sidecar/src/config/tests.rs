@@ -43,10 +43,52 @@ fn run_takes_everything_it_documents() {
                 on_rotate: Some(OnRotate::Signal("HUP".into())),
             },
             restart: Restart::OnFailure,
+            schedule: None,
         },
         log: LogConfig { level: LevelFilter::DEBUG, json: true },
     };
     assert_eq!(command.unwrap(), Command::Run(Box::new(expected)));
+}
+
+/// A command line whose words may have blanks.
+fn scheduled(options: &[&str]) -> Result<ScheduleConfig, UsageError> {
+    let start = ["run", "--broker", "h:1", "--state-dir", "s"];
+    let line = start.iter().chain(options).chain(&["--", "prog"]);
+    match parse(line.map(OsString::from))? {
+        Command::Run(config) => Ok(config.program.schedule.unwrap()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_schedule_has_a_zone_and_an_overlap() {
+    let plain = scheduled(&["--schedule", "0 9 * * 1-5"]).unwrap();
+    assert_eq!(plain.schedule.as_str(), "0 9 * * 1-5");
+    let by_default = (TimeZone::UTC, "UTC", Overlap::Skip);
+    assert_eq!((plain.zone, plain.zone_name.as_str(), plain.overlap), by_default);
+    for (word, overlap) in
+        [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("replace", Overlap::Replace)]
+    {
+        let all = ["--schedule", "@daily", "--schedule-timezone", "europe/berlin"];
+        let all = scheduled(&[&all[..], &["--schedule-overlap", word, "--restart", "no"]].concat());
+        let all = all.unwrap();
+        assert_eq!((all.zone_name.as_str(), all.overlap), ("Europe/Berlin", overlap));
+    }
+    let wrong = [
+        (&["--schedule", "0 9 * *"][..], "it has 4 fields"),
+        (&["--schedule", "@daily", "--schedule-timezone", "Mars/Olympus"], "no time zone"),
+        (&["--schedule", "@daily", "--schedule-timezone", "../UTC"], "no time zone"),
+        (&["--schedule", "@daily", "--schedule-overlap", "both"], "\"both\" is none"),
+        (&["--schedule", "@daily", "--restart", "always"], "two things"),
+        (&["--schedule-timezone", "UTC"], "there is none"),
+        (&["--schedule-overlap", "skip"], "there is none"),
+    ];
+    for (options, what) in wrong {
+        let error = scheduled(options).unwrap_err();
+        assert!(error.what.contains(what), "{options:?}: {error}");
+    }
+    let none = words("run --broker h:1 --state-dir s --allow-exec /x --schedule @daily");
+    assert!(none.unwrap_err().what.contains("none is started"));
 }
 
 #[test]

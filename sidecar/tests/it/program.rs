@@ -22,13 +22,13 @@ use tokio::{
 };
 
 /// A sidecar that runs a shell script; killed when dropped.
-struct Sidecar {
-    child: Child,
+pub(crate) struct Sidecar {
+    pub(crate) child: Child,
     said: mpsc::UnboundedReceiver<String>,
 }
 
 impl Sidecar {
-    fn run(home: &Home, world: &World, broker: &FakeBroker, words: &[&str]) -> Self {
+    pub(crate) fn run(home: &Home, world: &World, broker: &FakeBroker, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_secretref-sidecar"));
         command.args(["run", "--broker", &broker.address.to_string(), "--log-level", "warn"]);
         command.arg("--state-dir").arg(home.state.path());
@@ -43,7 +43,7 @@ impl Sidecar {
     }
 
     /// The next line that the program says.
-    async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         timeout(DEADLINE, self.said.recv()).await.unwrap().unwrap()
     }
 }
@@ -56,7 +56,12 @@ impl Drop for Sidecar {
 }
 
 /// An entry that is a variable and a file of one name.
-fn variable(name: &str, version: i64, value: &str, on_rotate: &str) -> v1::ManifestEntry {
+pub(crate) fn variable(
+    name: &str,
+    version: i64,
+    value: &str,
+    on_rotate: &str,
+) -> v1::ManifestEntry {
     let mut entry = entry(name, version, value);
     entry.targets[0].env_var = name.to_ascii_uppercase();
     entry.targets[0].on_rotate = on_rotate.to_owned();

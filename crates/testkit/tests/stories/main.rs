@@ -24,6 +24,7 @@ mod revoked;
 mod root_key;
 mod rotation;
 mod scene;
+mod schedule;
 mod soak;
 mod socket;
 mod status;
