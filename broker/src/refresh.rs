@@ -23,6 +23,7 @@ use folders::Folders;
 use futures_util::future::{join, join_all};
 use open::{Group, Open};
 use secretref_domain::{
+    caller::Caller,
     change::Failing,
     fault::Fault,
     name::{EnvironmentName, ProviderAlias},
@@ -59,16 +60,24 @@ impl Refresh {
     ///
     /// # Errors
     /// As [`Custody::itinerary_of`].
-    pub async fn ahead_of(&self, apply: &Apply) -> Result<Vec<Observation>, CustodyError> {
-        Ok(self.ask(self.0.custody.itinerary_of(apply)?).await)
+    pub async fn ahead_of(
+        &self,
+        caller: &Caller,
+        apply: &Apply,
+    ) -> Result<Vec<Observation>, CustodyError> {
+        Ok(self.ask(self.0.custody.itinerary_of(caller, apply).await?).await)
     }
 
     /// Asks the places that agents come to with another environment.
     ///
     /// # Errors
     /// As [`Custody::itinerary_of_switch`].
-    pub async fn ahead_of_switch(&self, switch: &Switch) -> Result<Vec<Observation>, CustodyError> {
-        Ok(self.ask(self.0.custody.itinerary_of_switch(switch)?).await)
+    pub async fn ahead_of_switch(
+        &self,
+        caller: &Caller,
+        switch: &Switch,
+    ) -> Result<Vec<Observation>, CustodyError> {
+        Ok(self.ask(self.0.custody.itinerary_of_switch(caller, switch).await?).await)
     }
 
     /// Asks places, all providers at once. There is one answer for each place.

@@ -96,7 +96,12 @@ impl Custody {
     ///
     /// # Errors
     /// As [`Custody::switch`].
-    pub fn itinerary_of_switch(&self, switch: &Switch) -> Result<Itinerary, CustodyError> {
+    pub async fn itinerary_of_switch(
+        &self,
+        caller: &Caller,
+        switch: &Switch,
+    ) -> Result<Itinerary, CustodyError> {
+        self.permit(caller, Action::AgentWrite, || to_switch(caller, switch, None)).await?;
         let ledger = self.shared.ledger().clone();
         let ground = Ground { ledger: &ledger, at: self.now() };
         let mut after = ledger.clone();
@@ -126,16 +131,21 @@ impl Custody {
         observations: Vec<Observation>,
         request: Option<RequestKey>,
     ) -> Result<Committed<Switched>, CustodyError> {
-        let mut record = event(caller, "environment.use");
-        (record.object_kind, record.object) = ("environment", switch.environment.to_string());
-        record.environment = switch.environment.to_string();
-        record.request_id = request.map(|request| request.id.to_string()).unwrap_or_default();
+        let record = to_switch(caller, &switch, request);
         self.permit(caller, Action::AgentWrite, || record.clone()).await?;
         let custody = self.clone();
         let plan: Plan<Switched> =
             Box::new(move |ground| plan(&custody, ground, &switch, observations, record));
         self.writer.change(request, plan).await
     }
+}
+
+fn to_switch(caller: &Caller, switch: &Switch, request: Option<RequestKey>) -> Event {
+    let mut record = event(caller, "environment.use");
+    (record.object_kind, record.object) = ("environment", switch.environment.to_string());
+    record.environment = switch.environment.to_string();
+    record.request_id = request.map(|request| request.id.to_string()).unwrap_or_default();
+    record
 }
 
 fn plan(

@@ -87,8 +87,13 @@ impl Custody {
     /// before it is.
     ///
     /// # Errors
-    /// [`CustodyError::Internal`] where the manifest does not fold.
-    pub fn itinerary_of(&self, apply: &Apply) -> Result<Itinerary, CustodyError> {
+    /// A denial; [`CustodyError::Internal`] where the manifest does not fold.
+    pub async fn itinerary_of(
+        &self,
+        caller: &Caller,
+        apply: &Apply,
+    ) -> Result<Itinerary, CustodyError> {
+        self.permit(caller, Action::AgentWrite, || to_apply(caller, None)).await?;
         let ledger = self.shared.ledger().clone();
         let ground = Ground { ledger: &ledger, at: self.now() };
         let mut draft = Draft::new(&ground, apply);
@@ -108,15 +113,20 @@ impl Custody {
         observations: Vec<Observation>,
         request: Option<RequestKey>,
     ) -> Result<Committed<Applied>, CustodyError> {
-        let mut record = event(caller, "manifest.apply");
-        record.object_kind = "manifest";
-        record.request_id = request.map(|request| request.id.to_string()).unwrap_or_default();
+        let record = to_apply(caller, request);
         self.permit(caller, Action::AgentWrite, || record.clone()).await?;
         let custody = self.clone();
         let plan: Plan<Applied> =
             Box::new(move |ground| plan(&custody, ground, &apply, observations, &record));
         self.writer.change(request, plan).await
     }
+}
+
+fn to_apply(caller: &Caller, request: Option<RequestKey>) -> Event {
+    let mut record = event(caller, "manifest.apply");
+    record.object_kind = "manifest";
+    record.request_id = request.map(|request| request.id.to_string()).unwrap_or_default();
+    record
 }
 
 fn plan(

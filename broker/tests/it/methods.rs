@@ -7,7 +7,7 @@ use crate::{
     world::World,
 };
 use anyhow::{Context, Result, ensure};
-use secretref_broker::custody::{AuditFilter, CustodyError};
+use secretref_broker::custody::{AuditFilter, CustodyError, Switch};
 use secretref_domain::{alert::ChannelName, audit::Decision, caller::Caller, version::Version};
 use secretref_proto::v1::{JoinRequest, enrolment_service_client::EnrolmentServiceClient};
 use secretref_testkit::{admin::Admin, engine::Engine, on_both_engines, peer};
@@ -96,6 +96,12 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
         environment: None,
         limit: 10,
     };
+    let switch = || Switch {
+        environment: "default".parse().expect("a name"),
+        agents: Vec::new(),
+        all_agents: true,
+        validate_only: false,
+    };
     let channel = ChannelName::parse("#x")?;
     let (a, agent) = (|| name("a"), || agent_name("worker"));
     for who in [&worker, &nobody(), &Caller::Broker { id: custody.broker() }, &admin(&[])] {
@@ -123,6 +129,13 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("held", custody.held(who, admission_of).await.err()),
             ("channels", custody.list_channels(who, None).await.err()),
             ("try channel", custody.try_channel(who, None, &channel).await.err()),
+            ("refs", custody.list_references(who, None, None, None, 10).await.err()),
+            ("diagnose", custody.diagnose(who, None).await.err()),
+            ("providers", custody.list_providers(who, None).await.err()),
+            ("check", custody.provider_to_check(who, None, &"vault".parse()?).await.err()),
+            ("environments", custody.list_environments(who).await.err()),
+            ("look ahead", custody.itinerary_of_switch(who, &switch()).await.err()),
+            ("switch", custody.switch(who, switch(), Vec::new(), None).await.err()),
             ("trail", custody.trail(who, filter()).await.err()),
         ];
         for (verb, refused) in outcomes {
@@ -134,7 +147,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 19, "{} of 76 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 28, "{} of 112 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
 }

@@ -58,7 +58,7 @@ impl v1::agents_service_server::AgentsService for Agents {
             prune: request.prune,
         };
         let validate_only = request.validate_only;
-        let asked = self.refresh.ahead_of(&apply).await.map_err(refuse::of)?;
+        let asked = self.refresh.ahead_of(&caller, &apply).await.map_err(refuse::of)?;
         let done = self.custody.apply(&caller, apply, asked, key).await.map_err(refuse::of)?;
         Ok(Response::new(applied::of(done.answer, validate_only, done.revision.0)))
     }

@@ -40,7 +40,7 @@ impl v1::environments_service_server::EnvironmentsService for Environments {
         let request = request.into_inner();
         let key = request_key(&self.custody, &caller, &request.request_id, "use", &request)?;
         let switch = parse(&request)?;
-        let asked = self.refresh.ahead_of_switch(&switch).await.map_err(refuse::of)?;
+        let asked = self.refresh.ahead_of_switch(&caller, &switch).await.map_err(refuse::of)?;
         let done = self.custody.switch(&caller, switch, asked, key).await.map_err(refuse::of)?;
         let switched = done.answer;
         Ok(Response::new(v1::UseEnvironmentResponse {
