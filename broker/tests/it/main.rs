@@ -23,6 +23,7 @@ mod methods;
 mod pages;
 mod paths;
 mod place;
+mod providers;
 mod sealed_rows;
 mod stream;
 mod tls;
