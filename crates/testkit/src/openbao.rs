@@ -3,7 +3,7 @@
 //! | started by | has | is |
 //! | --- | --- | --- |
 //! | [`OpenBao::start`] | memory, a known token, plain HTTP | ready at once |
-//! | [`OpenBao::start_sealable`] | a folder, its own key, TLS | to be sealed, killed and restarted |
+//! | [`OpenBao::start_sealable`] | a folder, its own key, TLS | sealed, killed, restarted |
 //!
 //! It is gone when dropped, and when this process is.
 
