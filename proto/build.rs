@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "enrolment",
         "watch",
         "audit",
+        "alerts",
         "providers",
         "references",
         "environments",

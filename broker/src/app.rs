@@ -3,11 +3,13 @@
 mod doors;
 
 use crate::{
+    alerts::{Alerts, Pace},
     authority::Authority,
     config::Config,
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
     grpc::{Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
+    outbound::{Outbound, Patience},
     providers::Permits,
     refresh::Refresh,
     store::{Store, StoreError},
@@ -176,6 +178,8 @@ async fn run(
     custody.renew_intermediates().await?;
     let keeper = Keeper::new(&custody, &config.file)?;
     let (file, limits) = (&config.file, config.file.limits);
+    let alerts =
+        Alerts::start(custody.clone(), Outbound::new(Patience::default())?, Pace::default());
     let agents = Listener::bind(file.agent_listen, keeper.agents(), Port::Agents, limits)
         .await
         .with_context(|| format!("agents' port {}", file.agent_listen))?;
@@ -194,9 +198,16 @@ async fn run(
         Ok(())
     });
     let incoming = agents.run(stop.clone());
-    tasks.spawn(serve_agents(custody.clone(), limits, incoming, stop.clone()));
+    tasks.spawn(serve_agents(custody.clone(), alerts.handle(), limits, incoming, stop.clone()));
     let incoming = admins.run(stop.clone());
-    tasks.spawn(serve_admins(custody.clone(), refresh, limits, incoming, stop.clone()));
+    tasks.spawn(serve_admins(
+        custody.clone(),
+        refresh,
+        alerts.handle(),
+        limits,
+        incoming,
+        stop.clone(),
+    ));
     health.send_replace(Health::Serving);
     say("ready");
     tokio::select! {
@@ -213,6 +224,7 @@ async fn run(
     if timeout(limits.drain() + STOP_TIME_MAX, ended).await.is_err() {
         tracing::warn!("streams or requests did not end in time: they are cut");
     }
+    alerts.drain().await;
     custody.close().await;
     Ok(())
 }

@@ -6,6 +6,7 @@ mod admins;
 mod agents;
 mod bodies;
 mod chain;
+mod channels;
 mod delivery;
 mod enrolment;
 mod environments;
@@ -14,6 +15,7 @@ mod load;
 mod manifests;
 mod plan;
 mod references;
+mod refusals;
 mod reports;
 mod secrets;
 mod sources;
@@ -24,6 +26,7 @@ pub(crate) use admins::{AUDIT_KEY, AUTHORITY, KEK_CHECK, KEK_ID, MAC_KEY};
 pub use admins::{AdminGrant, AdminView, CertifiedAdmin, NewAdmin};
 pub use agents::{Revocation, TokenGrant};
 pub use bodies::Body;
+pub use channels::{ChannelView, OpenChannel};
 pub use delivery::{Admission, Frame, FrameSecret, Sent};
 pub use enrolment::Enrolled;
 pub use environments::{EnvironmentView, Move, Switch, Switched};
@@ -31,7 +34,7 @@ pub use error::CustodyError;
 pub use manifests::{Applied, AppliedChange, Apply, Unresolved};
 pub use plan::{Committed, RequestKey};
 pub use references::{BindingView, ProviderView, ReferenceView, SourceView};
-pub use reports::{AgentReport, Report, ReportState};
+pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
 pub use sources::{Itinerary, Observation, Place, Seen};
 pub use trail::{AuditFilter, AuditLine, AuditPage};
@@ -223,7 +226,8 @@ impl Custody {
         RequestKey { id, fingerprint: self.shared.keyring.blind(&parts) }
     }
 
-    /// Housekeeping: overwrites old bodies and forgets old requests. To be called now and then.
+    /// Housekeeping: overwrites old bodies, forgets old requests and schedules. To be called now
+    /// and then.
     ///
     /// # Errors
     /// [`CustodyError::Store`].
@@ -231,6 +235,7 @@ impl Custody {
         self.shared.bodies.tidy().await;
         let before = self.now().plus_seconds(-REQUEST_SECONDS_MAX);
         self.shared.store.forget_requests(before).await?;
+        self.shared.store.forget_schedules(self.now()).await?;
         Ok(())
     }
 

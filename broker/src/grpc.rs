@@ -1,6 +1,6 @@
 //! The doors: gRPC on two ports. The agents' port serves enrolment and the watch stream; the
-//! administrators' port serves secrets, agents, audit, health and reflection. A handler parses,
-//! calls one verb of custody, and prints.
+//! administrators' port serves secrets, agents, alerts, audit, health and reflection. A handler
+//! parses, calls one verb of custody, and prints.
 
 mod admin;
 mod agent;
@@ -15,7 +15,7 @@ mod throttle;
 
 pub use listener::{Conn, Doors, Listener, Port};
 
-use crate::{config::Limits, custody::Custody, refresh::Refresh};
+use crate::{alerts::Handle, config::Limits, custody::Custody, refresh::Refresh};
 use futures_util::Stream;
 use gate::Gate;
 use secretref_proto::{DESCRIPTORS, v1};
@@ -27,7 +27,8 @@ use tonic_health::server::HealthReporter;
 use tonic_reflection::server::Builder;
 use v1::{
     admins_service_server::AdminsServiceServer, agents_service_server::AgentsServiceServer,
-    audit_service_server::AuditServiceServer, enrolment_service_server::EnrolmentServiceServer,
+    alerts_service_server::AlertsServiceServer, audit_service_server::AuditServiceServer,
+    enrolment_service_server::EnrolmentServiceServer,
     environments_service_server::EnvironmentsServiceServer,
     providers_service_server::ProvidersServiceServer,
     references_service_server::ReferencesServiceServer,
@@ -40,6 +41,7 @@ use v1::{
 /// What tonic says of the transport.
 pub async fn serve_agents(
     custody: Custody,
+    alerts: Handle,
     limits: Limits,
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
@@ -47,7 +49,7 @@ pub async fn serve_agents(
     let gate = Gate::new(Port::Agents, custody.clone());
     let enrolment = EnrolmentServiceServer::new(agent::Enrolment::new(custody.clone(), &limits))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX);
-    let watch = WatchServiceServer::new(agent::Watch::new(custody, limits, stop.clone()))
+    let watch = WatchServiceServer::new(agent::Watch::new(custody, alerts, limits, stop.clone()))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX);
     bounded(Server::builder())
@@ -66,6 +68,7 @@ pub async fn serve_agents(
 pub async fn serve_admins(
     custody: Custody,
     refresh: Refresh,
+    alerts: Handle,
     limits: Limits,
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
@@ -110,6 +113,10 @@ pub async fn serve_admins(
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
+            AlertsServiceServer::new(admin::Alerts::new(custody.clone(), alerts))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
             AuditServiceServer::new(admin::Audit::new(custody))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
@@ -130,6 +137,7 @@ async fn report_serving(health: &HealthReporter) {
     health.set_serving::<ReferencesServiceServer<admin::References>>().await;
     health.set_serving::<ProvidersServiceServer<admin::Providers>>().await;
     health.set_serving::<EnvironmentsServiceServer<admin::Environments>>().await;
+    health.set_serving::<AlertsServiceServer<admin::Alerts>>().await;
     health.set_serving::<AuditServiceServer<admin::Audit>>().await;
 }
 
@@ -148,13 +156,14 @@ fn bounded(server: Server) -> Server {
 }
 
 /// What reflection says that the administrators' port serves.
-const ADMIN_SERVICES: [&str; 8] = [
+const ADMIN_SERVICES: [&str; 9] = [
     "secretref.v1.SecretsService",
     "secretref.v1.AgentsService",
     "secretref.v1.AdminsService",
     "secretref.v1.ReferencesService",
     "secretref.v1.ProvidersService",
     "secretref.v1.EnvironmentsService",
+    "secretref.v1.AlertsService",
     "secretref.v1.AuditService",
     "grpc.health.v1.Health",
 ];

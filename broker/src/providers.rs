@@ -43,7 +43,7 @@ pub struct Found {
     pub expires_at: Option<Timestamp>,
     /// When it was made, where the provider says so.
     pub created_at: Option<Timestamp>,
-    /// The provider's own word for the version: at most [`VERSION_BYTES_MAX`] bytes.
+    /// The provider's own word for the version, for people: at most [`VERSION_BYTES_MAX`] bytes.
     pub version: String,
 }
 

@@ -12,6 +12,7 @@
 //! audit           (lane, seq) → entry, hash                 append only
 //! requests        request id → fingerprint, answer          idempotent retries, 24 h
 //! reports         (agent, instance, secret) → what the sidecar said last
+//! schedules       (agent, instance) → what its scheduled program does, as it said last
 //! vault           name → blob: the sealed keyring, the sealed authority
 //! ```
 
@@ -140,6 +141,25 @@ pub struct ReportRow {
     pub at: Timestamp,
 }
 
+/// What an instance said last of the program that it runs by a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleRow {
+    /// The agent.
+    pub agent: AgentId,
+    /// The instance.
+    pub instance: InstanceId,
+    /// The environment that the agent belongs to.
+    pub environment: EnvironmentName,
+    /// Process of the sidecar that said it.
+    pub boot: Uuid,
+    /// When it arrived, by the broker's clock.
+    pub at: Timestamp,
+    /// Until when it is of any use.
+    pub keep_until: Timestamp,
+    /// What it said, as JSON.
+    pub told: String,
+}
+
 /// Everything that one transaction appends. Either all of it is durable, or none.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -155,6 +175,8 @@ pub struct Batch {
     pub requests: Vec<RequestRow>,
     /// What sidecars said; replaces what each said before of the same secret.
     pub reports: Vec<ReportRow>,
+    /// What sidecars said of scheduled programs; replaces what each said before.
+    pub schedules: Vec<ScheduleRow>,
     /// Audit entries of one lane, in order.
     pub audit: Vec<AuditRow>,
     /// The lane's end before this batch: the batch is refused if it is not that. Needed where
@@ -362,6 +384,22 @@ impl Store {
         on_engine!(Self, self, engine => engine.reports(agent).await)
     }
 
+    /// What the instances of an agent said last of scheduled programs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn schedules(&self, agent: AgentId) -> Result<Vec<ScheduleRow>, StoreError> {
+        on_engine!(Self, self, engine => engine.schedules(agent).await)
+    }
+
+    /// Forgets what was said of scheduled programs and is of no use any more; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_schedules(&self, now: Timestamp) -> Result<u64, StoreError> {
+        on_engine!(Self, self, engine => engine.forget_schedules(now).await)
+    }
+
     /// Forgets answers of requests from before a time; returns how many.
     ///
     /// # Errors
@@ -382,8 +420,8 @@ impl Store {
         })
     }
 
-    /// Appends audit entries and reports without taking the head's lock: brokers do not wait for
-    /// one another. `head`, `log`, `sealed`, `shredded` and `requests` must be empty.
+    /// Appends audit entries and what sidecars said without taking the head's lock: brokers do not
+    /// wait for one another. `head`, `log`, `sealed`, `shredded` and `requests` must be empty.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -23,7 +23,9 @@ use std::{ffi::OsString, time::Duration};
     after_help = "A secret is never an argument: `put` reads standard input, --value-file FILE, \
                   or asks without echo.\nExit codes: 0 done, 1 findings or the broker said no, \
                   2 wrong usage or input, 3 not found, 69 broker unreachable.\n\
-                  `secretref help COMMAND` has an example for each command. All times are UTC."
+                  `secretref help COMMAND` has an example for each command. All times are UTC.\n\
+                  Longer names of the same commands: `secretref gateway run`, `gateway status` and \
+                  `gateway audit`."
 )]
 pub(crate) struct Args {
     /// What every command takes.

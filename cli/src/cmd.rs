@@ -3,6 +3,7 @@
 mod activate;
 mod admin;
 mod agent;
+mod alert;
 mod apply;
 mod audit;
 mod completion;
@@ -11,12 +12,14 @@ mod delete;
 mod demo;
 mod destroy;
 mod doctor;
+mod environment;
 mod explain;
 mod get;
 mod import;
 mod list;
 mod profile;
 mod programs;
+mod provider;
 mod put;
 mod run;
 mod show;
@@ -62,6 +65,15 @@ pub(crate) enum Command {
     /// Administer agents
     #[command(subcommand)]
     Agent(agent::Agent),
+    /// Look at alert channels and try them
+    #[command(subcommand)]
+    Alert(alert::Alert),
+    /// Look at providers and check them
+    #[command(subcommand)]
+    Provider(provider::Provider),
+    /// Look at environments and switch between them
+    #[command(subcommand)]
+    Environment(environment::Environment),
     /// Run a program with an agent's credentials in its environment
     Run(Box<run::Run>),
     /// Administer administrators
@@ -134,6 +146,9 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Undelete(command) => command.run(session).await,
         Command::Apply(command) => command.run(session).await,
         Command::Agent(command) => command.run(session).await,
+        Command::Alert(command) => command.run(session).await,
+        Command::Provider(command) => command.run(session).await,
+        Command::Environment(command) => command.run(session).await,
         Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
             command.run(session).await
         }

@@ -16,7 +16,11 @@ use secretref_identity::{
 };
 use secretref_proto::v1::{
     admins_service_client::AdminsServiceClient, agents_service_client::AgentsServiceClient,
-    audit_service_client::AuditServiceClient, secrets_service_client::SecretsServiceClient,
+    alerts_service_client::AlertsServiceClient, audit_service_client::AuditServiceClient,
+    environments_service_client::EnvironmentsServiceClient,
+    providers_service_client::ProvidersServiceClient,
+    references_service_client::ReferencesServiceClient,
+    secrets_service_client::SecretsServiceClient,
 };
 use std::{
     cell::Cell,
@@ -87,6 +91,26 @@ impl<'a> Session<'a> {
     /// The administrators of the broker, and the broker itself.
     pub(crate) async fn admins(&self) -> Result<AdminsServiceClient<Channel>, Failure> {
         Ok(AdminsServiceClient::new(self.channel().await?))
+    }
+
+    /// The alert channels of the broker.
+    pub(crate) async fn alerts(&self) -> Result<AlertsServiceClient<Channel>, Failure> {
+        Ok(AlertsServiceClient::new(self.channel().await?))
+    }
+
+    /// The refs of the broker.
+    pub(crate) async fn references(&self) -> Result<ReferencesServiceClient<Channel>, Failure> {
+        Ok(ReferencesServiceClient::new(self.channel().await?))
+    }
+
+    /// The providers of the broker.
+    pub(crate) async fn providers(&self) -> Result<ProvidersServiceClient<Channel>, Failure> {
+        Ok(ProvidersServiceClient::new(self.channel().await?))
+    }
+
+    /// The environments of the broker.
+    pub(crate) async fn environments(&self) -> Result<EnvironmentsServiceClient<Channel>, Failure> {
+        Ok(EnvironmentsServiceClient::new(self.channel().await?))
     }
 
     /// Says nothing of a certificate that ends soon.

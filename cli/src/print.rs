@@ -1,6 +1,7 @@
 //! Printing: data goes to standard output, everything for people to standard error.
 
 pub(crate) mod json;
+pub(crate) mod schedule;
 pub(crate) mod status;
 pub(crate) mod time;
 
@@ -59,6 +60,11 @@ impl Printer {
 
     /// Rows under a header, in columns. Nothing but the header where there are none.
     pub(crate) fn table(&self, header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+        self.table_lines(header, rows).iter().try_for_each(|line| self.line(line))
+    }
+
+    /// The lines of a table.
+    pub(crate) fn table_lines(&self, header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
             let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -66,8 +72,15 @@ impl Printer {
         };
         let widths: Vec<usize> = (0..header.len()).map(width).collect();
         let header: Vec<String> = header.iter().map(|&title| title.to_owned()).collect();
-        self.line(&self.strong(&columns(&header, &widths)))?;
-        rows.iter().try_for_each(|row| self.line(&columns(row, &widths)))
+        let header = self.strong(&columns(&header, &widths));
+        std::iter::once(header).chain(rows.iter().map(|row| columns(row, &widths))).collect()
+    }
+
+    /// Rows and columns of the terminal that is written to.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let known = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        let known = known.filter(|size| size.ws_row > 0 && size.ws_col > 0);
+        known.map_or(SIZE_UNKNOWN, |size| (size.ws_row.into(), size.ws_col.into()))
     }
 
     /// Something that people should know, on standard error.
@@ -143,6 +156,9 @@ fn columns(cells: &[String], widths: &[usize]) -> String {
     let line: Vec<String> = cells.iter().zip(widths).map(pad).collect();
     line.join("  ").trim_end().to_owned()
 }
+
+/// Rows and columns of a terminal that does not say.
+const SIZE_UNKNOWN: (usize, usize) = (24, 80);
 
 #[cfg(test)]
 mod tests;

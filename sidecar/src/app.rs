@@ -1,145 +1,46 @@
 //! The only place that wires things together: state, sink, health, link.
 
 mod deliveries;
+mod error;
 mod keeper;
 mod outlets;
 mod place;
 mod program;
+mod schedule;
 mod trial;
 
 use crate::{
     config::{EnrollConfig, RunConfig, TokenSource},
     health,
-    lease::record::LeaseFileError,
     link::{
-        Link,
+        Introduction, Link,
         enrol::{self, EnrolError},
         orders::orders,
     },
     sinks::{
-        files::{FileSinkConfig, FileSinkError, remove_folder},
+        files::{FileSinkConfig, remove_folder},
         hooks::{Hooks, Permits, Roster},
-        process::{Host, NotStarted, Reaper},
-        socket::{self, Bound, Shelf, SocketError},
+        process::{Host, Reaper},
+        socket::{self, Bound, Shelf},
     },
-    state::{self, Identity, State, StateError},
+    state::{self, Identity, State},
     status::Status,
     witness::Witness,
 };
+pub use error::AppError;
 use keeper::{Keeper, Kept};
 use outlets::Outlets;
 use place::Place;
-use program::Supervised;
+use program::{Care, Supervised};
 use secretref_domain::{
     clock::{Clock, Timestamp},
     id::InstanceId,
     name::AgentName,
 };
 use secretref_identity::join_token::JoinToken;
-use std::{future::pending, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-
-/// Why the sidecar did not start, or ended by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The state folder cannot be used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The secrets folder cannot be used.
-    #[error(transparent)]
-    Sink(#[from] FileSinkError),
-    /// The socket cannot be made.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The lease's record cannot be used.
-    #[error(transparent)]
-    Lease(#[from] LeaseFileError),
-    /// It did not become somebody.
-    #[error(transparent)]
-    Enrol(#[from] EnrolError),
-    /// It is nobody, and has no token.
-    #[error(
-        "this sidecar has no identity yet: {state_dir} holds none and no token was given. \
-         Fix: secretref agent token AGENT > FILE, and add --token-file FILE",
-        state_dir = state_dir.display()
-    )]
-    Nobody {
-        /// The state folder.
-        state_dir: PathBuf,
-    },
-    /// It is somebody else.
-    #[error(
-        "--agent {wanted}: the identity in {state_dir} is that of agent {found}. \
-         Fix: give --agent {found}, or another --state-dir", state_dir = state_dir.display()
-    )]
-    OtherAgent {
-        /// What was asked for.
-        wanted: AgentName,
-        /// What is there.
-        found: AgentName,
-        /// The state folder.
-        state_dir: PathBuf,
-    },
-    /// Health cannot be answered there.
-    #[error("--health-listen {address}: {source}. Fix: name a free address and port")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The first whole set was not in place in time.
-    #[error(
-        "the first whole set was not in place after {0:?} (--wait-timeout). \
-         Fix: see the messages above, and check that the broker runs"
-    )]
-    WaitedTooLong(Duration),
-    /// The files are still there.
-    #[error("the agent's files could not be wiped; remove the secrets folder's content by hand")]
-    NotWiped,
-    /// The system does not give what it takes to run a program.
-    #[error("programs cannot be started and watched here: {0}")]
-    Processes(io::Error),
-    /// The program could not be started.
-    #[error("{0}. Fix: check its path and that it may be executed")]
-    NotStarted(NotStarted),
-    /// What the program cannot work without is not there. One line for each ref.
-    #[error("{0}")]
-    Unresolved(String),
-    /// The program did not pass its gate.
-    #[error("the program was stopped: {0}. Fix: check it, or the `gate` in the agent's manifest")]
-    Gate(String),
-    /// Nobody says what to run.
-    #[error(
-        "the agent's manifest names no `command`. \
-         Fix: add it there, or end the line with -- PROGRAM ARGUMENTS"
-    )]
-    NoCommand,
-    /// The runtime ended a task.
-    #[error("a task ended by itself: {0}")]
-    Task(#[from] tokio::task::JoinError),
-}
-
-impl AppError {
-    /// The exit code that says whose fault it was.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Enrol(EnrolError::Unreachable(_)) | Self::WaitedTooLong(_) => UNREACHABLE,
-            Self::Enrol(
-                EnrolError::Refused(_) | EnrolError::OtherBroker(_) | EnrolError::Answer(_),
-            )
-            | Self::NotWiped
-            | Self::Gate(_)
-            | Self::Processes(_)
-            | Self::Task(_) => REFUSED,
-            Self::NotStarted(error) => error.code(),
-            Self::Unresolved(_) => UNRESOLVED,
-            _ => USAGE,
-        }
-    }
-}
 
 /// Joins, stores the identity, and ends. Where there is an identity, that is said and nothing is
 /// done.
@@ -174,7 +75,13 @@ pub async fn run(
     let (status, _) = watch::channel(Status::default());
     let remove = (config.remove_secrets_dir, config.remove_state_dir);
     let (secrets_dir, state_dir) = (config.secrets_dir.clone(), config.state_dir.clone());
-    let outcome = serve(config, Some(host), clock, shutdown, status).await;
+    let outcome = match config.program.schedule.clone() {
+        Some(plan) => {
+            let ends = (shutdown, status);
+            Box::pin(schedule::run(config, plan, host, clock, ends)).await
+        }
+        None => serve(config, Some(host), clock, shutdown, status).await,
+    };
     // The files are gone already: what is left holds no value, and the identity's key.
     for removed in [
         remove.0.then(|| remove_folder(&secrets_dir)),
@@ -203,6 +110,32 @@ pub async fn run_watched(
     serve(config, None, clock, shutdown, status).await.map(drop)
 }
 
+/// What outlives a run.
+#[derive(Clone)]
+struct Ground {
+    state: Arc<State>,
+    introduction: Introduction,
+    /// Where a program may run.
+    reaper: Option<Reaper>,
+    clock: Arc<dyn Clock>,
+    status: watch::Sender<Status>,
+}
+
+impl Ground {
+    async fn open(
+        config: &RunConfig,
+        clock: Arc<dyn Clock>,
+        status: watch::Sender<Status>,
+    ) -> Result<Self, AppError> {
+        let dir = config.state_dir.clone();
+        let state = Arc::new(spawn_blocking(move || State::open(&dir)).await??);
+        let introduction = Introduction::new(&config.broker, config.secrets_provider.clone());
+        let reaper = config.may_run().then(Reaper::start);
+        let reaper = reaper.transpose().map_err(AppError::Processes)?;
+        Ok(Self { state, introduction, reaper, clock, status })
+    }
+}
+
 async fn serve(
     config: RunConfig,
     host: Option<Host>,
@@ -213,43 +146,48 @@ async fn serve(
     // Cancelled when anything of this sidecar ends, so that all of it does.
     let stop = shutdown.child_token();
     let _stop_all = stop.clone().drop_guard();
-    let dir = config.state_dir.clone();
-    let state = Arc::new(spawn_blocking(move || State::open(&dir)).await??);
-    let known = state.identity()?;
-    check_agent(&config, known.as_ref())?;
-    let instance = known.as_ref().map(|identity| InstanceId(identity.instance));
-    let (place, inherited) = open_place(&config, instance, clock.now()).await?;
-    if let Some(address) = config.health_listen {
-        let listen = |source| AppError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
-        let serving = health::serve(listener, status.subscribe(), stop.clone());
-        tokio::spawn(serving);
-    }
-    let outlets = outlets(&config);
-    let serving = open_socket(&config, &outlets, &status, &clock, &stop)?;
+    let ground = Ground::open(&config, clock, status).await?;
+    check_agent(&config, ground.state.identity()?.as_ref())?;
+    let opened = open_place(&config, &ground).await?;
+    open_health(&config, &ground, &stop).await?;
+    one(&config, host, ground, opened, Care::default(), stop).await
+}
+
+/// One run, from an opened folder to a wiped one.
+async fn one(
+    config: &RunConfig,
+    host: Option<Host>,
+    ground: Ground,
+    (place, inherited): (Place, Option<Timestamp>),
+    care: Care,
+    stop: CancellationToken,
+) -> Result<u8, AppError> {
+    let Ground { state, introduction, reaper, clock, status } = ground;
+    let outlets = outlets(config);
+    let serving = open_socket(config, &outlets, &status, &clock, &stop)?;
     let host = host.filter(|_| config.may_run());
-    let reaper = config.may_run().then(Reaper::start).transpose().map_err(AppError::Processes)?;
-    let begin = |(host, reaper)| {
+    let begin = |beside| {
         let (clock, status) = (clock.clone(), status.clone());
-        Supervised::begin(&config, host, reaper, clock, status, stop.clone())
+        Supervised::begin(config, beside, clock, status, care, stop.clone())
     };
     let (supervised, program) = host.zip(reaper.clone()).map(begin).transpose()?.unzip();
     let mut waiting = WaitTimeout::new(config.wait_timeout, status.subscribe());
+    let known = state.identity()?;
     let identity = tokio::select! {
-        identity = identity(&config, known, &state, &clock) => identity?,
+        identity = identity(config, known, &state, &clock) => identity?,
         () = stop.cancelled() => return code(supervised).await,
         error = waiting.over() => return Err(error),
     };
-    check_agent(&config, Some(&identity))?;
+    check_agent(config, Some(&identity))?;
     status.send_modify(|status| status.instance = Some(identity.instance));
     let instance = InstanceId(identity.instance);
     let place = place.of(identity.agent.clone());
-    let hooks = hooks(&config, reaper, identity.agent.clone(), &state, &clock, &outlets);
+    let hooks = hooks(config, reaper, identity.agent.clone(), &state, &clock, &outlets);
     let _hooks = AbortOnDropHandle::new(tokio::spawn(hooks.run(stop.clone())));
     let (orders, desk) = orders();
     let kept = Kept { place, outlets, instance, inherited, program };
     let keeper = Keeper::new(desk, clock.clone(), status.clone(), kept);
-    let link = Link::new(&config.broker, clock, state, identity, orders, status, stop.clone());
+    let link = Link::new(introduction, clock, state, identity, orders, status, stop.clone());
     // Whoever drops this future kills the sidecar: the files stay, and so does their record.
     let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
     let link = link.run();
@@ -267,6 +205,19 @@ async fn serve(
     }
     outcome?;
     if wiped { code } else { Err(AppError::NotWiped) }
+}
+
+/// Answers health checks, where that is asked for.
+async fn open_health(
+    config: &RunConfig,
+    ground: &Ground,
+    stop: &CancellationToken,
+) -> Result<(), AppError> {
+    let Some(address) = config.health_listen else { return Ok(()) };
+    let listen = |source| AppError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    tokio::spawn(health::serve(listener, ground.status.subscribe(), stop.clone()));
+    Ok(())
 }
 
 /// The exit code of the program, where one was looked after.
@@ -326,9 +277,13 @@ fn hooks(
 /// Opens the secrets folder. What an earlier run left there stays only where its record says so.
 async fn open_place(
     config: &RunConfig,
-    instance: Option<InstanceId>,
-    now: Timestamp,
+    ground: &Ground,
 ) -> Result<(Place, Option<Timestamp>), AppError> {
+    // Between the runs of a schedule nothing may stay, whoever left it.
+    let kept = config.program.schedule.is_none();
+    let known = ground.state.identity()?.filter(|_| kept);
+    let instance = known.map(|identity| InstanceId(identity.instance));
+    let now = ground.clock.now();
     let sink = FileSinkConfig {
         dir: config.secrets_dir.clone(),
         allow_disk: config.allow_disk,
@@ -423,12 +378,3 @@ impl WaitTimeout {
         AppError::WaitedTooLong(limit)
     }
 }
-
-/// The server said no.
-const REFUSED: u8 = 1;
-/// Wrong usage or unusable input.
-const USAGE: u8 = 2;
-/// What the program needs is not there, `EX_CONFIG`.
-const UNRESOLVED: u8 = 78;
-/// The broker cannot be reached.
-const UNREACHABLE: u8 = 69;

@@ -5,9 +5,11 @@ mod help;
 
 pub use help::HELP;
 
+use jiff::tz::TimeZone;
 use secretref_domain::{
     agent::OnRotate,
-    name::{AgentName, EnvVar, SecretName},
+    name::{AgentName, EnvVar, ProviderAlias, SecretName},
+    schedule::Schedule,
 };
 use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
@@ -73,6 +75,8 @@ pub struct RunConfig {
     pub remove_secrets_dir: bool,
     /// Removes the state folder at the end: the next run is somebody else.
     pub remove_state_dir: bool,
+    /// The one provider that values are taken from; `None` takes all that each ref names.
+    pub secrets_provider: Option<ProviderAlias>,
     /// The program that it runs, where it runs one.
     pub program: ProgramConfig,
     /// How it logs.
@@ -90,6 +94,33 @@ pub struct ProgramConfig {
     pub choice: Choice,
     /// Whether it is started again when it ends by itself.
     pub restart: Restart,
+    /// When it is run, where that is not now and once.
+    pub schedule: Option<ScheduleConfig>,
+}
+
+/// When a program is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleConfig {
+    /// When.
+    pub schedule: Schedule,
+    /// By which clocks.
+    pub zone: TimeZone,
+    /// The zone's name.
+    pub zone_name: String,
+    /// What becomes of a run that is due while the one before it still runs.
+    pub overlap: Overlap,
+}
+
+/// What becomes of a run that is due while the one before it still runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Overlap {
+    /// It is left out.
+    #[default]
+    Skip,
+    /// It begins when that one has ended; one at most waits.
+    Queue,
+    /// That one is stopped, and then it begins.
+    Replace,
 }
 
 /// Which of the agent's credentials a program gets, where its command line says so.

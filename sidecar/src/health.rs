@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! GET /healthz   200 {"status":"alive"}                    the process serves
-//! GET /readyz    200 {"status":"ready",…}                  an agent can start
+//! GET /readyz    200 {"status":"ready|scheduled",…}        an agent can start, or is to run
 //!                503 {"status":"waiting|lapsed|revoked|stopped",…} it cannot, and why
 //! ```
 //! Nothing else is answered, and no name of a secret is in an answer.

@@ -6,9 +6,11 @@ mod backoff;
 mod dial;
 pub mod end;
 pub mod enrol;
+mod introduction;
 pub mod orders;
 mod renew;
 pub mod report;
+mod rest;
 mod stream;
 mod successor;
 
@@ -19,7 +21,9 @@ use crate::{
 pub use backoff::{Backoff, Cause};
 use dial::{Plan, Session, dial};
 use end::End;
+pub use introduction::Introduction;
 use orders::Orders;
+pub use rest::Rest;
 use secretref_domain::clock::Clock;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -28,18 +32,17 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// One sidecar's link.
 pub struct Link {
-    broker: Arc<str>,
+    introduction: Introduction,
     clock: Arc<dyn Clock>,
     state: Arc<State>,
     identity: Arc<Identity>,
     orders: Orders,
     status: watch::Sender<Status>,
     shutdown: CancellationToken,
-    boot_id: Uuid,
+    /// Number of the stream that was opened last.
     stream_seq: i64,
     resync: bool,
     /// When to renew, in seconds since the epoch.
@@ -50,7 +53,7 @@ impl Link {
     /// A link of this identity; nothing is sent before [`Link::run`].
     #[must_use]
     pub fn new(
-        broker: &str,
+        introduction: Introduction,
         clock: Arc<dyn Clock>,
         state: Arc<State>,
         identity: Identity,
@@ -60,14 +63,13 @@ impl Link {
     ) -> Self {
         let renew_due = renew::due(identity.validity(), None, fastrand::f64());
         Self {
-            broker: broker.into(),
+            introduction,
             clock,
             state,
             identity: Arc::new(identity),
             orders,
             status,
             shutdown,
-            boot_id: Uuid::new_v4(),
             stream_seq: 0,
             resync: false,
             renew_due,
@@ -159,8 +161,8 @@ impl Link {
 
     /// With a certificate that has ended nothing is open but renewal.
     async fn renew_first(&mut self) -> Result<(), End> {
-        let (broker, identity, clock) =
-            (self.broker.clone(), self.identity.clone(), self.clock.clone());
+        let broker = Arc::clone(&self.introduction.broker);
+        let (identity, clock) = (self.identity.clone(), self.clock.clone());
         let next = tokio::select! {
             () = self.shutdown.cancelled() => return Err(End::Stopped),
             next = renew::renew(broker, identity, clock) => next?,
@@ -199,14 +201,14 @@ impl Link {
     }
 
     fn plan(&mut self) -> Plan {
-        self.stream_seq += 1;
+        self.stream_seq = self.introduction.next_stream();
         Plan {
-            broker: self.broker.clone(),
+            introduction: self.introduction.clone(),
             identity: self.identity.clone(),
             clock: self.clock.clone(),
-            boot_id: self.boot_id,
             stream_seq: self.stream_seq,
             resync: self.resync,
+            values_withheld: false,
             held: self.orders.held_receiver(),
         }
     }

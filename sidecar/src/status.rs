@@ -40,20 +40,27 @@ pub enum Program {
     /// It should run, and does not: it waits for its first set, ended by itself, or may not have
     /// what it needs.
     Stopped,
+    /// It waits for its next run, and nothing is held.
+    Scheduled,
 }
 
 impl Status {
-    /// Whether an agent can start, or runs: the first whole set is in place, nothing of it lapsed,
-    /// and a program that should run does.
+    /// Whether an agent can start, or runs, or waits for its next run: the first whole set is in
+    /// place, nothing of it lapsed, and a program that should run does.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.complete && !self.lapsed && !self.revoked && self.program != Program::Stopped
+        match self.program {
+            Program::Scheduled => !self.revoked,
+            Program::Stopped => false,
+            _ => self.complete && !self.lapsed && !self.revoked,
+        }
     }
 
-    /// How it is in one word: `ready`, `revoked`, `waiting`, `stopped` or `lapsed`.
+    /// How it is in one word: `ready`, `scheduled`, `revoked`, `waiting`, `stopped` or `lapsed`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
+            Self { program: Program::Scheduled, revoked: false, .. } => "scheduled",
             status if status.is_ready() => "ready",
             Self { revoked: true, .. } => "revoked",
             Self { complete: false, .. } => "waiting",

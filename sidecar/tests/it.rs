@@ -11,6 +11,8 @@ mod guest;
 mod leaving;
 #[path = "it/program.rs"]
 mod program;
+#[path = "it/schedule.rs"]
+mod schedule;
 #[path = "it/slow.rs"]
 mod slow;
 #[path = "it/socket.rs"]

@@ -2,8 +2,10 @@
 //! no file, program or variable of this host that does not stand here.
 
 use super::{BrokerFile, Config};
-use anyhow::{Context, bail};
-use secretref_domain::{name::EnvVar, value::SecretValue};
+use secretref_domain::{
+    name::{EnvVar, NameError},
+    value::{SecretValue, ValueError},
+};
 use std::{
     collections::BTreeMap,
     os::unix::ffi::OsStringExt,
@@ -26,13 +28,16 @@ impl Config {
     ///
     /// # Errors
     /// Where a name is none, or a value cannot be a secret.
-    pub fn provider_variables(&self) -> anyhow::Result<BTreeMap<EnvVar, Option<SecretValue>>> {
+    pub fn provider_variables(
+        &self,
+    ) -> Result<BTreeMap<EnvVar, Option<SecretValue>>, ProviderConfigError> {
         let mut variables = BTreeMap::new();
         for name in &self.file.provider_environment {
-            let name = EnvVar::parse(name).context("provider_environment in broker.toml")?;
+            let name = EnvVar::parse(name)?;
             let value = std::env::var_os(name.as_str()).filter(|value| !value.is_empty());
             let value = value.map(|value| SecretValue::new(value.into_vec())).transpose();
-            let value = value.with_context(|| format!("the variable {name}"))?;
+            let wrong = |why| ProviderConfigError::Variable { name: name.clone(), why };
+            let value = value.map_err(wrong)?;
             variables.insert(name, value);
         }
         Ok(variables)
@@ -46,23 +51,41 @@ impl Config {
 }
 
 impl BrokerFile {
-    pub(super) fn check_providers(&self) -> anyhow::Result<()> {
+    pub(super) fn check_providers(&self) -> Result<(), ProviderConfigError> {
         if !(1..=POLL_SECONDS_MAX).contains(&self.provider_poll_seconds) {
-            let given = self.provider_poll_seconds;
-            bail!("provider_poll_seconds is {given}; it lies in 1 to {POLL_SECONDS_MAX}");
+            return Err(ProviderConfigError::Poll(self.provider_poll_seconds));
         }
-        let roots = self.provider_roots.iter().flatten();
-        if let Some(root) = roots.clone().find(|root| !root.is_absolute()) {
-            bail!("provider_roots: {} is not absolute; write the whole path", root.display());
-        }
-        if let Some(root) = roots.clone().find(|root| root.as_path() == Path::new("/")) {
-            bail!("provider_roots: {} would allow every file; name a folder", root.display());
+        let mut roots = self.provider_roots.iter().flatten();
+        if let Some(root) = roots.find(|it| !it.is_absolute() || it.as_path() == Path::new("/")) {
+            return Err(ProviderConfigError::Root(root.clone()));
         }
         for name in &self.provider_environment {
-            EnvVar::parse(name).context("provider_environment")?;
+            EnvVar::parse(name)?;
         }
         Ok(())
     }
+}
+
+/// What `broker.toml` says of providers and cannot.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderConfigError {
+    /// Too often, or too seldom.
+    #[error("provider_poll_seconds is {0}; it lies in 1 to {POLL_SECONDS_MAX}")]
+    Poll(u64),
+    /// A root that is none.
+    #[error("provider_roots: {} is no folder below `/`; write the whole path of one", .0.display())]
+    Root(PathBuf),
+    /// A variable that is none.
+    #[error("provider_environment: {0}")]
+    Name(#[from] NameError),
+    /// A variable whose value cannot be a secret.
+    #[error("provider_environment: the variable {name}: {why}")]
+    Variable {
+        /// The variable.
+        name: EnvVar,
+        /// What is wrong with its value.
+        why: ValueError,
+    },
 }
 
 /// 30 s.

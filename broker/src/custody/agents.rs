@@ -94,6 +94,26 @@ impl Custody {
         Ok((page, found.next().is_some()))
     }
 
+    /// At most `limit` agents of every environment after one of them, ordered by environment and
+    /// name, with what they are owed now, and whether there are more.
+    ///
+    /// # Errors
+    /// A denial.
+    pub async fn list_fleet(
+        &self,
+        caller: &Caller,
+        after: Option<&(EnvironmentName, AgentName)>,
+        limit: usize,
+    ) -> Result<(Vec<(Agent, Desired)>, bool), CustodyError> {
+        self.permit(caller, Action::MetadataRead, || event(caller, "agent.list")).await?;
+        let now = self.now();
+        let ledger = self.shared.ledger();
+        let mut found = ledger.fleet_after(after);
+        let page = found.by_ref().take(limit);
+        let page = page.map(|agent| (agent.clone(), ledger.desired(agent.id, now, None))).collect();
+        Ok((page, found.next().is_some()))
+    }
+
     /// Mints a join token for an agent.
     ///
     /// # Errors

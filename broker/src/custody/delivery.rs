@@ -7,18 +7,18 @@ use super::{
 use crate::feed::Subscription;
 use secretref_domain::{
     agent::AgentSettings,
-    audit::{Decision, Event, Recipient},
+    audit::{Decision, Recipient},
     caller::Caller,
     change::Serial,
     clock::Timestamp,
     id::{AgentId, Digest, InstanceId, SecretId},
-    ledger::{Desired, DesiredSecret, Ledger, Missing, Resolution},
-    name::{AgentName, EnvironmentName, SecretName},
+    ledger::{Desired, DesiredSecret, Ledger, Missing},
+    name::{AgentName, EnvironmentName, ProviderAlias, SecretName},
     policy::{Action, authorise},
     version::{Revision, Version},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 use uuid::Uuid;
@@ -38,6 +38,8 @@ pub struct Admission {
     pub instance: InstanceId,
     /// Serial of the certificate of the connection.
     pub serial: Serial,
+    /// The one provider that it takes values from, where it says so on its stream.
+    pub secrets_provider: Option<ProviderAlias>,
 }
 
 /// What a sidecar holds, as the broker knows it: by name, version and fingerprint.
@@ -94,6 +96,7 @@ impl Custody {
             environment: environment.clone(),
             instance: *instance,
             serial: serial.clone(),
+            secrets_provider: None,
         };
         if self.admitted(&admission) {
             return Ok(admission);
@@ -132,48 +135,6 @@ impl Custody {
         let ledger = self.shared.ledger();
         let agent = ledger.agent(admission.agent).filter(|agent| agent.active);
         agent.is_none_or(|agent| !agent.instances.contains_key(&admission.instance))
-    }
-
-    /// Records that an agent may not have what it is bound to, once for each binding and reason:
-    /// `noted` holds those that are recorded, and forgets those that are over.
-    ///
-    /// # Errors
-    /// [`CustodyError::Store`].
-    pub async fn record_denials(
-        &self,
-        admission: &Admission,
-        missing: &[Missing],
-        noted: &mut BTreeSet<String>,
-    ) -> Result<(), CustodyError> {
-        let denied = missing.iter().filter(|missing| missing.denied);
-        let now: BTreeMap<String, &Missing> =
-            denied.map(|it| (format!("{}: {}", it.target.file, it.reason), it)).collect();
-        let fresh = now.iter().filter(|(key, _)| !noted.contains(*key));
-        let events: Vec<_> = fresh.map(|(_, it)| self.denial(admission, it)).collect();
-        if !events.is_empty() {
-            self.writer.note(events).await?;
-        }
-        *noted = now.into_keys().collect();
-        Ok(())
-    }
-
-    fn denial(&self, admission: &Admission, missing: &Missing) -> Event {
-        let ledger = self.shared.ledger();
-        let reference = &missing.target.reference;
-        let name = match ledger.resolve(&admission.environment, reference, None) {
-            Resolution::Secret(resolved) => resolved.secret,
-            Resolution::Unresolved { .. } => reference.clone(),
-        };
-        let secret = ledger.secret_named(&admission.environment, &name);
-        Event {
-            environment: admission.environment.to_string(),
-            object_kind: "secret",
-            object_id: secret.map(|secret| secret.id.0).unwrap_or_default(),
-            object: name.to_string(),
-            decision: Decision::Denied,
-            reason: missing.reason.clone(),
-            ..event(&admission.caller, "secret.deliver")
-        }
     }
 
     /// Adds a stream to the feed. Two processes with streams of one instance are an alarm: one of
@@ -246,15 +207,30 @@ impl Custody {
         Ok(self.assemble(admission, revision, now, sent, loaded))
     }
 
+    /// What would be sent, without a value: nothing is delivered, so nothing is recorded.
+    ///
+    /// # Errors
+    /// [`CustodyError::NotAdmitted`] where the instance is no longer admitted.
+    pub fn outline(&self, admission: &Admission) -> Result<Frame, CustodyError> {
+        let (revision, Desired { secrets, missing, settings }) = self.desired(admission)?;
+        let next_expiry = secrets.iter().filter_map(|owed| owed.expires_at).min();
+        let bare = |desired| FrameSecret { desired, body: None };
+        let secrets = secrets.into_iter().map(bare).collect();
+        let (removed, behind) = (Vec::new(), false);
+        Ok(Frame { revision, secrets, removed, missing, settings, next_expiry, behind })
+    }
+
     fn desired(&self, admission: &Admission) -> Result<(Revision, Desired), CustodyError> {
         let now = self.now();
         let ledger = self.shared.ledger();
-        let Admission { agent, instance, serial, .. } = admission;
+        let Admission { agent, instance, serial, secrets_provider, .. } = admission;
         match ledger.admitted(*agent, *instance, serial, now, false) {
             Some((agent, _)) if agent.environment != admission.environment => {
                 Err(not_admitted(&ledger, admission))
             }
-            Some(_) => Ok((ledger.revision(), ledger.desired(*agent, now, None))),
+            Some(_) => {
+                Ok((ledger.revision(), ledger.desired(*agent, now, secrets_provider.as_ref())))
+            }
             None => Err(not_admitted(&ledger, admission)),
         }
     }

@@ -1,7 +1,7 @@
 //! Environments: which there are, and switching between them.
 
 use super::{
-    Custody, CustodyError, Itinerary, Observation, Unresolved,
+    Custody, CustodyError, Itinerary, Observation, Place, Unresolved,
     manifests::{fold, unresolved},
     plan::{Committed, Effects, Ground, Plan, Planned, RequestKey, event},
 };
@@ -91,18 +91,26 @@ impl Custody {
         Ok(ledger.environments().into_iter().map(view).collect())
     }
 
-    /// The places that agents which move come to, and that nobody has been asked for so far.
+    /// The places that agents which move come to and that have no value so far: whoever switches
+    /// has perhaps just put one there.
     ///
     /// # Errors
     /// As [`Custody::switch`].
     pub fn itinerary_of_switch(&self, switch: &Switch) -> Result<Itinerary, CustodyError> {
         let ledger = self.shared.ledger().clone();
         let ground = Ground { ledger: &ledger, at: self.now() };
-        let before = Itinerary::of(&ledger);
         let mut after = ledger.clone();
         fold(&mut after, &changes(&ground, switch)?, ground.at)?;
-        let mut itinerary = Itinerary::of(&after);
-        itinerary.places.retain(|place| !before.places.contains(place));
+        let mut itinerary = Itinerary::default();
+        for agent in moving(&ledger, switch)? {
+            for (_, _, credential) in agent.effective().credentials() {
+                itinerary.add(&after, &switch.environment, &credential.secret_ref);
+            }
+        }
+        itinerary.places.retain(|Place { environment, reference, source }| {
+            let state = after.source_state(environment, reference, source);
+            state.is_none_or(|state| state.fault.is_some())
+        });
         Ok(itinerary)
     }
 
@@ -153,7 +161,9 @@ fn plan(
         before: before.active_environment().clone(),
         environment: switch.environment.clone(),
         moves: moved.iter().map(|agent| to_move(before, &after, agent, switch)).collect(),
-        unresolved: unresolved(&after, &switch.environment, &agents, ground.at),
+        unresolved: unresolved(&after, &switch.environment, &agents, ground.at)
+            .into_values()
+            .collect(),
     };
     if switch.validate_only || changes.is_empty() {
         return Ok(Planned { effects: Effects::default(), answer });

@@ -10,6 +10,7 @@ use super::{
 use draft::Draft;
 pub(super) use draft::{fold, unresolved};
 use secretref_domain::{
+    alert::ChannelName,
     audit::Event,
     caller::Caller,
     manifest::{Difference, Manifest},
@@ -40,7 +41,7 @@ pub struct Applied {
     pub environment: EnvironmentName,
     /// Everything that the manifest names, and what was removed.
     pub changes: Vec<AppliedChange>,
-    /// Refs of the applied agents that have no value.
+    /// Refs of the applied agents and channels that have no value.
     pub unresolved: Vec<Unresolved>,
     /// What looks like a mistake and stops nothing.
     pub warnings: Vec<String>,
@@ -70,6 +71,9 @@ pub struct Unresolved {
     pub reference: SecretName,
     /// Agents that are bound to it.
     pub agents: BTreeSet<AgentName>,
+    /// Alert channels whose address it is.
+    #[serde(default)]
+    pub channels: BTreeSet<ChannelName>,
     /// Why it has no value.
     pub reason: String,
     /// The command that helps.
@@ -126,6 +130,7 @@ fn plan(
     draft.fill();
     let mut after = draft.after()?;
     groups::check(&after, &draft.touched())?;
+    draft.check_channels(&after)?;
     let observed = {
         let broker = Caller::Broker { id: custody.broker() };
         let ground = Ground { ledger: &after, at: ground.at };
@@ -182,6 +187,7 @@ fn events(applied: &Applied, record: &Event) -> Vec<Event> {
             "ref" => "ref",
             "provider" => "provider",
             "group" => "group",
+            "channel" => "channel",
             _ => "environment",
         },
         reason: change.action.clone(),

@@ -1,9 +1,11 @@
 //! What sidecars say became of what they were sent.
 
 mod results;
+mod schedules;
 
 use results::Said;
 pub(super) use results::{Results, Round};
+pub use schedules::AgentSchedule;
 
 use super::{Admission, Custody, CustodyError, plan::event};
 use crate::store::ReportRow;
@@ -89,6 +91,8 @@ pub struct AgentReport {
     pub detail: String,
     /// Each way by which the agent gets it.
     pub deliveries: Vec<Delivery>,
+    /// Process of the sidecar that said it.
+    pub boot: Uuid,
     /// When it was said, by the broker's clock.
     pub at: Timestamp,
 }
@@ -148,6 +152,7 @@ impl Custody {
                 detail: row.detail,
                 // Informs and decides nothing: what cannot be read is not shown.
                 deliveries: serde_json::from_str(&row.deliveries).unwrap_or_default(),
+                boot: row.boot,
                 at: row.at,
             })
         };

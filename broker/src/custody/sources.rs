@@ -76,7 +76,9 @@ impl Itinerary {
                 let credentials = agent.effective().credentials();
                 credentials.map(|(_, _, it)| it.secret_ref.clone()).collect::<Vec<_>>()
             });
-            for reference in named.chain(bound).collect::<BTreeSet<_>>() {
+            let channels = ledger.channels(&environment);
+            let addresses = channels.filter_map(|(_, channel)| channel.secret_ref.clone());
+            for reference in named.chain(bound).chain(addresses).collect::<BTreeSet<_>>() {
                 itinerary.add(ledger, &environment, &reference);
             }
         }

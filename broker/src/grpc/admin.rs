@@ -2,6 +2,7 @@
 
 mod admins;
 mod agents;
+mod alerts;
 mod audit;
 mod environments;
 mod providers;
@@ -12,6 +13,7 @@ mod status;
 
 pub(super) use admins::Admins;
 pub(super) use agents::Agents;
+pub(super) use alerts::Alerts;
 pub(super) use audit::Audit;
 pub(super) use environments::Environments;
 pub(super) use providers::Providers;

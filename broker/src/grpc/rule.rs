@@ -54,6 +54,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::DiagnoseReferences => (Admins, MetadataRead),
         Method::ListEnvironments => (Admins, MetadataRead),
         Method::UseEnvironment => (Admins, AgentWrite),
+        Method::ListChannels => (Admins, MetadataRead),
+        Method::TestChannel => (Admins, AgentWrite),
         Method::Join => (Agents, Join),
         Method::Renew => (Agents, Renew),
         Method::Watch => (Agents, Watch),

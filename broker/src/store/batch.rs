@@ -1,6 +1,6 @@
 //! What holds for every batch, on either engine, before a byte of it is written.
 
-use super::{AuditRow, Batch, Head, LaneHead, ReportRow, StoreError};
+use super::{AuditRow, Batch, Head, LaneHead, ReportRow, ScheduleRow, StoreError};
 use secretref_domain::id::BrokerId;
 use std::collections::BTreeMap;
 
@@ -31,7 +31,9 @@ impl Batch {
             || !self.shredded.is_empty()
             || !self.requests.is_empty()
         {
-            return Err(refused("only audit entries and reports go without the head's lock"));
+            return Err(refused(
+                "only audit entries and what sidecars said go without the head's lock",
+            ));
         }
         self.check_lane()
     }
@@ -64,6 +66,14 @@ impl Batch {
         let keyed = std::mem::take(&mut self.reports)
             .into_iter()
             .map(|report| ((report.agent, report.instance, report.secret), report));
+        keyed.collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+
+    /// The last word of each instance on its schedule, in the order of the keys, as above.
+    pub(super) fn last_schedules(&mut self) -> Vec<ScheduleRow> {
+        let keyed = std::mem::take(&mut self.schedules)
+            .into_iter()
+            .map(|row| ((row.agent, row.instance), row));
         keyed.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 

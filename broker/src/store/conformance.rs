@@ -7,7 +7,8 @@ mod schema;
 mod storm;
 
 use super::{
-    AuditRow, Batch, Head, LaneHead, LogRow, ReportRow, RequestRow, SealedRow, Store, StoreError,
+    AuditRow, Batch, Head, LaneHead, LogRow, ReportRow, RequestRow, ScheduleRow, SealedRow, Store,
+    StoreError,
 };
 use secretref_domain::{
     clock::Timestamp,
@@ -106,6 +107,7 @@ on_both! {
     rows::a_shredded_version_leaves_no_copy,
     rows::answers_are_found_and_forgotten,
     rows::a_report_replaces_the_one_before,
+    rows::a_schedule_replaces_the_one_before_until_it_is_old,
     rows::the_audit_is_read_over_all_lanes,
     rows::a_row_that_is_too_big_is_refused,
     rows::a_batch_out_of_order_is_refused,
@@ -202,6 +204,18 @@ fn request(id: u128, at: i64) -> RequestRow {
         fingerprint: mark(at),
         answer: b"answer".to_vec(),
         at: Timestamp::from_micros(at),
+    }
+}
+
+fn schedule(agent: u128, instance: u128, at: i64) -> ScheduleRow {
+    ScheduleRow {
+        agent: AgentId(Uuid::from_u128(agent)),
+        instance: InstanceId(Uuid::from_u128(instance)),
+        environment: environment(),
+        boot: Uuid::from_u128(7),
+        at: Timestamp::from_micros(at),
+        keep_until: Timestamp::from_micros(at * 10),
+        told: format!("{{\"at\":{at}}}"),
     }
 }
 

@@ -11,12 +11,14 @@ use sqlx::{
 pub(super) const SQLITE: &[(i64, &str, &str)] = &[
     (1, "store", include_str!("../../../migrations/sqlite/0001_store.sql")),
     (2, "deliveries", include_str!("../../../migrations/sqlite/0002_deliveries.sql")),
+    (3, "schedules", include_str!("../../../migrations/sqlite/0003_schedules.sql")),
 ];
 
 /// The migrations of Postgres, by number.
 pub(super) const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "store", include_str!("../../../migrations/postgres/0001_store.sql")),
     (2, "deliveries", include_str!("../../../migrations/postgres/0002_deliveries.sql")),
+    (3, "schedules", include_str!("../../../migrations/postgres/0003_schedules.sql")),
 ];
 
 /// Applies migrations inside the caller's transaction, which holds the lock: sqlx's own would be a

@@ -53,6 +53,14 @@ pub(super) const REPORTS: &str = "\
     SELECT instance, secret, environment, version, state, evidence, detail, boot, at, \
     deliveries FROM reports WHERE agent = $1 ORDER BY instance, secret";
 
+/// What the instances of an agent said last of scheduled programs.
+pub(super) const SCHEDULES: &str = "\
+    SELECT instance, environment, boot, at, keep_until, told FROM schedules WHERE agent = $1 \
+    ORDER BY instance";
+
+/// Forgets what was said of scheduled programs and is of no use any more.
+pub(super) const FORGET_SCHEDULES: &str = "DELETE FROM schedules WHERE keep_until < $1";
+
 /// Forgets old answers.
 pub(super) const FORGET_REQUESTS: &str = "DELETE FROM requests WHERE at < $1";
 

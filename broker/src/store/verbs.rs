@@ -1,8 +1,8 @@
 //! The verbs of the store, written once for both engines.
 
 use super::{
-    AuditCursor, AuditRow, Batch, Head, LaneHead, LogRow, ReportRow, RequestRow, SealedRow,
-    StoreError,
+    AuditCursor, AuditRow, Batch, Head, LaneHead, LogRow, ReportRow, RequestRow, ScheduleRow,
+    SealedRow, StoreError,
     detached::detached,
     engine::{Cell, Engine},
     fault, migration, sql,
@@ -145,6 +145,15 @@ impl<E: Engine> StoreOn<E> {
         rows.iter().map(|row| report_of::<E>(agent, row)).collect()
     }
 
+    pub(super) async fn schedules(&self, agent: AgentId) -> Result<Vec<ScheduleRow>, StoreError> {
+        let rows = self.ask(sql::SCHEDULES, vec![agent.0.into()]).await?;
+        rows.iter().map(|row| schedule_of::<E>(agent, row)).collect()
+    }
+
+    pub(super) async fn forget_schedules(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.change(sql::FORGET_SCHEDULES, vec![now.as_micros().into()]).await
+    }
+
     pub(super) async fn forget_requests(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.change(sql::FORGET_REQUESTS, vec![before.as_micros().into()]).await
     }
@@ -274,6 +283,18 @@ fn report_of<E: Engine>(agent: AgentId, row: &E::Row) -> Result<ReportRow, Store
         boot: id_of::<E>(row, 7)?,
         at: time_of::<E>(row, 8)?,
         deliveries: E::text(row, 9).map_err(fault::before_commit)?,
+    })
+}
+
+fn schedule_of<E: Engine>(agent: AgentId, row: &E::Row) -> Result<ScheduleRow, StoreError> {
+    Ok(ScheduleRow {
+        agent,
+        instance: InstanceId(id_of::<E>(row, 0)?),
+        environment: environment_of::<E>(row, 1)?,
+        boot: id_of::<E>(row, 2)?,
+        at: time_of::<E>(row, 3)?,
+        keep_until: time_of::<E>(row, 4)?,
+        told: E::text(row, 5).map_err(fault::before_commit)?,
     })
 }
 

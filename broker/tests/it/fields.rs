@@ -264,6 +264,19 @@ async fn groups_are_checked() -> Result<()> {
     let (agent, group) = ("worker".to_owned(), "g".to_owned());
     let request = ListAgentStatusesRequest { agent, group, ..Default::default() };
     table.add("group", "beside an agent", agents.list_agent_statuses(request).await);
+    let fleet = || ListAgentStatusesRequest { all_environments: true, ..Default::default() };
+    let one = || "one".to_owned();
+    for request in [
+        ListAgentStatusesRequest { environment: one(), ..fleet() },
+        ListAgentStatusesRequest { agent: one(), ..fleet() },
+        ListAgentStatusesRequest { group: one(), ..fleet() },
+    ] {
+        table.add("all_environments", "beside one", agents.list_agent_statuses(request).await);
+    }
+    for page_token in ["one", "One/two", "one/", "/two", "one/two/three"] {
+        let request = ListAgentStatusesRequest { page_token: page_token.into(), ..fleet() };
+        table.add("page_token", page_token, agents.list_agent_statuses(request).await);
+    }
     let tools = |tool: &str, secret: &str| {
         format!(
             "    tool-bindings:\n      {tool}: {{credentials: {{k: {{secretRef: {secret}, file: \

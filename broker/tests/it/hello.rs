@@ -3,8 +3,8 @@
 use crate::world::{Stream, World, fields, hello};
 use anyhow::{Context, Result, ensure};
 use secretref_proto::v1::{
-    Ack, HeldSecret, Hello, NeedSnapshot, Pong, Report, ResumeToken, StreamErrorCode,
-    watch_request, watch_response::Message,
+    Ack, HeldSecret, Hello, NeedSnapshot, Pong, Report, ResumeToken, Schedule, ScheduleState,
+    StreamErrorCode, watch_request, watch_response::Message,
 };
 use secretref_testkit::engine::Engine;
 use tonic::{Code, Status};
@@ -47,6 +47,29 @@ async fn a_hello_that_is_not_valid_is_refused_with_its_field() -> Result<()> {
     for message_bytes_max in [0, -1, i32::MIN, 262_143, 16_777_217] {
         cases.push(("hello.message_bytes_max", Hello { message_bytes_max, ..hello() }));
     }
+    for alias in ["Vault", "a b", "1st", "v/1", "../v", &"v".repeat(65)] {
+        let secrets_provider = alias.to_owned();
+        cases.push(("hello.secrets_provider", Hello { secrets_provider, ..hello() }));
+    }
+    let schedule = |change: fn(&mut Schedule)| {
+        let mut schedule = Schedule {
+            cron: "0 9 * * 1-5".to_owned(),
+            time_zone: "UTC".to_owned(),
+            state: ScheduleState::Waiting.into(),
+            ..Schedule::default()
+        };
+        change(&mut schedule);
+        Hello { schedule: Some(schedule), ..hello() }
+    };
+    cases.push(("hello.schedule", schedule(|it| it.cron = "*".repeat(129))));
+    cases.push(("hello.schedule", schedule(|it| it.time_zone = "../UTC".to_owned())));
+    cases.push(("hello.schedule.state", schedule(|it| it.state = 0)));
+    let never = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+    cases.push(("hello.schedule.next_run_time", {
+        let mut hello = schedule(|_| {});
+        hello.schedule.iter_mut().for_each(|it| it.next_run_time = Some(never));
+        hello
+    }));
     cases.push(("hello.have", Hello { have: vec![held.clone(); 257], ..hello() }));
     for digest in [vec![], vec![0; 31], vec![0; 33]] {
         cases.push(("hello.have", holding(HeldSecret { digest, ..held.clone() }).await?));

@@ -9,7 +9,9 @@
 )]
 
 mod admins;
+mod alerts;
 mod authority_log;
+mod channels;
 mod delivery;
 mod enrolment;
 mod fields;
@@ -20,10 +22,13 @@ mod limits;
 mod lost_answer;
 mod matrix;
 mod methods;
+mod notifiers;
 mod pages;
 mod paths;
 mod place;
 mod providers;
+mod refusals;
+mod schedules;
 mod sealed_rows;
 mod stream;
 mod tls;

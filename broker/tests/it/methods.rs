@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use secretref_broker::custody::{AuditFilter, CustodyError};
-use secretref_domain::{audit::Decision, caller::Caller, version::Version};
+use secretref_domain::{alert::ChannelName, audit::Decision, caller::Caller, version::Version};
 use secretref_proto::v1::{JoinRequest, enrolment_service_client::EnrolmentServiceClient};
 use secretref_testkit::{admin::Admin, engine::Engine, on_both_engines, peer};
 use tonic::Code;
@@ -96,6 +96,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
         environment: None,
         limit: 10,
     };
+    let channel = ChannelName::parse("#x")?;
     let (a, agent) = (|| name("a"), || agent_name("worker"));
     for who in [&worker, &nobody(), &Caller::Broker { id: custody.broker() }, &admin(&[])] {
         let outcomes = [
@@ -114,10 +115,14 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ),
             ("show agent", custody.show_agent(who, None, &agent()).await.err()),
             ("list agents", custody.list_agents(who, None, None, None, 10).await.err()),
+            ("list fleet", custody.list_fleet(who, None, 10).await.err()),
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
             ("revoke", custody.revoke_agent(who, None, agent(), String::new(), None).await.err()),
             ("reports", custody.agent_reports(who, admission_of).await.err()),
+            ("schedules", custody.agent_schedules(who, admission_of).await.err()),
             ("held", custody.held(who, admission_of).await.err()),
+            ("channels", custody.list_channels(who, None).await.err()),
+            ("try channel", custody.try_channel(who, None, &channel).await.err()),
             ("trail", custody.trail(who, filter()).await.err()),
         ];
         for (verb, refused) in outcomes {
@@ -129,7 +134,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 17, "{} of 68 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 19, "{} of 76 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
 }

@@ -6,8 +6,8 @@ use crate::{
 };
 use anyhow::{Context, Result, ensure};
 use secretref_proto::v1::{
-    DeleteSecretRequest, ListAgentStatusesRequest, ListAgentsRequest, ListAuditEntriesRequest,
-    ListSecretVersionsRequest, ListSecretsRequest,
+    ApplyManifestRequest, DeleteSecretRequest, ListAgentStatusesRequest, ListAgentsRequest,
+    ListAuditEntriesRequest, ListSecretVersionsRequest, ListSecretsRequest, ManifestFile,
 };
 use secretref_testkit::{engine::Engine, on_both_engines};
 use std::collections::BTreeSet;
@@ -101,7 +101,42 @@ async fn versions_agents_and_entries_come_in_pages(engine: Engine) -> Result<()>
     let request = ListAgentStatusesRequest { page_size: 2, ..ListAgentStatusesRequest::default() };
     let statuses = world.admin.agents().list_agent_statuses(request).await?.into_inner();
     ensure!(statuses.statuses.len() == 2 && statuses.next_page_token == "three", "{statuses:?}");
+    fleet(&world).await?;
     entries(&world).await
+}
+
+/// The agents of every environment, in pages of 2.
+async fn fleet(world: &World) -> Result<()> {
+    let file = ManifestFile {
+        name: "m.json".to_owned(),
+        content: crate::place::manifest("one", &["a"]).into_bytes(),
+    };
+    let request = ApplyManifestRequest {
+        files: vec![file],
+        environment: "another".to_owned(),
+        ..ApplyManifestRequest::default()
+    };
+    world.admin.agents().apply_manifest(request).await?;
+    let (mut found, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListAgentStatusesRequest {
+            page_size: 2,
+            page_token,
+            all_environments: true,
+            ..ListAgentStatusesRequest::default()
+        };
+        let page = world.admin.agents().list_agent_statuses(request).await?.into_inner();
+        ensure!(page.statuses.len() == 2, "{page:?}");
+        found
+            .extend(page.statuses.into_iter().map(|it| format!("{}/{}", it.environment, it.agent)));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let all = ["another/one", "default/one", "default/three", "default/two"];
+    ensure!(found == all, "{found:?}");
+    Ok(())
 }
 
 /// Every entry once, in the order of the lane, in pages of 3; and of one secret or agent alone.

@@ -257,6 +257,14 @@ impl Stream {
         Ok(part)
     }
 
+    /// The first manifest of a stream that was just opened.
+    pub(crate) async fn manifest_after_welcome(&mut self) -> Result<Manifest> {
+        match self.next().await? {
+            Message::Welcome(_) => self.manifest().await,
+            other => anyhow::bail!("no welcome: {other:?}"),
+        }
+    }
+
     pub(crate) async fn acknowledge(&self, nonce: i64) -> Result<()> {
         let ack = secretref_proto::v1::Ack { nonce, results: Vec::new() };
         self.say(watch_request::Message::Ack(ack)).await

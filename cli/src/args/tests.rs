@@ -115,6 +115,34 @@ fn durations() {
 
 #[test]
 fn longer_names_are_the_same_commands() {
-    assert!(line(&["gateway", "status", "--secrets", "--all"]).is_ok());
-    assert!(line(&["gateway", "audit", "--secrets"]).is_ok());
+    let lines = [
+        "run --agent finance-analyst --secrets-ref stripe-api-key --env STRIPE_API_KEY \
+         --secrets-provider file",
+        "run --agent a --log-level info",
+        "run --agent a --schedule @daily --schedule-timezone Asia/Tokyo --schedule-overlap queue",
+        "status --agent payment-analyst --secrets",
+        "status --secrets --all",
+        "audit --secrets --verbose",
+    ];
+    for words in lines {
+        let mut words: Vec<&str> = words.split_whitespace().collect();
+        assert!(line(&words).is_ok(), "{words:?}");
+        words.insert(0, "gateway");
+        assert!(line(&words).is_ok(), "{words:?}");
+    }
+    assert!(refusal(&["status", "--interval", "5s"]).contains("--watch"));
+    assert!(refusal(&["status", "--watch", "--interval", "2h"]).contains("1s to 1h"));
+    assert!(line(&["status", "--watch", "--interval", "1h", "--all", "--json"]).is_ok());
+    assert!(refusal(&["gateway", "put"]).contains("there are run, status, audit"));
+    let run = |options: &[&str]| refusal(&[&["run", "--agent", "a"], options].concat());
+    let article = ["run", "--agent", "a", "--schedule", "0 9 * * 1-5", "--", "x"];
+    assert!(line(&article).is_ok());
+    assert!(line(&[&["gateway"], &article[..5], &["--log-level", "info"]].concat()).is_ok());
+    assert!(run(&["--schedule", "0 9 * *"]).contains("it has 4 fields"));
+    assert!(run(&["--schedule-timezone", "UTC"]).contains("--schedule <CRON>"));
+    assert!(run(&["--schedule", "@daily", "--schedule-timezone", "../x"]).contains("IANA"));
+    let overlap = run(&["--schedule", "@daily", "--schedule-overlap", "both"]);
+    assert!(overlap.contains("one of skip, queue, replace"), "{overlap}");
+    let alias = ["run", "--agent", "a", "--secrets-provider", "No Alias"];
+    assert!(refusal(&alias).contains("provider alias"), "{}", refusal(&alias));
 }

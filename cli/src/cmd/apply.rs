@@ -37,8 +37,8 @@ pub(crate) struct Apply {
     /// Say what would change, key by key, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Remove agents and refs that the files do not name; on a terminal it shows them and asks
-    /// first. Secrets stay
+    /// Remove agents, groups, refs and alert channels that the files do not name; on a terminal it
+    /// shows them and asks first. Secrets stay
     #[arg(long)]
     prune: bool,
     /// Refuse refs that cannot be resolved, and name each
@@ -128,10 +128,13 @@ fn unresolvable(preview: &v1::ApplyManifestResponse, status: Status) -> Failure 
         return Failure::usage(status.message(), "apply again");
     }
     Failure::usages(preview.unresolved.iter().map(|found| {
-        let agents = plain(&found.agents.join(", "));
+        let users = [("agent", &found.agents), ("alert channel", &found.channels)];
+        let users = users.into_iter().filter(|(_, names)| !names.is_empty()).map(|(of, names)| {
+            let end = if names.len() == 1 { "" } else { "s" };
+            format!("{of}{end} {}", plain(&names.join(", ")))
+        });
+        let users = users.collect::<Vec<_>>().join("; ");
         let (name, reason) = (&found.secret_ref, found.reason.trim_end_matches('.'));
-        let agents =
-            format!("{} {agents}", if found.agents.len() == 1 { "agent" } else { "agents" });
-        (format!("ref {name:?} ({agents}) is not resolvable: {reason}"), found.fix.clone())
+        (format!("ref {name:?} ({users}) is not resolvable: {reason}"), found.fix.clone())
     }))
 }

@@ -2,16 +2,19 @@
 
 pub(super) mod findings;
 mod log;
+pub(super) mod refs;
 
 pub(super) use log::line;
 
-use super::{list, status};
+use super::status::{self, Scope};
 use crate::{
-    connect::Session,
+    connect::{Session, ask_twice},
     failure::{Exit, Failure},
     print::{counted, plain, time},
 };
-use findings::{Finding, Severity, findings};
+use findings::Severity as Care;
+use refs::Ref;
+use secretref_proto::v1;
 use serde::Serialize;
 
 /// Read the audit trail, or diagnose refs.
@@ -20,17 +23,23 @@ use serde::Serialize;
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  \
         secretref audit log --agent payment-analyst --since 2h\n  \
+        secretref audit --secrets --unused-only\n  \
         secretref audit --secrets --check || echo \"something needs care\"\n\
-        With --check the exit code is 1 on findings and 2 on a required or optional ref without \
-        a value."
+        With --check the exit code is 1 on findings and 2 on a ref without a value. The codes of \
+        findings are stable: unused-ref, deprecated-ref, no-expiry, expiring, expired, \
+        capability-missing, agent-without-sidecar, equal-values, placeholder-value, stale-ref, \
+        fallback-ref, failed and unresolved-ref."
 )]
 pub(crate) struct Audit {
     #[command(subcommand)]
     verb: Option<Verb>,
-    /// Diagnose the refs of all agents
+    /// Diagnose the refs of an environment
     #[arg(long)]
     secrets: bool,
-    /// Show the refs that are well too
+    /// Only refs that nothing uses
+    #[arg(long, requires = "secrets")]
+    unused_only: bool,
+    /// Show every ref: where it comes from, who is bound to it, versions, expiry and last access
     #[arg(long, requires = "secrets")]
     verbose: bool,
     /// Let the exit code tell of findings
@@ -46,9 +55,23 @@ enum Verb {
 
 #[derive(Serialize)]
 struct Diagnosis<'a> {
-    agents: usize,
-    refs: usize,
-    findings: Vec<&'a Finding>,
+    environment: &'a str,
+    refs: i32,
+    findings: &'a [Finding],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    references: Option<&'a [Ref]>,
+}
+
+/// Something odd or wrong.
+#[derive(Serialize)]
+struct Finding {
+    code: String,
+    severity: &'static str,
+    #[serde(rename = "ref")]
+    name: String,
+    agents: Vec<String>,
+    message: String,
+    fix: String,
 }
 
 impl Audit {
@@ -65,27 +88,98 @@ impl Audit {
     }
 
     async fn diagnose(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let statuses = status::all(session, None, None).await?;
-        let secrets = list::all(session, false).await?;
-        let all = findings(&statuses, &secrets, &time::now(), &session.environment_option());
-        let is_shown = |finding: &&Finding| self.verbose || finding.severity != Severity::Well;
-        let shown: Vec<&Finding> = all.iter().filter(is_shown).collect();
-        let refs = statuses.iter().map(|status| status.refs.len()).sum();
-        if session.out.json {
-            session.out.json(&Diagnosis { agents: statuses.len(), refs, findings: shown })?;
+        let request = v1::DiagnoseReferencesRequest { environment: session.environment() };
+        let client = session.references().await?;
+        let answer = ask_twice(|| {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.diagnose_references(request).await }
+        })
+        .await?;
+        let option = session.environment_option();
+        let found = answer.findings.into_iter().map(|it| Finding::of(it, &option));
+        let mut findings: Vec<Finding> = found.collect();
+        if self.unused_only {
+            findings.retain(|finding| finding.code == UNUSED);
         } else {
-            let lines = shown.iter().map(|finding| plain(&finding.line()));
-            lines.into_iter().try_for_each(|line| session.out.line(&line))?;
-            let count = all.iter().filter(|finding| finding.severity != Severity::Well).count();
-            let (refs, agents) = (counted(refs, "ref"), counted(statuses.len(), "agent"));
-            session.out.note(&format!("{}; {refs} of {agents}", counted(count, "finding")));
+            findings.extend(of_sidecars(session, &option).await?);
         }
-        let has = |severity| all.iter().any(|finding| finding.severity == severity);
+        let references = match self.verbose {
+            true => Some(refs::all(session).await?),
+            false => None,
+        };
+        if session.out.json {
+            let (environment, references) = (&*answer.environment, references.as_deref());
+            let refs = answer.refs;
+            let findings = &findings;
+            session.out.json(&Diagnosis { environment, refs, findings, references })?;
+        } else {
+            for one in references.iter().flatten() {
+                one.lines().iter().try_for_each(|line| session.out.line(&plain(line)))?;
+            }
+            findings.iter().try_for_each(|it| session.out.line(&plain(&it.line())))?;
+            let refs = usize::try_from(answer.refs).unwrap_or(0);
+            let (count, refs) = (counted(findings.len(), "finding"), counted(refs, "ref"));
+            session.out.note(&format!("{count}; {refs} of environment {}", answer.environment));
+        }
         Ok(match () {
-            () if !self.check => Exit::Done,
-            () if has(Severity::Unresolved) => Exit::Usage,
-            () if has(Severity::Finding) => Exit::Refused,
-            () => Exit::Done,
+            () if !self.check || findings.is_empty() => Exit::Done,
+            () if findings.iter().any(|finding| finding.severity == "error") => Exit::Usage,
+            () => Exit::Refused,
         })
     }
 }
+
+/// What only the sidecars' own words show: a value that was not taken, and one that ends soon.
+async fn of_sidecars(session: &Session<'_>, option: &str) -> Result<Vec<Finding>, Failure> {
+    let statuses = status::all(session, &Scope::Environment).await?;
+    let all = findings::findings(&statuses, &[], &time::now(), option);
+    let ours = all.into_iter().filter(|finding| {
+        finding.severity == Care::Finding
+            && ["failed", "expiring", "expired"].contains(&finding.kind)
+    });
+    let finding = |finding: findings::Finding| Finding {
+        code: finding.kind.to_owned(),
+        severity: "warning",
+        name: finding.name,
+        agents: finding.agent.into_iter().collect(),
+        message: finding.detail,
+        fix: finding.fix.unwrap_or_default(),
+    };
+    Ok(ours.map(finding).collect())
+}
+
+impl Finding {
+    fn of(finding: v1::Finding, option: &str) -> Self {
+        let severity = match finding.severity() {
+            v1::FindingSeverity::Error => "error",
+            v1::FindingSeverity::Warning | v1::FindingSeverity::Unspecified => "warning",
+        };
+        let ours = finding.fix.starts_with("secretref ") && !finding.fix.contains(',');
+        let fix = if ours { format!("{}{option}", finding.fix) } else { finding.fix };
+        let v1::Finding { code, secret_ref: name, agents, message, .. } = finding;
+        Self { code, severity, name, agents, message, fix }
+    }
+
+    fn line(&self) -> String {
+        let icon = if self.severity == "error" { "❌" } else { "⚠️" };
+        let (code, name) = (&self.code, &self.name);
+        // What is to be done is all there is to say of it.
+        if code == UNUSED {
+            return format!("{icon} {code}: {name} (delete after migration)");
+        }
+        let agents = match self.agents.as_slice() {
+            [] => String::new(),
+            [one] => format!("agent {one}"),
+            several => format!("agents {}", several.join(", ")),
+        };
+        let subject = match (name.is_empty(), agents.is_empty()) {
+            (true, _) => agents,
+            (false, true) => name.clone(),
+            (false, false) => format!("{name} ({agents})"),
+        };
+        let message = self.message.trim_end_matches('.');
+        format!("{icon} {code}: {subject}: {message}. Fix: {}", self.fix)
+    }
+}
+
+const UNUSED: &str = "unused-ref";

@@ -8,8 +8,8 @@ use crate::{
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::generate;
 
-/// Print a completion script for a shell; it completes names of secrets, agents, administrators and
-/// profiles too.
+/// Print a completion script for a shell; it completes names of secrets, agents, administrators,
+/// alert channels and profiles too.
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
     secretref completion bash > ~/.local/share/bash-completion/completions/secretref")]
@@ -57,6 +57,7 @@ fn zsh(script: &str) -> String {
     let place = |line: &str| {
         let name = match line {
             _ if line.contains(":name -- Name of the profile") => "_secretref_profiles",
+            _ if line.contains(":name -- Name of the alert channel") => "_secretref_channels",
             _ if line.starts_with("':name -- Name of the ") => "_secretref_secrets",
             _ if line.starts_with("':agent -- ") => "_secretref_agents",
             _ if line.contains(":admin -- Administrator") => "_secretref_admins",

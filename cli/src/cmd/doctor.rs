@@ -7,7 +7,10 @@ mod fleet;
 mod host;
 mod profile;
 
-use super::{list, status};
+use super::{
+    list,
+    status::{self, Scope},
+};
 use crate::{
     connect::{self, Session, certificate::Ending, within},
     failure::{Exit, Failure},
@@ -110,10 +113,15 @@ impl Visit {
         if let Answer::Known(broker) = &answer {
             self.checked.push(format!("broker {}", broker.version));
         }
-        let statuses = status::all(session, None, None).await?;
+        let statuses = status::all(session, &Scope::Environment).await?;
         let secrets = list::all(session, false).await?;
         let option = session.environment_option();
-        self.findings.extend(fleet::agents(&statuses, env!("CARGO_PKG_VERSION"), &option));
+        self.findings.extend(fleet::agents(
+            &statuses,
+            env!("CARGO_PKG_VERSION"),
+            &time::now(),
+            &option,
+        ));
         self.findings.extend(fleet::refs(&statuses, &option));
         self.findings.extend(fleet::secrets(&secrets, &time::now(), &option));
         self.checked.push(counted(statuses.len(), "agent"));

@@ -1,6 +1,10 @@
 //! `secretref explain`.
 
-use super::{secret_name, show, status};
+use super::{
+    audit::refs,
+    secret_name, show,
+    status::{self, Scope},
+};
 use crate::{
     connect::{Session, ask},
     failure::{Exit, Failure},
@@ -20,6 +24,7 @@ pub(crate) struct Explain {
 #[derive(Serialize)]
 struct Explained {
     name: String,
+    reference: Option<refs::Ref>,
     secret: Option<json::Secret>,
     agents: Vec<words::Agent>,
 }
@@ -36,10 +41,15 @@ impl Explain {
             Err(failure) if failure.exit == Exit::NotFound => None,
             Err(failure) => return Err(failure),
         };
-        let mut agents = status::all(session, None, None).await?;
+        let mut agents = status::all(session, &Scope::Environment).await?;
         agents.iter_mut().for_each(|agent| agent.refs.retain(|one| one.secret_ref == name));
         agents.retain(|agent| !agent.refs.is_empty());
-        if stored.is_none() && agents.is_empty() {
+        let reference = match refs::one(session, &name).await {
+            Ok(reference) => reference,
+            Err(failure) if failure.exit == Exit::NotFound => None,
+            Err(failure) => return Err(failure),
+        };
+        if stored.is_none() && agents.is_empty() && reference.is_none() {
             let what = format!("the store has no secret \"{name}\", and no agent is bound to it");
             let fix = format!("secretref list, or secretref put {name}");
             return Err(Failure::new(Exit::NotFound, what, fix));
@@ -47,21 +57,31 @@ impl Explain {
         if session.out.json {
             let secret = stored.map(json::Secret::from);
             let agents = agents.into_iter().map(words::Agent::from).collect();
-            session.out.json(&Explained { name, secret, agents })?;
+            session.out.json(&Explained { name, reference, secret, agents })?;
             return Ok(Exit::Done);
         }
-        lines(&name, stored.as_ref(), &agents)
+        lines(&name, reference.as_ref(), stored.as_ref(), &agents)
             .iter()
             .try_for_each(|line| session.out.line(line))?;
         Ok(Exit::Done)
     }
 }
 
-fn lines(name: &str, stored: Option<&v1::Secret>, agents: &[v1::AgentStatus]) -> Vec<String> {
-    let mut lines = match stored {
-        Some(secret) => show::lines(secret),
-        None => vec![format!("the store has no secret {name}; the agents' refs say more")],
-    };
+fn lines(
+    name: &str,
+    reference: Option<&refs::Ref>,
+    stored: Option<&v1::Secret>,
+    agents: &[v1::AgentStatus],
+) -> Vec<String> {
+    let mut lines: Vec<String> =
+        reference.into_iter().flat_map(refs::Ref::lines).map(|line| plain(&line)).collect();
+    match stored {
+        Some(secret) => lines.extend(show::lines(secret)),
+        None if reference.is_none() => {
+            lines.push(format!("the store has no secret {name}; the agents' refs say more"));
+        }
+        None => {}
+    }
     if agents.is_empty() {
         lines.push("no agent is bound to it".to_owned());
     }

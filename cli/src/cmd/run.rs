@@ -5,10 +5,14 @@ use crate::{
     cmd::{agent_name, programs},
     connect::{Session, ask},
     failure::{Exit, Failure},
+    print::time,
 };
+use jiff::tz::TimeZone;
 use secretref_domain::{
     agent::OnRotate,
-    name::{EnvVar, SecretName},
+    clock::Timestamp,
+    name::{EnvVar, ProviderAlias, SecretName},
+    schedule::{Schedule, is_zone_name},
 };
 use secretref_proto::v1;
 use std::{
@@ -27,11 +31,14 @@ use zeroize::Zeroizing;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     secretref run --agent payment-analyst -- ./analyst --verbose\n  \
-    secretref run --agent payment-analyst --only-env STRIPE_API_KEY --on-rotate none -- sh\n\
+    secretref run --agent payment-analyst --only-env STRIPE_API_KEY --on-rotate none -- sh\n  \
+    secretref run --agent payment-analyst --schedule \"0 9 * * 1-5\" -- ./report\n\
     Ends as the program ends, with its exit code; 128 and the number of the signal that ended it; \
     126 or 127 where it could not be started; 78 where a required ref is denied or has no value: \
     then nothing was started. An environment cannot change in a living process: on a rotation \
-    the program is started again, unless its manifest or --on-rotate says otherwise. \
+    the program is started again, unless its manifest or --on-rotate says otherwise. With \
+    --schedule it ends when it is told to, with 0 where it waits; a run that fails, or whose refs \
+    do not resolve at its time, is told and the next one is tried. \
     Needs secretref-sidecar beside this program or in PATH.")]
 pub(crate) struct Run {
     /// Agent that the program is
@@ -43,6 +50,9 @@ pub(crate) struct Run {
     /// Variable of the first of these refs, and so on
     #[arg(long, value_name = "NAME", value_parser = variable, requires = "secrets_ref")]
     env: Vec<String>,
+    /// Take values from this provider alone, among those that each ref names
+    #[arg(long, value_name = "ALIAS", value_parser = provider)]
+    secrets_provider: Option<String>,
     /// Only these variables
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = variable)]
     only_env: Vec<String>,
@@ -53,6 +63,19 @@ pub(crate) struct Run {
     #[arg(long, value_name = "WHEN", default_value = "no",
           value_parser = ["no", "on-failure", "always"])]
     restart: String,
+    /// Run it at these times, until told to end: a cron expression of five fields (minute, hour,
+    /// day of month, month, day of week), six with the second first, or @daily and the like.
+    /// Between runs nothing is held, on disk or in memory
+    #[arg(long, value_name = "CRON", value_parser = schedule)]
+    schedule: Option<String>,
+    /// Whose clocks count, as IANA names the zone, such as Europe/Berlin; without it UTC
+    #[arg(long, value_name = "ZONE", value_parser = zone, requires = "schedule")]
+    schedule_timezone: Option<String>,
+    /// Where it still runs when it is due again: skip leaves that run out, queue begins it when the
+    /// one before has ended, replace stops the one before; without it skip
+    #[arg(long, value_name = "WHAT", requires = "schedule",
+          value_parser = ["skip", "queue", "replace"])]
+    schedule_overlap: Option<String>,
     /// A program that the agent's manifest may name as a check of its gate; may be repeated
     #[arg(long, value_name = "PROGRAM")]
     allow_exec: Vec<PathBuf>,
@@ -87,6 +110,10 @@ impl Run {
     /// Becomes a sidecar that runs the program; comes back only where it cannot.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
         let agent = agent_name(&self.agent)?;
+        if self.schedule.is_some() && self.restart != "no" {
+            let what = "--restart and --schedule say two things of when the program is started";
+            return Err(Failure::usage(what, "leave --restart out: the schedule starts it again"));
+        }
         let sidecar = programs::find(session.config(), "secretref-sidecar")?;
         let broker = self.broker(session)?;
         let folders = self.folders(session)?;
@@ -107,6 +134,7 @@ impl Run {
             command.arg("--token-file").arg(file);
         }
         self.choose(&mut command);
+        self.say_when(session);
         // The sidecar removes it, once nobody needs it any more.
         let own = folders.own.keep();
         let error = command.exec();
@@ -126,8 +154,19 @@ impl Run {
         for program in &self.allow_exec {
             command.arg("--allow-exec").arg(program);
         }
+        if let Some(alias) = &self.secrets_provider {
+            command.args(["--secrets-provider", alias]);
+        }
         if let Some(what) = &self.on_rotate {
             command.args(["--on-rotate", what]);
+        }
+        let when = [
+            ("--schedule", &self.schedule),
+            ("--schedule-timezone", &self.schedule_timezone),
+            ("--schedule-overlap", &self.schedule_overlap),
+        ];
+        for (option, said) in when {
+            command.args(said.iter().flat_map(|said| [option, said.as_str()]));
         }
         command.args(["--restart", &self.restart, "--log-level", &self.log_level]);
         // Whoever asks on the host itself permits what the manifest names.
@@ -135,6 +174,19 @@ impl Run {
             command.arg("--agent-command");
         } else {
             command.arg("--").args(&self.command);
+        }
+    }
+
+    /// A sidecar that waits says nothing: when it will run is said here.
+    fn say_when(&self, session: &Session<'_>) {
+        let schedule = self.schedule.as_deref().and_then(|text| Schedule::parse(text).ok());
+        let zone = TimeZone::get(self.schedule_timezone.as_deref().unwrap_or("UTC")).ok();
+        let now = time::now();
+        let at = Timestamp::from_micros(time::micros(&now));
+        let next = schedule.zip(zone).and_then(|(schedule, zone)| schedule.next_after(at, &zone));
+        if let Some(next) = next.map(time::wire) {
+            let (next, ahead) = (time::minute(&next), time::ahead(&next, &now));
+            session.out.note(&format!("the first run is due {next} UTC ({ahead})"));
         }
     }
 
@@ -236,6 +288,20 @@ fn secret(given: &str) -> Result<String, String> {
 
 fn variable(given: &str) -> Result<String, String> {
     EnvVar::parse(given).map(|name| name.to_string()).map_err(|error| error.to_string())
+}
+
+fn schedule(given: &str) -> Result<String, String> {
+    Schedule::parse(given).map(|it| it.as_str().to_owned()).map_err(|error| error.to_string())
+}
+
+/// Whether there is such a zone the sidecar knows, which brings its own.
+fn zone(given: &str) -> Result<String, String> {
+    let wrong = || "a time zone is named as IANA does: UTC, Europe/Berlin".to_owned();
+    is_zone_name(given).then(|| given.to_owned()).ok_or_else(wrong)
+}
+
+fn provider(given: &str) -> Result<String, String> {
+    ProviderAlias::parse(given).map(|name| name.to_string()).map_err(|error| error.to_string())
 }
 
 fn on_rotate(given: &str) -> Result<String, String> {

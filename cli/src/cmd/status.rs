@@ -1,13 +1,19 @@
 //! `secretref status`.
 
+mod change;
+mod screen;
+mod watch;
+
 use super::{agent_name, group_name};
 use crate::{
+    args::duration,
     connect::{Session, ask, pages},
     failure::{Exit, Failure},
-    print::{json, plain, status, time},
+    print::{Printer, status, time},
 };
-use secretref_proto::v1::{self, AgentState, RefState};
+use secretref_proto::v1::{self, AgentState, agents_service_client::AgentsServiceClient};
 use std::time::Duration;
+use tonic::transport::Channel;
 
 /// Show what each agent is owed and what its instances really hold.
 #[derive(clap::Args)]
@@ -15,9 +21,11 @@ use std::time::Duration;
     secretref status --agent payment-analyst --secrets\n  \
     secretref status --secrets --all --json\n  \
     secretref status --group finance\n  \
-    secretref status --watch\n\
+    secretref status --watch --secrets --all | grep -v ✅\n\
     `written` means that the sidecar put the value in place; whether the agent uses it is not \
-    said.")]
+    said. --watch draws the state anew on a terminal; in a pipe it prints what there is and then a \
+    line for each change, and with --json the whole agent that changed, one a line. Ctrl-C ends \
+    it with code 0.")]
 pub(crate) struct Status {
     /// Only this agent
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
@@ -28,100 +36,117 @@ pub(crate) struct Status {
     /// Show each ref, and what each instance said of it last
     #[arg(long)]
     secrets: bool,
-    /// Show revoked agents too
+    /// Every agent of every environment, revoked ones too; with --environment or --group those
+    /// of that one
     #[arg(long)]
     all: bool,
-    /// Go on, and print again whenever something changed
+    /// Go on, and show what changes
     #[arg(long)]
     watch: bool,
+    /// How often --watch looks, 1s to 1h: 2s
+    #[arg(long, value_name = "DURATION", value_parser = interval, requires = "watch")]
+    interval: Option<Duration>,
+}
+
+/// Which agents are meant.
+pub(super) enum Scope {
+    /// Those of the environment.
+    Environment,
+    /// Those of every environment.
+    Fleet,
+    /// One.
+    Agent(String),
+    /// Those of the environment that name a group.
+    Group(String),
+}
+
+/// How statuses are shown.
+#[derive(Clone, Copy)]
+struct View {
+    /// Each ref, rather than each agent in a line.
+    secrets: bool,
+    /// Agents of several environments.
+    fleet: bool,
+    /// One agent alone, that need not be named.
+    single: bool,
 }
 
 impl Status {
     /// Prints once, or again with every change.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let agent = self.agent.as_deref().map(agent_name).transpose()?;
-        let mut statuses = self.read(session, agent.as_deref()).await?;
-        self.print(session, &statuses)?;
-        if !self.watch {
-            return Ok(Exit::Done);
+        let scope = self.scope(session)?;
+        let view = View {
+            secrets: self.secrets,
+            fleet: matches!(scope, Scope::Fleet),
+            single: matches!(scope, Scope::Agent(_)),
+        };
+        let revoked = self.all || view.single;
+        let watch = watch::Watch { session, scope, revoked, view };
+        if self.watch {
+            return watch.run(self.interval.unwrap_or(INTERVAL)).await;
         }
-        loop {
-            tokio::time::sleep(WATCH_EVERY).await;
-            match self.read(session, agent.as_deref()).await {
-                Ok(now) if now == statuses => {}
-                Ok(now) => {
-                    statuses = now;
-                    self.print(session, &statuses)?;
-                }
-                // Whoever watches wants to see the broker come back.
-                Err(failure) if failure.exit == Exit::Unreachable => {
-                    session.out.failure(&failure);
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
+        let statuses = watch.read(&session.agents().await?).await?;
+        print(session.out, view, &statuses)?;
+        Ok(Exit::Done)
     }
 
-    async fn read(
-        &self,
-        session: &Session<'_>,
-        agent: Option<&str>,
-    ) -> Result<Vec<v1::AgentStatus>, Failure> {
-        let group = self.group.as_deref().map(group_name).transpose()?;
-        let mut statuses = all(session, agent, group.as_deref()).await?;
-        if agent.is_none() && !self.all {
-            statuses.retain(|status| status.state() != AgentState::Revoked);
-        }
-        Ok(statuses)
-    }
-
-    fn print(&self, session: &Session<'_>, statuses: &[v1::AgentStatus]) -> Result<(), Failure> {
-        let out = session.out;
-        if out.json {
-            let agents: Vec<status::Agent> = statuses.iter().cloned().map(Into::into).collect();
-            return out.json(&agents);
-        }
-        if self.watch && out.terminal {
-            out.bytes(CLEAR)?;
-        }
-        if statuses.is_empty() {
-            out.note("no agent to show; secretref apply -f FILE makes some");
-            return Ok(());
-        }
-        if !self.secrets {
-            let rows: Vec<Vec<String>> = statuses.iter().map(row).collect();
-            return out.table(&["AGENT", "STATE", "CONNECTED", "REFS", ""], &rows);
-        }
-        let now = time::now();
-        for found in statuses {
-            if self.agent.is_none() {
-                out.line(&out.strong(&title(found)))?;
-            } else if found.state() == AgentState::Revoked {
-                out.warning(&format!("agent {} is revoked", found.agent));
-            }
-            let lines = found.refs.iter().flat_map(|found| status::lines(found, &now));
-            lines.into_iter().try_for_each(|line| out.line(&line))?;
-        }
-        Ok(())
+    fn scope(&self, session: &Session<'_>) -> Result<Scope, Failure> {
+        Ok(match (&self.agent, &self.group) {
+            (Some(agent), _) => Scope::Agent(agent_name(agent)?),
+            (None, Some(group)) => Scope::Group(group_name(group)?),
+            (None, None) if self.all && session.environment().is_empty() => Scope::Fleet,
+            (None, None) => Scope::Environment,
+        })
     }
 }
 
-/// The statuses of all agents of the environment, or of one, or of one group's.
+fn print(out: Printer, view: View, statuses: &[v1::AgentStatus]) -> Result<(), Failure> {
+    if out.json {
+        let agents: Vec<status::Agent> = statuses.iter().cloned().map(Into::into).collect();
+        return out.json(&agents);
+    }
+    if statuses.is_empty() {
+        out.note(NOBODY);
+        return Ok(());
+    }
+    if let [only] = statuses
+        && view.single
+        && view.secrets
+        && only.state() == AgentState::Revoked
+    {
+        out.warning(&format!("agent {} is revoked", only.agent));
+    }
+    let lines = view.lines(out, statuses, &time::now());
+    lines.iter().try_for_each(|line| out.line(line))
+}
+
+/// The statuses of the agents that are meant, in their order.
 pub(super) async fn all(
     session: &Session<'_>,
-    agent: Option<&str>,
-    group: Option<&str>,
+    scope: &Scope,
 ) -> Result<Vec<v1::AgentStatus>, Failure> {
-    let client = session.agents().await?;
+    read(&session.agents().await?, session.environment(), scope).await
+}
+
+async fn read(
+    client: &AgentsServiceClient<Channel>,
+    environment: String,
+    scope: &Scope,
+) -> Result<Vec<v1::AgentStatus>, Failure> {
+    let mut wanted = v1::ListAgentStatusesRequest {
+        environment,
+        page_size: PAGE_SIZE,
+        ..v1::ListAgentStatusesRequest::default()
+    };
+    match scope {
+        Scope::Environment => {}
+        Scope::Fleet => wanted.all_environments = true,
+        Scope::Agent(name) => wanted.agent.clone_from(name),
+        Scope::Group(name) => wanted.group.clone_from(name),
+    }
     pages(|page_token| {
         let mut client = client.clone();
-        let request = v1::ListAgentStatusesRequest {
-            environment: session.environment(),
-            agent: agent.unwrap_or_default().to_owned(),
-            page_size: PAGE_SIZE,
-            page_token,
-            group: group.unwrap_or_default().to_owned(),
-        };
+        let request = v1::ListAgentStatusesRequest { page_token, ..wanted.clone() };
         async move {
             let answer = ask(client.list_agent_statuses(request)).await?;
             Ok((answer.statuses, answer.next_page_token))
@@ -130,44 +155,13 @@ pub(super) async fn all(
     .await
 }
 
-/// One agent in one line.
-fn row(found: &v1::AgentStatus) -> Vec<String> {
-    let connected = found.instances.iter().filter(|instance| instance.connected).count();
-    let injected = found.refs.iter().filter(|found| found.state() == RefState::Injected).count();
-    let mut rest: Vec<String> = Vec::new();
-    for state in NOT_WELL {
-        let refs = found.refs.iter().filter(|found| found.state() == state);
-        let labels: Vec<&str> = refs.map(status::label).collect();
-        if !labels.is_empty() {
-            rest.push(format!("{}: {}", status::state(state), labels.join(", ")));
-        }
-    }
-    vec![
-        found.agent.clone(),
-        json::agent_state(found.state()).to_owned(),
-        format!("{connected} of {}", found.instances.len()),
-        format!("{injected} of {} injected", found.refs.len()),
-        rest.join("; "),
-    ]
+fn interval(given: &str) -> Result<Duration, String> {
+    let taken = duration(given)?;
+    let fits = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&taken);
+    if fits { Ok(taken) } else { Err("--watch looks every 1s to 1h".to_owned()) }
 }
 
-fn title(found: &v1::AgentStatus) -> String {
-    let state = json::agent_state(found.state());
-    plain(&format!("{} ({}, {state})", found.agent, found.environment))
-}
-
-const NOT_WELL: [RefState; 5] = [
-    RefState::Denied,
-    RefState::Unresolved,
-    RefState::Failed,
-    RefState::Pending,
-    RefState::Waiting,
-];
-
-/// How often `--watch` looks.
-const WATCH_EVERY: Duration = Duration::from_secs(1);
-
-/// Home, and clear to the end of the screen.
-const CLEAR: &[u8] = b"\x1b[H\x1b[2J\x1b[3J";
-
+/// How often `--watch` looks where nothing is said.
+const INTERVAL: Duration = Duration::from_secs(2);
 const PAGE_SIZE: i32 = 100;
+const NOBODY: &str = "no agent to show; secretref apply -f FILE makes some";

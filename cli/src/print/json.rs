@@ -1,7 +1,7 @@
 //! What `--json` prints. The keys are a contract with scripts: they may be added to, never
 //! renamed. An absent time is `null`; states are lower-case words.
 
-use super::time;
+use super::{schedule::Schedule, time};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use secretref_proto::v1;
 use serde::Serialize;
@@ -125,6 +125,8 @@ pub(crate) struct Instance {
     connected: bool,
     enrol_time: Option<String>,
     certificate_expire_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<Schedule>,
 }
 
 impl From<v1::Instance> for Instance {
@@ -133,6 +135,7 @@ impl From<v1::Instance> for Instance {
             connected: instance.connected,
             enrol_time: time::optional(instance.enrol_time.as_ref()),
             certificate_expire_time: time::optional(instance.certificate_expire_time.as_ref()),
+            schedule: instance.schedule.map(Schedule::from),
             instance: instance.uid,
         }
     }

@@ -28,6 +28,7 @@ struct Ref {
     valid_until: Option<String>,
     source: String,
     reason: String,
+    fix: Option<String>,
     instances: Vec<Word>,
 }
 
@@ -51,6 +52,15 @@ struct Delivery {
     evidence: Option<String>,
     since: Option<String>,
     on_rotation: &'static str,
+}
+
+impl Agent {
+    /// One that is no longer there.
+    pub(crate) fn gone(agent: &str, environment: &str) -> Self {
+        let (agent, environment) = (agent.to_owned(), environment.to_owned());
+        let (instances, refs) = (Vec::new(), Vec::new());
+        Self { agent, environment, state: "removed", instances, refs }
+    }
 }
 
 impl From<v1::AgentStatus> for Agent {
@@ -87,6 +97,7 @@ impl From<v1::RefStatus> for Ref {
             applied_version: status.applied_version,
             source: status.source,
             reason: status.reason,
+            fix: json::present(status.fix),
             instances: status.instances.into_iter().map(word).collect(),
         }
     }
@@ -141,6 +152,7 @@ pub(crate) fn state(state: RefState) -> &'static str {
         RefState::Denied => "denied",
         RefState::Unresolved => "unresolved",
         RefState::Waiting => "waiting",
+        RefState::Scheduled => "scheduled",
     }
 }
 
@@ -152,6 +164,9 @@ pub(crate) fn label(status: &v1::RefStatus) -> &str {
 /// A ref as people read it; below it what each instance said last, and which ways it has it.
 pub(crate) fn lines(status: &v1::RefStatus, now: &Timestamp) -> Vec<String> {
     let mut lines = vec![plain(&headline(status, now))];
+    if !status.fix.is_empty() {
+        lines.push(format!("     Fix: {}", plain(&status.fix)));
+    }
     for said in &status.instances {
         lines.push(format!("     {}", plain(&word(said, now))));
         let rungs = said.deliveries.iter().map(|delivery| rung(delivery, now));
@@ -160,7 +175,8 @@ pub(crate) fn lines(status: &v1::RefStatus, now: &Timestamp) -> Vec<String> {
     lines
 }
 
-fn headline(status: &v1::RefStatus, now: &Timestamp) -> String {
+/// A ref in one line.
+pub(crate) fn headline(status: &v1::RefStatus, now: &Timestamp) -> String {
     let label = label(status);
     let why = |otherwise: &str| match status.reason.as_str() {
         "" => otherwise.to_owned(),
@@ -183,6 +199,10 @@ fn headline(status: &v1::RefStatus, now: &Timestamp) -> String {
         RefState::Waiting => {
             let to = version(status.version);
             format!("⚠️ {label}: waiting ({to}: {})", why("no instance has connected"))
+        }
+        RefState::Scheduled => {
+            let to = version(status.version);
+            format!("⏳ {label}: waiting ({to}, {})", why("the next run is not known"))
         }
         RefState::Failed => {
             let which = version(status.version);

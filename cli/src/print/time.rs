@@ -41,6 +41,23 @@ pub(crate) fn clock(at: &Wire, now: &Wire) -> String {
     shown(at, if today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" })
 }
 
+/// Day and time to the minute; to the second where it is not a whole minute.
+pub(crate) fn minute(at: &Wire) -> String {
+    shown(at, if at.seconds % 60 == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" })
+}
+
+/// How far ahead it lies, in its largest whole unit, such as `in 15 h`; `now` where it does not.
+pub(crate) fn ahead(at: &Wire, now: &Wire) -> String {
+    let seconds = micros(at).saturating_sub(micros(now)) / 1_000_000;
+    match seconds {
+        ..=0 => "now".to_owned(),
+        1..60 => format!("in {seconds} s"),
+        60..3_600 => format!("in {} min", seconds / 60),
+        3_600..172_800 => format!("in {} h", seconds / 3_600),
+        _ => format!("in {} days", seconds / 86_400),
+    }
+}
+
 /// The time by this machine's clock.
 pub(crate) fn now() -> Wire {
     wire(Timestamp::from_micros(jiff::Timestamp::now().as_microsecond()))

@@ -219,11 +219,72 @@ fn a_diagnosis_changes_the_exit_only_when_asked() {
     let broker = Broker::start();
     let ran = broker.run(&["audit", "--secrets"], b"");
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(ran.text().lines().count(), 1);
-    assert!(ran.text().contains("Fix: secretref put slack-bot-token"), "{}", ran.text());
+    let lines: Vec<&str> = ran.text().lines().collect();
+    let unresolved = "❌ unresolved-ref: slack-bot-token (agent payment-analyst): the store has no \
+                      such secret. Fix: secretref put slack-bot-token";
+    let unused = "⚠️ unused-ref: legacy-github-token (delete after migration)";
+    assert_eq!(lines, [unresolved, unused]);
     assert_eq!(broker.run(&["audit", "--secrets", "--check"], b"").code, 2);
-    let ran = broker.run(&["audit", "--secrets", "--verbose", "--json"], b"");
-    assert_eq!(ran.json()["findings"].as_array().unwrap().len(), 2);
+    let ran = broker.run(&["gateway", "audit", "--secrets", "--unused-only"], b"");
+    assert_eq!(ran.text().trim_end(), unused);
+    assert_eq!(broker.run(&["audit", "--secrets", "--unused-only", "--check"], b"").code, 1);
+    let json = broker.run(&["audit", "--secrets", "--verbose", "--json"], b"").json();
+    assert_eq!(json["findings"].as_array().unwrap().len(), 2);
+    assert_eq!(json["findings"][0]["code"], "unresolved-ref");
+    assert_eq!(json["references"][0]["sources"][0]["fault"], "sealed");
+}
+
+#[test]
+fn every_ref_is_shown_with_its_chain_and_its_bindings() {
+    let broker = Broker::start();
+    let ran = broker.run(&["audit", "--secrets", "--verbose"], b"");
+    let lines: Vec<&str> = ran.text().lines().collect();
+    assert!(
+        lines[0].starts_with("✅ stripe-api-key: file, fallback of vault v1, valid until 2027")
+    );
+    assert!(lines[1].contains("· vault prod/stripe#key: sealed since"), "{}", lines[1]);
+    assert_eq!(lines[2], "   → file: stripe-api-key@file v1");
+    let bound = "   bound by payment-analyst stripe-payment.apiKey as STRIPE_API_KEY, required";
+    assert_eq!(lines[3], bound);
+    let ran = broker.run(&["explain", "stripe-api-key"], b"");
+    assert!(ran.text().contains("→ file: stripe-api-key@file v1"), "{}", ran.text());
+}
+
+#[test]
+fn channels_are_listed_with_what_they_lack() {
+    let broker = Broker::start();
+    let ran = broker.run(&["alert", "list", "--environment", "production"], b"");
+    let lines: Vec<&str> = ran.text().lines().collect();
+    assert_eq!(lines[0], "CHANNEL          TYPE   REF            STATE");
+    let first = "#finance-alerts  slack  slack-webhook  secret \"slack-webhook\" is deleted. Fix: \
+                 secretref undelete slack-webhook --environment production";
+    assert_eq!(lines[1..], [first, "log              log    -              ready"]);
+    let json = broker.run(&["alert", "list", "--json"], b"").json();
+    assert_eq!(json[0]["channel"], "#finance-alerts");
+    assert_eq!((&json[0]["type"], &json[0]["ref"]), (&"slack".into(), &"slack-webhook".into()));
+    assert!(json[1]["ref"].is_null() && json[1]["problem"].is_null(), "{json}");
+    let ran = broker.run(&["alert", "list", "--environment", "empty"], b"");
+    assert_eq!((ran.code, ran.text()), (0, ""));
+    assert!(ran.err.contains("alerts.channels"), "{}", ran.err);
+}
+
+#[test]
+fn a_tried_channel_says_what_came_of_it() {
+    let broker = Broker::start();
+    let ran = broker.run(&["alert", "test", "log"], b"");
+    assert_eq!((ran.code, ran.text()), (0, "alert channel log: a test alert was sent\n"));
+    let ran = broker.run(&["alert", "test", "#gone"], b"");
+    let said = "error: alert channel \"#gone\": nothing was sent: it answered 404 (no_service). \
+                Fix: secretref put slack-webhook\n";
+    assert_eq!((ran.code, ran.text(), ran.err.as_str()), (1, "", said));
+    let ran = broker.run(&["alert", "test", "#slow"], b"");
+    assert!(ran.code == 1 && ran.err.contains("broker's host reaches"), "{}", ran.err);
+    let ran = broker.run(&["alert", "test", "#gone", "--json"], b"");
+    assert_eq!((ran.code, ran.json()["sent"].as_bool()), (1, Some(false)));
+    assert_eq!(ran.json()["fix"], "secretref put slack-webhook");
+    assert_eq!(broker.run(&["alert", "test", "#none"], b"").code, 3);
+    let ran = broker.run(&["alert", "test", "a\nb"], b"");
+    assert!(ran.code == 2 && ran.err.contains("control character"), "{}", ran.err);
 }
 
 #[test]
@@ -258,6 +319,9 @@ fn bash_completes_names() {
     assert_eq!(complete(&["show", "a"]), "a");
     assert_eq!(complete(&["agent", "token", "pay"]), "payment-analyst");
     assert_eq!(complete(&["status", "--agent", "pay"]), "payment-analyst");
+    // `#` would begin a comment.
+    assert_eq!(complete(&["alert", "test", "\\#fin"]), "\\#finance-alerts");
+    assert_eq!(complete(&["alert", "test", "l"]), "log");
     assert_eq!(complete(&["unde"]), "undelete");
     assert_eq!(complete(&["show", "zzz"]), "");
 }

@@ -10,7 +10,9 @@ use secretref_identity::{
 };
 use secretref_proto::v1::{
     PutSecretRequest, agents_service_server::AgentsServiceServer,
-    audit_service_server::AuditServiceServer, secrets_service_server::SecretsServiceServer,
+    alerts_service_server::AlertsServiceServer, audit_service_server::AuditServiceServer,
+    references_service_server::ReferencesServiceServer,
+    secrets_service_server::SecretsServiceServer,
 };
 use std::{
     path::Path,
@@ -120,6 +122,8 @@ async fn serve(listener: TcpListener, config: ServerConfig, script: Script) {
     tonic::transport::Server::builder()
         .add_service(SecretsServiceServer::new(script.clone()))
         .add_service(AgentsServiceServer::new(script.clone()))
+        .add_service(AlertsServiceServer::new(script.clone()))
+        .add_service(ReferencesServiceServer::new(script.clone()))
         .add_service(AuditServiceServer::new(script))
         .serve_with_incoming(ReceiverStream::new(connections))
         .await

@@ -1,12 +1,14 @@
 //! The answers of the fake broker.
 
+mod references;
+
 use super::Script;
 use prost_types::Timestamp;
 use secretref_proto::{
     ERROR_DOMAIN,
     v1::{
-        self, agents_service_server::AgentsService, audit_service_server::AuditService,
-        secrets_service_server::SecretsService,
+        self, agents_service_server::AgentsService, alerts_service_server::AlertsService,
+        audit_service_server::AuditService, secrets_service_server::SecretsService,
     },
 };
 use std::collections::HashMap;
@@ -257,6 +259,7 @@ impl AgentsService for Script {
                 reason: "it has no value".to_owned(),
                 fix: "secretref put slack-bot-token".to_owned(),
                 required: true,
+                channels: Vec::new(),
             }],
             warnings: vec!["unused-ref: legacy".to_owned()],
             environment: "production".to_owned(),
@@ -309,6 +312,55 @@ impl AgentsService for Script {
             cut_streams: 1,
             held_secrets: vec!["stripe-api-key".to_owned()],
         }))
+    }
+}
+
+#[tonic::async_trait]
+impl AlertsService for Script {
+    async fn list_channels(
+        &self,
+        list: Request<v1::ListChannelsRequest>,
+    ) -> Answer<v1::ListChannelsResponse> {
+        let environment = list.into_inner().environment;
+        if environment == "empty" {
+            return Ok(Response::new(v1::ListChannelsResponse::default()));
+        }
+        let channels = vec![
+            v1::AlertChannel {
+                name: "#finance-alerts".to_owned(),
+                environment: environment.clone(),
+                kind: v1::ChannelKind::Slack.into(),
+                secret_ref: "slack-webhook".to_owned(),
+                problem: "secret \"slack-webhook\" is deleted".to_owned(),
+                fix: "secretref undelete slack-webhook".to_owned(),
+            },
+            v1::AlertChannel {
+                name: "log".to_owned(),
+                environment,
+                kind: v1::ChannelKind::Log.into(),
+                ..v1::AlertChannel::default()
+            },
+        ];
+        Ok(Response::new(v1::ListChannelsResponse { channels }))
+    }
+
+    async fn test_channel(
+        &self,
+        test: Request<v1::TestChannelRequest>,
+    ) -> Answer<v1::TestChannelResponse> {
+        let (failure, fix) = match test.into_inner().name.as_str() {
+            "log" => {
+                return Ok(Response::new(v1::TestChannelResponse {
+                    sent: true,
+                    ..Default::default()
+                }));
+            }
+            "#slow" => ("it did not answer in time", ""),
+            "#gone" => ("it answered 404 (no_service)", "secretref put slack-webhook"),
+            _ => return Err(Status::not_found("alert channel \"#none\" is not there")),
+        };
+        let (failure, fix) = (failure.to_owned(), fix.to_owned());
+        Ok(Response::new(v1::TestChannelResponse { sent: false, failure, fix }))
     }
 }
 

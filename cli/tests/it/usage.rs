@@ -8,7 +8,7 @@ fn bare(arguments: &[&str]) -> Ran {
 
 #[test]
 fn wrong_lines_end_with_2_and_one_line() {
-    let table: [(&[&str], &str); 14] = [
+    let table: [(&[&str], &str); 15] = [
         (&["rotate"], "there is no command \"rotate\"; there are put, get"),
         (&["put"], "<NAME> is missing"),
         (&["put", "Bad Name"], "is not a valid name"),
@@ -23,6 +23,7 @@ fn wrong_lines_end_with_2_and_one_line() {
         (&["agent", "token", "a", "--ttl", "2d"], "1s to 24h"),
         (&["audit"], "audit of what?"),
         (&["version", "--wait"], "has no meaning"),
+        (&["run", "--agent", "a", "--schedule", "@daily", "--restart", "always"], "say two things"),
     ];
     for (arguments, text) in table {
         let env = [("SECRETREF_ADDR", "127.0.0.1:1")];
@@ -98,7 +99,8 @@ fn help_has_an_example_for_each_command() {
     for verb in ["list", "show", "token", "revoke"] {
         assert!(bare(&["help", "agent", verb]).text().contains("Example"), "{verb}");
     }
-    assert!(!all.text().contains("gateway"));
+    let listed = all.text().lines().any(|line| line.trim_start().starts_with("gateway "));
+    assert!(!listed && all.text().contains("secretref gateway run"), "{}", all.text());
 }
 
 #[test]

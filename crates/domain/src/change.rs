@@ -7,6 +7,7 @@
 
 use crate::{
     agent::AgentSpec,
+    alert::{AlertChannel, ChannelName},
     clock::Timestamp,
     fault::Fault,
     group::GroupSpec,
@@ -131,6 +132,22 @@ pub enum Change {
         environment: EnvironmentName,
         /// Name of the group.
         name: GroupName,
+    },
+    /// An alert channel was set.
+    ChannelSet {
+        /// Environment whose alerts it gets.
+        environment: EnvironmentName,
+        /// Name of the channel.
+        name: ChannelName,
+        /// What it is.
+        channel: AlertChannel,
+    },
+    /// An alert channel was removed.
+    ChannelRemoved {
+        /// Environment of the channel.
+        environment: EnvironmentName,
+        /// Name of the channel.
+        name: ChannelName,
     },
     /// An agent was set.
     AgentSet {

@@ -5,6 +5,7 @@
 //! the log that could say something else.
 
 mod admins;
+mod channels;
 mod desired;
 mod findings;
 mod fold;
@@ -12,6 +13,7 @@ mod groups;
 mod sources;
 
 pub use admins::Admin;
+pub use channels::ChannelAddress;
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing};
 pub use findings::{Finding, FindingCode};
 pub use fold::{FoldError, Touched};
@@ -19,6 +21,7 @@ pub use sources::{Link, Resolution, Resolved, SourceFault, SourceState};
 
 use crate::{
     agent::AgentSpec,
+    alert::{AlertChannel, ChannelName},
     change::{CertificateSlot, SecretMetadata, Serial, ValueTraits},
     clock::Timestamp,
     group::{Effective, GroupSpec},
@@ -28,7 +31,10 @@ use crate::{
     reference::{ProviderSpec, Reference},
     version::{Revision, Version},
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
+};
 
 /// The folded log.
 #[derive(Debug, Clone)]
@@ -43,6 +49,7 @@ pub struct Ledger {
     secrets: HashMap<SecretId, Secret>,
     secret_names: BTreeMap<(EnvironmentName, SecretName), SecretId>,
     groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,
+    channels: BTreeMap<(EnvironmentName, ChannelName), AlertChannel>,
     agents: HashMap<AgentId, Agent>,
     agent_names: BTreeMap<(EnvironmentName, AgentName), AgentId>,
     /// When agents were removed whose certificates may still be about.
@@ -193,6 +200,7 @@ impl Default for Ledger {
             secrets: HashMap::new(),
             secret_names: BTreeMap::new(),
             groups: BTreeMap::new(),
+            channels: BTreeMap::new(),
             agents: HashMap::new(),
             agent_names: BTreeMap::new(),
             removed: BTreeMap::new(),
@@ -339,6 +347,17 @@ impl Ledger {
         let of_agents = self.agent_names.keys().map(|(of, _)| of);
         let of_secrets = self.secret_names.keys().map(|(of, _)| of);
         named.chain(of_references).chain(of_agents).chain(of_secrets).cloned().collect()
+    }
+
+    /// The agents of every environment after one of them, ordered by environment and name.
+    pub fn fleet_after(
+        &self,
+        after: Option<&(EnvironmentName, AgentName)>,
+    ) -> impl Iterator<Item = &Agent> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest =
+            self.agent_names.range::<(EnvironmentName, AgentName), _>((start, Bound::Unbounded));
+        rest.filter_map(|(_, id)| self.agents.get(id))
     }
 
     /// The agents that are bound to a store secret, revoked ones and those without the capability

@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, does I/O or is async: time and randomness are arguments.
 
 pub mod agent;
+pub mod alert;
 pub mod audit;
 pub mod caller;
 pub mod change;
@@ -20,5 +21,6 @@ pub mod name;
 pub mod placeholder;
 pub mod policy;
 pub mod reference;
+pub mod schedule;
 pub mod value;
 pub mod version;

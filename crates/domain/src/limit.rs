@@ -53,5 +53,9 @@ pub const PAGE_SIZE_MAX: usize = 1000;
 pub const PAGE_SIZE_DEFAULT: usize = 100;
 /// Longest detail of a sidecar's result, and longest place of a delivery, in bytes.
 pub const DETAIL_BYTES_MAX: usize = 256;
+/// Longest cron expression, in bytes.
+pub const SCHEDULE_BYTES_MAX: usize = 128;
+/// Longest name of a time zone, in bytes.
+pub const TIME_ZONE_BYTES_MAX: usize = 64;
 /// Ways by which one agent gets one secret.
 pub const DELIVERIES_MAX: usize = 16;

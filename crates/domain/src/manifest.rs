@@ -32,6 +32,7 @@ pub use problems::{ManifestError, ManifestErrors};
 
 use crate::{
     agent::AgentSpec,
+    alert::{AlertChannel, ChannelName},
     group::GroupSpec,
     limit::{MANIFEST_BYTES_MAX, MANIFEST_FILES_MAX},
     name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
@@ -58,30 +59,11 @@ pub struct Manifest {
     pub environment: Option<EnvironmentName>,
     /// Provider of the refs that name none.
     pub active_provider: Option<ProviderAlias>,
-    /// Where alerts go, by a name such as `#finance-alerts`.
-    pub channels: BTreeMap<String, AlertChannel>,
+    /// Where alerts go, by a name such as `#finance-alerts`; of the environment that the agents go
+    /// to.
+    pub channels: BTreeMap<ChannelName, AlertChannel>,
     /// What is odd and stops nothing, one line each.
     pub warnings: Vec<String>,
-}
-
-/// Where alerts go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertChannel {
-    /// What kind it is.
-    pub kind: ChannelKind,
-    /// Ref of its address, which is a secret; a log has none.
-    pub secret_ref: Option<SecretName>,
-}
-
-/// What kind of channel alerts go to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChannelKind {
-    /// An incoming webhook of Slack.
-    Slack,
-    /// Any other webhook.
-    Webhook,
-    /// The broker's log.
-    Log,
 }
 
 /// What one file says.
@@ -94,7 +76,7 @@ struct Draft {
     providers: BTreeMap<ProviderAlias, ProviderSpec>,
     environment: Option<EnvironmentName>,
     active_provider: Option<ProviderAlias>,
-    channels: BTreeMap<String, AlertChannel>,
+    channels: BTreeMap<ChannelName, AlertChannel>,
     /// Places where refs come from, to be checked once every provider is known.
     origins: Vec<check::Origin>,
     /// Refs that providers and channels use themselves.

@@ -46,7 +46,7 @@ pub enum Action {
     SecretAccess,
     /// Read metadata and status.
     MetadataRead,
-    /// Apply manifests, mint tokens, revoke agents.
+    /// Apply manifests, mint tokens, revoke agents, try alert channels.
     AgentWrite,
     /// Make, renew or revoke administrators.
     AdminWrite,
@@ -64,6 +64,8 @@ pub enum Action {
     SourceObserve,
     /// Read a secret that the broker needs itself: to be let into a provider.
     OwnSecretRead,
+    /// Tell people of an alert, by a channel whose address is a secret.
+    AlertSend,
 }
 
 /// A denial: what was wanted and what it needs.
@@ -85,7 +87,10 @@ pub fn authorise(caller: &Caller, action: Action) -> Result<(), Denied> {
         Caller::Admin { roles, .. } => admin_may(roles, action),
         Caller::Agent { .. } => matches!(action, Action::Renew | Action::Watch),
         Caller::Nobody { .. } => action == Action::Join,
-        Caller::Broker { .. } => matches!(action, Action::SourceObserve | Action::OwnSecretRead),
+        // Of what it does by itself, and in nobody's name.
+        Caller::Broker { .. } => {
+            matches!(action, Action::SourceObserve | Action::OwnSecretRead | Action::AlertSend)
+        }
     };
     if allowed { Ok(()) } else { Err(Denied { actor: caller.to_string(), needs: needs(action) }) }
 }
@@ -112,7 +117,8 @@ fn admin_may(roles: &Roles, action: Action) -> bool {
         | Action::Renew
         | Action::Watch
         | Action::SourceObserve
-        | Action::OwnSecretRead => false,
+        | Action::OwnSecretRead
+        | Action::AlertSend => false,
     }
 }
 
@@ -125,7 +131,9 @@ fn needs(action: Action) -> &'static str {
         Action::AuditRead => "the auditor or the operator role",
         Action::Join => "a join token and no certificate",
         Action::Renew | Action::Watch => "an agent's certificate",
-        Action::SourceObserve | Action::OwnSecretRead => "to be the broker itself",
+        Action::SourceObserve | Action::OwnSecretRead | Action::AlertSend => {
+            "to be the broker itself"
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use secretref_proto::v1::{
     AuditEntry, CreateAdminRequest, CreateJoinTokenRequest, ListAgentStatusesRequest,
     ListAuditEntriesRequest, ManifestFile, PutSecretRequest, PutSecretResponse, RevokeAgentRequest,
     RevokeAgentResponse, admins_service_client::AdminsServiceClient,
-    agents_service_client::AgentsServiceClient, audit_service_client::AuditServiceClient,
-    secrets_service_client::SecretsServiceClient,
+    agents_service_client::AgentsServiceClient, alerts_service_client::AlertsServiceClient,
+    audit_service_client::AuditServiceClient, secrets_service_client::SecretsServiceClient,
 };
 use std::{fs, path::Path};
 use tonic::{Status, transport::Channel};
@@ -102,6 +102,12 @@ impl Admin {
     #[must_use]
     pub fn audit(&self) -> AuditServiceClient<Channel> {
         AuditServiceClient::new(self.channel())
+    }
+
+    /// Client of alert channels.
+    #[must_use]
+    pub fn alerts(&self) -> AlertsServiceClient<Channel> {
+        AlertsServiceClient::new(self.channel())
     }
 
     /// Writes a new version of a secret.

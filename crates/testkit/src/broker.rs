@@ -47,6 +47,7 @@ pub struct Broker {
     listening: Listening,
     database_url: Option<String>,
     options: Vec<String>,
+    variables: Vec<(String, String)>,
     log_level: &'static str,
     folder: TempDir,
 }
@@ -101,6 +102,29 @@ impl Broker {
         Ok(broker)
     }
 
+    /// As [`Broker::start`], with another `broker.toml`, and variables in its environment.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn start_configured(
+        engine: Engine,
+        variables: &[(&str, &str)],
+        edit: impl FnOnce(&mut BrokerFile),
+    ) -> Result<Self> {
+        let mut broker = Self::initialised(engine).await?;
+        broker.configure(edit)?;
+        let variable = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        broker.variables = variables.iter().map(variable).collect();
+        broker.serve()?;
+        Ok(broker)
+    }
+
+    /// The folder that its providers read from.
+    #[must_use]
+    pub fn providers(&self) -> PathBuf {
+        self.data().join("providers")
+    }
+
     /// Initialises a new broker and runs it in this process, by another clock than the system's.
     ///
     /// # Errors
@@ -137,6 +161,7 @@ impl Broker {
             listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
             database_url: engine.database_url().await?,
             options: Vec::new(),
+            variables: Vec::new(),
             log_level: "trace",
             folder,
         };
@@ -150,9 +175,13 @@ impl Broker {
 
     /// Gives it other limits, from its next start on.
     fn limit(&self, limits: Limits) -> Result<()> {
+        self.configure(|file| file.limits = limits)
+    }
+
+    fn configure(&self, edit: impl FnOnce(&mut BrokerFile)) -> Result<()> {
         let path = self.data().join(BROKER_FILE);
         let mut file: BrokerFile = toml::from_str(&fs::read_to_string(&path)?)?;
-        file.limits = limits;
+        edit(&mut file);
         fs::write(&path, toml::to_string_pretty(&file)?)?;
         Ok(())
     }
@@ -288,7 +317,11 @@ impl Broker {
             .arg("--data-dir")
             .arg(self.data())
             .env("XDG_CONFIG_HOME", self.folder.path().join("config"))
-            .env("RUST_BACKTRACE", "1");
+            // Whoever went by a proxy of the environment would get nowhere.
+            .envs(["http_proxy", "https_proxy", "all_proxy"].map(|name| (name, NOWHERE)))
+            .envs(["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, NOWHERE)))
+            .env("RUST_BACKTRACE", "1")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
 }
@@ -317,5 +350,7 @@ fn parse(line: &str) -> Result<SocketAddr> {
 
 const ANY_PORT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+/// Where nobody listens.
+const NOWHERE: &str = "http://127.0.0.1:1";
 /// File of the embedded store in the data folder.
 const EMBEDDED: &str = "secretref.db";

@@ -92,9 +92,18 @@ impl Cli {
     /// # Errors
     /// As there.
     pub fn run_with(&self, arguments: &[&str], input: &[u8]) -> Result<Ran> {
+        self.finish(self.command(arguments)?, input)
+    }
+
+    /// `secretref` with these arguments, to be run in his environment.
+    ///
+    /// # Errors
+    /// Where it is not built.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new(binary("secretref")?);
         command.args(arguments);
-        self.finish(command, input)
+        self.prepare(&mut command)?;
+        Ok(command)
     }
 
     /// Runs a bash script in the same environment, with `secretref` in its `PATH`.
@@ -104,21 +113,24 @@ impl Cli {
     pub fn bash(&self, script: &str) -> Result<Ran> {
         let mut command = Command::new("bash");
         command.args(["--noprofile", "--norc", "-c", script]);
+        self.prepare(&mut command)?;
         self.finish(command, b"")
     }
 
-    fn finish(&self, mut command: Command, input: &[u8]) -> Result<Ran> {
+    fn prepare(&self, command: &mut Command) -> Result<()> {
         let program = binary("secretref")?;
         let beside = program.parent().context("a program without a folder")?;
-        let mut child = command
+        command
             .env_clear()
             .env("XDG_CONFIG_HOME", self.home.path())
             .env("PATH", format!("{}:/usr/bin:/bin", beside.display()))
-            .envs(self.env.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+            .envs(self.env.iter().map(|(key, value)| (key, value)));
+        Ok(())
+    }
+
+    fn finish(&self, mut command: Command, input: &[u8]) -> Result<Ran> {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let mut stdin = child.stdin.take().context("no standard input")?;
         match stdin.write_all(input) {
             // One that refuses its arguments does not read.

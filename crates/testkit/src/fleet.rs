@@ -88,6 +88,7 @@ impl Member {
             wait_timeout: None,
             remove_secrets_dir: false,
             remove_state_dir: false,
+            secrets_provider: None,
             program: ProgramConfig::default(),
             log: LogConfig::default(),
         };

@@ -15,6 +15,7 @@ pub mod faulty;
 pub mod fleet;
 pub mod frames;
 pub mod guardian;
+pub mod hook;
 pub mod memory;
 pub mod openbao;
 pub mod parsers;

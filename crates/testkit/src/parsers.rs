@@ -22,7 +22,7 @@ use secretref_identity::{
     join_token::JoinToken, peer::Peer, request::parse_request, subject::TrustDomain,
 };
 use secretref_proto::{
-    convert::{field, manifest_digest},
+    convert::{field, from_schedule, manifest_digest, to_schedule},
     v1,
 };
 use std::fmt::Debug;
@@ -152,6 +152,22 @@ fn message<M: Message + Default + PartialEq + Debug>(bytes: &[u8]) {
     }
 }
 
+/// What a broker makes of a sidecar's word.
+fn word(bytes: &[u8]) {
+    message::<v1::WatchRequest>(bytes);
+    let Ok(v1::WatchRequest { message: Some(message) }) = v1::WatchRequest::decode(bytes) else {
+        return;
+    };
+    let schedule = match message {
+        v1::watch_request::Message::Hello(hello) => hello.schedule,
+        v1::watch_request::Message::Report(report) => report.schedule,
+        _ => None,
+    };
+    if let Some(told) = schedule.and_then(|given| from_schedule(&given).ok()) {
+        assert_eq!(from_schedule(&to_schedule(&told)), Ok(told), "a schedule was changed");
+    }
+}
+
 /// What a sidecar makes of a broker's word.
 fn answer(bytes: &[u8]) {
     message::<v1::WatchResponse>(bytes);
@@ -167,12 +183,16 @@ fn answer(bytes: &[u8]) {
 
 macro_rules! messages {
     ($($name:ident),+ $(,)?) => {
-        [$((stringify!($name), message::<v1::$name> as fn(&[u8])),)+ ("WatchResponse", answer)]
+        [
+            $((stringify!($name), message::<v1::$name> as fn(&[u8])),)+
+            ("WatchRequest", word),
+            ("WatchResponse", answer),
+        ]
     };
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 26] = messages![
+pub const MESSAGES: [Target; 28] = messages![
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
     ApplyManifestRequest,
@@ -189,6 +209,7 @@ pub const MESSAGES: [Target; 26] = messages![
     ListAgentStatusesRequest,
     ListAgentsRequest,
     ListAuditEntriesRequest,
+    ListChannelsRequest,
     ListSecretVersionsRequest,
     ListSecretsRequest,
     PutSecretRequest,
@@ -196,8 +217,8 @@ pub const MESSAGES: [Target; 26] = messages![
     RenewRequest,
     RevokeAdminRequest,
     RevokeAgentRequest,
+    TestChannelRequest,
     UndeleteSecretRequest,
-    WatchRequest,
 ];
 
 #[cfg(test)]

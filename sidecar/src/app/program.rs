@@ -12,6 +12,21 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+/// What a program is looked after for.
+pub(super) struct Care {
+    /// Cancelled to ask the program to end, as SIGTERM would.
+    pub(super) asked: CancellationToken,
+    /// Told how it ended, before anything of the sidecar ends because of it.
+    pub(super) ended: Box<dyn FnOnce(&Ended) + Send>,
+}
+
+impl Default for Care {
+    /// Nothing but the program's own end.
+    fn default() -> Self {
+        Self { asked: CancellationToken::new(), ended: Box::new(|_| {}) }
+    }
+}
+
 /// A program that is looked after.
 pub(super) struct Supervised {
     ended: AbortOnDropHandle<Ended>,
@@ -22,19 +37,21 @@ impl Supervised {
     /// cancelled.
     pub(super) fn begin(
         config: &RunConfig,
-        host: Host,
-        reaper: Reaper,
+        (host, reaper): (Host, Reaper),
         clock: Arc<dyn Clock>,
         status: watch::Sender<Status>,
+        care: Care,
         stop: CancellationToken,
     ) -> Result<(Self, (Program, Choice)), AppError> {
         if config.program.is_started() {
             status.send_modify(|status| status.program = status::Program::Stopped);
         }
-        let (supervisor, program) =
-            supervisor(config, host, reaper, clock, status).map_err(AppError::Processes)?;
+        let (supervisor, program) = supervisor(config, host, reaper, clock, status, care.asked)
+            .map_err(AppError::Processes)?;
+        let tell = care.ended;
         let ended = tokio::spawn(async move {
             let ended = supervisor.run().await;
+            tell(&ended);
             stop.cancel();
             ended
         });

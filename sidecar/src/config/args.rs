@@ -8,7 +8,7 @@ use super::{
 };
 use lexopt::Arg::{Long, Short, Value};
 use program::GivenProgram;
-use secretref_domain::name::AgentName;
+use secretref_domain::name::{AgentName, ProviderAlias};
 use std::{ffi::OsString, fs::File, io::Read, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
@@ -56,6 +56,7 @@ struct Given {
     wait_timeout: Option<Duration>,
     remove_secrets_dir: bool,
     remove_state_dir: bool,
+    secrets_provider: Option<ProviderAlias>,
     program: GivenProgram,
     log: LogConfig,
 }
@@ -119,6 +120,7 @@ fn service(
         allow_exec,
         remove_secrets_dir: given.remove_secrets_dir,
         remove_state_dir: given.remove_state_dir,
+        secrets_provider: given.secrets_provider,
         program,
         log: given.log,
     })))
@@ -155,6 +157,7 @@ impl Given {
             "wait-timeout" => self.wait_timeout = Some(duration(parser, name)?),
             "remove-secrets-dir" => self.remove_secrets_dir = true,
             "remove-state-dir" => self.remove_state_dir = true,
+            "secrets-provider" => self.secrets_provider = Some(provider(&text(parser, name)?)?),
             "log-level" => self.log.level = level(&text(parser, name)?)?,
             "log-format" => self.log.json = json(&text(parser, name)?)?,
             other if self.program.option(parser, other)? => {}
@@ -293,6 +296,13 @@ fn group(given: &str) -> Result<u32, UsageError> {
     })
 }
 
+fn provider(given: &str) -> Result<ProviderAlias, UsageError> {
+    ProviderAlias::parse(given).map_err(|error| {
+        let fix = "name one of `secrets.providers` in the manifest, or a type such as store";
+        usage(format!("--secrets-provider: {error}"), fix)
+    })
+}
+
 fn level(given: &str) -> Result<LevelFilter, UsageError> {
     match given {
         "error" => Ok(LevelFilter::ERROR),
@@ -344,7 +354,7 @@ fn usage(what: impl Into<String>, fix: impl Into<String>) -> UsageError {
 }
 
 const HELP_FIX: &str = "secretref-sidecar --help";
-const RUN_ONLY: [&str; 17] = [
+const RUN_ONLY: [&str; 21] = [
     "secrets-dir",
     "no-files",
     "socket",
@@ -359,9 +369,13 @@ const RUN_ONLY: [&str; 17] = [
     "agent-command",
     "only-env",
     "secrets-ref",
+    "secrets-provider",
     "env",
     "on-rotate",
     "restart",
+    "schedule",
+    "schedule-timezone",
+    "schedule-overlap",
 ];
 /// Options that may be given several times.
 const REPEATED: [&str; 2] = ["allow-exec", "env"];

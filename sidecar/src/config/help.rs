@@ -39,8 +39,17 @@ or signals it when they change, and ends when it ends.
   --only-env NAME,…        gives PROGRAM only these variables of the agent's
   --secrets-ref REF,…      gives PROGRAM only the variables of these refs
   --env NAME,…             the variable of the first --secrets-ref, and so on; may be repeated
+  --secrets-provider ALIAS takes values from this provider alone, among those that each ref names;
+                           a ref that does not name it has no value
   --on-rotate WHAT         restart, none or signal:NAME, whatever the manifest says
   --restart WHEN           no, on-failure or always: when PROGRAM ends by itself  [no]
+  --schedule CRON          runs PROGRAM at these times, and ends only when it is told to: five
+                           fields (minute, hour, day of month, month, day of week), six with the
+                           second first, or @daily and the like; between runs nothing is held
+  --schedule-timezone ZONE whose clocks count, such as Europe/Berlin  [UTC]
+  --schedule-overlap WHAT  where PROGRAM still runs when it is due again: skip leaves that run out,
+                           queue begins it when the one before has ended, replace stops the one
+                           before  [skip]
   --log-level LEVEL        error, warn, info, debug or trace  [info]
   --log-format FORMAT      text or json, on standard error  [text]
 

@@ -12,6 +12,7 @@ fn run_takes_everything_it_documents() {
          --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
          --log-level debug --log-format json --remove-secrets-dir --remove-state-dir \
          --allow-exec /bin/a --allow-exec /bin/b --only-env A,B --secrets-ref x,y --env A \
+         --secrets-provider vault \
          --on-rotate signal:HUP --restart on-failure -- prog --agent other -- x",
     );
     let expected = RunConfig {
@@ -29,6 +30,7 @@ fn run_takes_everything_it_documents() {
         wait_timeout: Some(Duration::from_secs(90)),
         remove_secrets_dir: true,
         remove_state_dir: true,
+        secrets_provider: Some(ProviderAlias::parse("vault").unwrap()),
         program: ProgramConfig {
             command: ["prog", "--agent", "other", "--", "x"].map(OsString::from).to_vec(),
             agent_command: false,
@@ -41,10 +43,52 @@ fn run_takes_everything_it_documents() {
                 on_rotate: Some(OnRotate::Signal("HUP".into())),
             },
             restart: Restart::OnFailure,
+            schedule: None,
         },
         log: LogConfig { level: LevelFilter::DEBUG, json: true },
     };
     assert_eq!(command.unwrap(), Command::Run(Box::new(expected)));
+}
+
+/// A command line whose words may have blanks.
+fn scheduled(options: &[&str]) -> Result<ScheduleConfig, UsageError> {
+    let start = ["run", "--broker", "h:1", "--state-dir", "s"];
+    let line = start.iter().chain(options).chain(&["--", "prog"]);
+    match parse(line.map(OsString::from))? {
+        Command::Run(config) => Ok(config.program.schedule.unwrap()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_schedule_has_a_zone_and_an_overlap() {
+    let plain = scheduled(&["--schedule", "0 9 * * 1-5"]).unwrap();
+    assert_eq!(plain.schedule.as_str(), "0 9 * * 1-5");
+    let by_default = (TimeZone::UTC, "UTC", Overlap::Skip);
+    assert_eq!((plain.zone, plain.zone_name.as_str(), plain.overlap), by_default);
+    for (word, overlap) in
+        [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("replace", Overlap::Replace)]
+    {
+        let all = ["--schedule", "@daily", "--schedule-timezone", "europe/berlin"];
+        let all = scheduled(&[&all[..], &["--schedule-overlap", word, "--restart", "no"]].concat());
+        let all = all.unwrap();
+        assert_eq!((all.zone_name.as_str(), all.overlap), ("Europe/Berlin", overlap));
+    }
+    let wrong = [
+        (&["--schedule", "0 9 * *"][..], "it has 4 fields"),
+        (&["--schedule", "@daily", "--schedule-timezone", "Mars/Olympus"], "no time zone"),
+        (&["--schedule", "@daily", "--schedule-timezone", "../UTC"], "no time zone"),
+        (&["--schedule", "@daily", "--schedule-overlap", "both"], "\"both\" is none"),
+        (&["--schedule", "@daily", "--restart", "always"], "two things"),
+        (&["--schedule-timezone", "UTC"], "there is none"),
+        (&["--schedule-overlap", "skip"], "there is none"),
+    ];
+    for (options, what) in wrong {
+        let error = scheduled(options).unwrap_err();
+        assert!(error.what.contains(what), "{options:?}: {error}");
+    }
+    let none = words("run --broker h:1 --state-dir s --allow-exec /x --schedule @daily");
+    assert!(none.unwrap_err().what.contains("none is started"));
 }
 
 #[test]
@@ -122,6 +166,7 @@ fn errors_say_what_and_how() {
         ("enroll --secrets-dir x", "`enroll` has no option --secrets-dir"),
         ("run --broker h:1 --state-dir s --", "no program after"),
         ("run --broker h:1 --state-dir s --only-env A", "none is started"),
+        ("run --broker h:1 --state-dir s --secrets-provider V", "--secrets-provider"),
         ("run --broker h:1 --state-dir s --only-env a-b -- x", "--only-env"),
         ("run --broker h:1 --state-dir s --env A -- x", "more --env than"),
         ("run --broker h:1 --state-dir s --on-rotate exec:/x -- x", "--on-rotate"),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::HealthConfig;
+use crate::{config::HealthConfig, status::Program};
 use tokio::task::spawn_blocking;
 
 fn ask(request: &str, status: &Status) -> String {
@@ -22,6 +22,11 @@ fn ready_is_the_first_whole_set_with_nothing_lapsed() {
         let answer = get(&status);
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains(word), "{answer}");
     }
+    let scheduled = Status { program: Program::Scheduled, ..Status::default() };
+    let answer = get(&scheduled);
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("scheduled"), "{answer}");
+    let answer = get(&Status { revoked: true, ..scheduled });
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("revoked"), "{answer}");
     let answer = ask("GET /healthz HTTP/1.1\r\n\r\n", &Status::default());
     assert!(answer.starts_with("HTTP/1.1 200 "), "it lives before it is ready");
 }

@@ -1,8 +1,8 @@
 //! Opening a stream: connection, hello, welcome.
 
-use super::end::End;
+use super::{Introduction, end::End};
 use crate::{fold::Parts, snapshot::Snapshot, state::Identity};
-use secretref_domain::clock::Clock;
+use secretref_domain::{clock::Clock, schedule::Told};
 use secretref_identity::{
     client::{CONNECT_TIMEOUT, ClientConfig, connect_lazy},
     clock::Clock as CertificateClock,
@@ -10,6 +10,7 @@ use secretref_identity::{
 };
 use secretref_proto::{
     PROTOCOL_VERSION,
+    convert::to_schedule,
     v1::{
         Hello, SecretResult, WatchRequest, WatchResponse, Welcome,
         watch_request::Message as Saying, watch_response::Message as Said,
@@ -23,17 +24,17 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
-use uuid::Uuid;
 
 /// Everything that a stream is opened with.
 pub(super) struct Plan {
-    pub(super) broker: Arc<str>,
+    pub(super) introduction: Introduction,
     pub(super) identity: Arc<Identity>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) boot_id: Uuid,
     pub(super) stream_seq: i64,
     /// Begin anew: say nothing of what is held.
     pub(super) resync: bool,
+    /// Ask only what the agent would get.
+    pub(super) values_withheld: bool,
     pub(super) held: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -107,9 +108,10 @@ pub(super) fn certificate_clock(clock: &Arc<dyn Clock>) -> CertificateClock {
 
 async fn open(plan: Plan) -> Result<Session, End> {
     let config = identified(&plan.identity, &plan.clock)?;
-    let channel = connect_lazy(&plan.broker, config, CONNECT_TIMEOUT)?;
+    let channel = connect_lazy(&plan.introduction.broker, config, CONNECT_TIMEOUT)?;
     let (outgoing, sent) = mpsc::channel(OUTGOING_MAX);
-    let hello = WatchRequest { message: Some(Saying::Hello(hello(&plan))) };
+    let schedule = plan.introduction.schedule();
+    let hello = WatchRequest { message: Some(Saying::Hello(hello(&plan, schedule.as_ref()))) };
     outgoing.try_send(hello).map_err(|_| End::Stopped)?;
     let mut incoming = WatchServiceClient::new(channel.clone())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -125,6 +127,7 @@ async fn open(plan: Plan) -> Result<Session, End> {
         None => return Err(End::Farewell),
     };
     check(&welcome, &plan.identity)?;
+    schedule.into_iter().for_each(|told| plan.introduction.told(told));
     let now = Instant::now();
     Ok(Session {
         stream_seq: plan.stream_seq,
@@ -146,17 +149,21 @@ async fn open(plan: Plan) -> Result<Session, End> {
     })
 }
 
-fn hello(plan: &Plan) -> Hello {
+fn hello(plan: &Plan, schedule: Option<&Told>) -> Hello {
     let held = Arc::clone(&plan.held.borrow());
     let resume = (!plan.resync).then(|| held.resume()).flatten();
+    let Introduction { boot_id, secrets_provider, .. } = &plan.introduction;
     Hello {
         protocol_version: PROTOCOL_VERSION,
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
-        boot_id: plan.boot_id.to_string(),
+        boot_id: boot_id.to_string(),
         stream_seq: plan.stream_seq,
         have: resume.as_ref().map(|_| held.have()).unwrap_or_default(),
         resume,
         message_bytes_max: i32::try_from(MESSAGE_BYTES_MAX).unwrap_or(i32::MAX),
+        secrets_provider: secrets_provider.as_ref().map(ToString::to_string).unwrap_or_default(),
+        schedule: schedule.map(to_schedule),
+        values_withheld: plan.values_withheld,
     }
 }
 

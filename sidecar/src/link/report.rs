@@ -1,10 +1,10 @@
 //! What became of secrets, as the broker is told it.
 
 use secretref_domain::{
-    clock::Timestamp, limit::DETAIL_BYTES_MAX, name::SecretName, version::Version,
+    clock::Timestamp, limit::DETAIL_BYTES_MAX, name::SecretName, schedule::Told, version::Version,
 };
 use secretref_proto::{
-    convert::field::to_time,
+    convert::{field::to_time, to_schedule},
     v1::{
         Ack, Delivery, DeliveryWay, Evidence, Report, ResultState, RotationEffect, SecretResult,
         WatchRequest, watch_request::Message,
@@ -90,10 +90,17 @@ pub fn ack(nonce: i64, results: Vec<SecretResult>) -> WatchRequest {
     WatchRequest { message: Some(Message::Ack(Ack { nonce, results })) }
 }
 
+/// What a scheduled program does now.
+#[must_use]
+pub fn scheduled(told: &Told) -> WatchRequest {
+    let (results, schedule) = (Vec::new(), Some(to_schedule(told)));
+    WatchRequest { message: Some(Message::Report(Report { results, schedule })) }
+}
+
 /// Results that nobody waits for.
 #[must_use]
 pub fn report(results: Vec<SecretResult>) -> WatchRequest {
-    WatchRequest { message: Some(Message::Report(Report { results })) }
+    WatchRequest { message: Some(Message::Report(Report { results, schedule: None })) }
 }
 
 fn result(

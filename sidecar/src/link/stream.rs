@@ -4,7 +4,7 @@ use super::{
     Link, after,
     dial::{Session, Stopping, Unanswered},
     end::End,
-    report::{ack, failed, report},
+    report::{ack, failed, report, scheduled},
     successor::{Beside, News, due},
 };
 use crate::state::Identity;
@@ -30,6 +30,7 @@ enum Event {
     Late(Vec<SecretResult>),
     Slow,
     News(Option<Vec<SecretResult>>),
+    Schedule,
     Silence,
     Leave,
     Look,
@@ -51,6 +52,7 @@ impl Link {
                 Event::Slow => free(&mut session),
                 Event::Late(results) | Event::News(Some(results)) => tell(&session, results),
                 Event::News(None) => Err(End::Stopped),
+                Event::Schedule => self.tell_schedule(&session),
                 Event::Silence => Err(End::Lost(format!(
                     "nothing was heard of the broker for {:?}",
                     session.silence_max
@@ -110,6 +112,7 @@ impl Link {
             () = due(slow) => Event::Slow,
             () = due(leave) => Event::Leave,
             news = self.orders.news.recv() => Event::News(news),
+            () = self.introduction.changed() => Event::Schedule,
             news = beside.next() => Event::Beside(news),
             () = tokio::time::sleep(renew_in), if !renewing => Event::Look,
             () = tokio::time::sleep_until(silence) => Event::Silence,
@@ -306,11 +309,20 @@ impl Link {
         }
     }
 
+    /// Tells what the scheduled program does, where that is news.
+    fn tell_schedule(&self, session: &Session) -> Result<(), End> {
+        let Some(told) = self.introduction.news() else { return Ok(()) };
+        push(session, scheduled(&told))?;
+        self.introduction.told(told);
+        Ok(())
+    }
+
     /// The sidecar is ending: everything is taken away, and the broker told so if it listens.
     async fn goodbye(&mut self, session: Session) -> End {
         let farewell = async {
             let results = self.orders.wipe().await?;
             tell(&session, results)?;
+            self.tell_schedule(&session)?;
             session.finish().await;
             Ok::<(), End>(())
         };
@@ -325,7 +337,7 @@ impl Link {
 impl Session {
     /// Ends our half and waits until the broker has ended its own, so that what was said last
     /// still reaches it.
-    async fn finish(self) {
+    pub(super) async fn finish(self) {
         let Self { outgoing, mut incoming, channel, .. } = self;
         drop(outgoing);
         let rest = async { while let Ok(Some(_)) = incoming.message().await {} };

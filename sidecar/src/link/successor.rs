@@ -40,8 +40,8 @@ impl Beside {
 
     /// Starts to renew the link's certificate.
     pub(super) fn renew(&mut self, link: &Link) {
-        let (broker, identity, clock) =
-            (link.broker.clone(), Arc::clone(&link.identity), Arc::clone(&link.clock));
+        let broker = Arc::clone(&link.introduction.broker);
+        let (identity, clock) = (Arc::clone(&link.identity), Arc::clone(&link.clock));
         let renewal = async move { renew::renew(broker, identity, clock).await.map(Box::new) };
         let task = tokio::spawn(renewal);
         self.renewal = Some(AbortOnDropHandle::new(task));

@@ -24,6 +24,7 @@ mod supervise;
 pub use child::Group;
 pub use launch::{NotStarted, become_program};
 pub use reap::{End, Reaper};
+pub use signals::Signals;
 pub use supervise::Supervisor;
 
 use crate::{config::RunConfig, snapshot::Snapshot, status::Status};
@@ -35,6 +36,7 @@ use secretref_domain::{
 use secretref_proto::v1::MissingRef;
 use std::{collections::BTreeMap, ffi::OsString, io, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 /// What a program finds where it is started.
 #[derive(Clone)]
@@ -105,7 +107,8 @@ pub struct Program {
     pub has: watch::Receiver<Option<Has>>,
 }
 
-/// A supervisor and the keeper's end of it. Signals of the sidecar are the program's from now on.
+/// A supervisor and the keeper's end of it. Signals of the sidecar are the program's from now on;
+/// that `asked` is cancelled is one SIGTERM.
 ///
 /// # Errors
 /// Where the system does not give what it needs to start and watch processes.
@@ -115,10 +118,13 @@ pub fn supervisor(
     reaper: Reaper,
     clock: Arc<dyn Clock>,
     status: watch::Sender<Status>,
+    asked: CancellationToken,
 ) -> io::Result<(Supervisor, Program)> {
     let (offers, offered) = mpsc::channel(1);
     let (has_to, has) = watch::channel(None);
     let config = (config.program.clone(), config.allow_exec.clone());
-    let supervisor = Supervisor::new(config, host, reaper, clock, status, offered, has_to)?;
+    let signals = Signals::hear(asked)?;
+    let ends = (offered, has_to);
+    let supervisor = Supervisor::new(config, host, reaper, clock, status, signals, ends)?;
     Ok((supervisor, Program { offers, has }))
 }

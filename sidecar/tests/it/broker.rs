@@ -20,7 +20,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::timeout,
 };
 use tokio_stream::wrappers::{ReceiverStream, UnboundedReceiverStream};
@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) refusals: Mutex<Vec<Status>>,
     /// Certificate requests that came.
     pub(crate) requests: Mutex<Vec<Vec<u8>>>,
+    /// How many that were.
+    pub(crate) asked: watch::Sender<usize>,
 }
 
 /// One run of the broker. Dropping it kills it, as SIGKILL would.
@@ -73,12 +75,14 @@ impl World {
             valid: Mutex::new(vec![(-60, 3600)]),
             refusals: Mutex::default(),
             requests: Mutex::default(),
+            asked: watch::Sender::new(0),
         })
     }
 
     /// What every join and renewal comes to.
     fn issue(&self, request: Vec<u8>) -> Result<v1::IssuedCertificate, Status> {
         self.requests.lock().unwrap().push(request.clone());
+        self.asked.send_modify(|asked| *asked += 1);
         let mut refusals = self.refusals.lock().unwrap();
         if !refusals.is_empty() {
             return Err(refusals.remove(0));

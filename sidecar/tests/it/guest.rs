@@ -69,6 +69,7 @@ impl Home {
             wait_timeout: None,
             remove_secrets_dir: false,
             remove_state_dir: false,
+            secrets_provider: None,
             program: ProgramConfig::default(),
             log: secretref_sidecar::config::LogConfig::default(),
         }

@@ -22,13 +22,13 @@ use tokio::{
 };
 
 /// A sidecar that runs a shell script; killed when dropped.
-struct Sidecar {
-    child: Child,
+pub(crate) struct Sidecar {
+    pub(crate) child: Child,
     said: mpsc::UnboundedReceiver<String>,
 }
 
 impl Sidecar {
-    fn run(home: &Home, world: &World, broker: &FakeBroker, words: &[&str]) -> Self {
+    pub(crate) fn run(home: &Home, world: &World, broker: &FakeBroker, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_secretref-sidecar"));
         command.args(["run", "--broker", &broker.address.to_string(), "--log-level", "warn"]);
         command.arg("--state-dir").arg(home.state.path());
@@ -43,7 +43,7 @@ impl Sidecar {
     }
 
     /// The next line that the program says.
-    async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         timeout(DEADLINE, self.said.recv()).await.unwrap().unwrap()
     }
 }
@@ -56,7 +56,12 @@ impl Drop for Sidecar {
 }
 
 /// An entry that is a variable and a file of one name.
-fn variable(name: &str, version: i64, value: &str, on_rotate: &str) -> v1::ManifestEntry {
+pub(crate) fn variable(
+    name: &str,
+    version: i64,
+    value: &str,
+    on_rotate: &str,
+) -> v1::ManifestEntry {
     let mut entry = entry(name, version, value);
     entry.targets[0].env_var = name.to_ascii_uppercase();
     entry.targets[0].on_rotate = on_rotate.to_owned();
@@ -120,6 +125,15 @@ async fn several_changes_of_one_manifest_are_one_restart() {
         // The very next line: nothing was started in between.
         assert_eq!(sidecar.line().await, format!("a{version} b{version}"));
     }
+}
+
+#[tokio::test]
+async fn the_broker_is_told_which_provider_alone_is_wanted() {
+    let words = ["--secrets-provider", "vault", "--", "/bin/true"];
+    let (_world, _broker, _home, _sidecar, stream) = started_with(&words).await;
+    assert_eq!(stream.hello.secrets_provider, "vault");
+    let (_world, _broker, _home, _sidecar, stream) = started("true").await;
+    assert_eq!(stream.hello.secrets_provider, "");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use secretref_proto::v1::{Evidence, ManifestKind};
 use secretref_sidecar::{
     SystemClock,
     link::{
-        Link, enrol,
+        Introduction, Link, enrol,
         orders::{Desk, Order, orders},
         report,
     },
@@ -49,7 +49,15 @@ async fn what_takes_long_frees_the_brokers_frame_and_is_reported_later() {
     let identity = enrol::enrol(&address, &token, &state, &clock).await.unwrap();
     let ((orders, mut desk), stop) = (orders(), CancellationToken::new());
     let (status, _) = watch::channel(Status::default());
-    let link = Link::new(&address, clock, state, identity, orders, status, stop.clone());
+    let link = Link::new(
+        Introduction::new(&address, None),
+        clock,
+        state,
+        identity,
+        orders,
+        status,
+        stop.clone(),
+    );
     let running = tokio::spawn(link.run());
     let mut stream = broker.stream(&world).await;
 

@@ -1,5 +1,7 @@
 //! An apply in the making: every thing that the manifest names, compared with what is kept.
 
+mod channels;
+
 use super::{Applied, AppliedChange, Apply, Unresolved, groups::Touched};
 use crate::custody::{CustodyError, Itinerary, plan::Ground};
 use secretref_domain::{
@@ -63,6 +65,7 @@ impl<'a> Draft<'a> {
         self.references();
         self.groups();
         self.agents();
+        self.channels();
         if self.prunes {
             self.prune();
         }
@@ -283,9 +286,10 @@ impl<'a> Draft<'a> {
         Touched { environment: &self.environment, agents, set, removed }
     }
 
-    /// Removes agents, groups and refs of the environment that the manifest does not name. Secrets
-    /// and their values stay, as do providers and other environments.
+    /// Removes agents, groups, refs and channels of the environment that the manifest does not
+    /// name. Secrets and their values stay, as do providers and other environments.
     fn prune(&mut self) {
+        self.prune_channels();
         let ledger = self.ground.ledger;
         let environment = self.environment.clone();
         let kept = self.manifest.references_in(&environment);
@@ -327,10 +331,12 @@ impl<'a> Draft<'a> {
         Ok(after)
     }
 
-    /// Refs of the manifest's agents that would have no value.
+    /// Refs of the manifest's agents and channels that would have no value.
     pub(super) fn unresolved(&self, after: &Ledger) -> Vec<Unresolved> {
         let agents = self.manifest.agents.keys().cloned().collect();
-        unresolved(after, &self.environment, &agents, self.ground.at)
+        let mut found = unresolved(after, &self.environment, &agents, self.ground.at);
+        self.unresolved_channels(after, &mut found);
+        found.into_values().collect()
     }
 }
 
@@ -340,7 +346,7 @@ pub(in crate::custody) fn unresolved(
     environment: &EnvironmentName,
     agents: &BTreeSet<AgentName>,
     at: Timestamp,
-) -> Vec<Unresolved> {
+) -> BTreeMap<SecretName, Unresolved> {
     let mut found: BTreeMap<SecretName, Unresolved> = BTreeMap::new();
     for name in agents {
         let Some(agent) = after.agent_named(environment, name) else { continue };
@@ -350,6 +356,7 @@ pub(in crate::custody) fn unresolved(
             let entry = found.entry(reference.clone()).or_insert_with(|| Unresolved {
                 reference,
                 agents: BTreeSet::new(),
+                channels: BTreeSet::new(),
                 reason: missing.reason,
                 fix: missing.fix,
                 required: false,
@@ -358,7 +365,7 @@ pub(in crate::custody) fn unresolved(
             entry.required |= missing.target.required;
         }
     }
-    found.into_values().collect()
+    found
 }
 
 /// Folds changes that are not written yet.

@@ -1,4 +1,4 @@
-//! Results on their way into the store.
+//! What sidecars say on its way into the store.
 //!
 //! A push to a thousand sidecars has a thousand answers within milliseconds. They are gathered, the
 //! last word of each instance on each secret, and the writer saves them together while the next
@@ -7,8 +7,8 @@
 
 use super::{ReportState, action};
 use crate::{
-    custody::{RECIPIENTS_MAX, plan::event},
-    store::ReportRow,
+    custody::{RECIPIENTS_MAX, agents::agent_event, plan::event},
+    store::{ReportRow, ScheduleRow},
 };
 use secretref_domain::{
     audit::{Event, Recipient},
@@ -38,6 +38,7 @@ pub(in crate::custody) struct Results {
 
 struct Gathered {
     rows: HashMap<(InstanceId, SecretId), Said>,
+    schedules: HashMap<InstanceId, Scheduled>,
     /// Number of the round that saves them, from 1.
     round: u64,
     /// When that round may begin.
@@ -50,26 +51,46 @@ pub(in crate::custody) struct Said {
     pub(super) row: ReportRow,
 }
 
+/// What an instance said last of its scheduled program.
+pub(in crate::custody) struct Scheduled {
+    pub(super) agent: AgentName,
+    pub(super) row: ScheduleRow,
+    /// The same in words, for the trail.
+    pub(super) words: String,
+}
+
 /// What one round saves.
 #[derive(Default)]
 pub(in crate::custody) struct Round {
     number: u64,
     said: Vec<Said>,
+    scheduled: Vec<Scheduled>,
 }
 
 impl Results {
     pub(in crate::custody) fn new() -> Self {
-        let gathered = Gathered { rows: HashMap::new(), round: 1, due_at: Instant::now() };
+        let (rows, schedules) = (HashMap::new(), HashMap::new());
+        let gathered = Gathered { rows, schedules, round: 1, due_at: Instant::now() };
         Self { gathered: Mutex::new(gathered), more: Notify::new(), done: watch::Sender::new(0) }
     }
 
     pub(super) fn add(&self, said: impl Iterator<Item = Said>) {
+        self.gather(|gathered| {
+            for said in said {
+                gathered.rows.insert((said.row.instance, said.row.secret), said);
+            }
+        });
+    }
+
+    pub(super) fn add_schedule(&self, said: Scheduled) {
+        self.gather(|gathered| drop(gathered.schedules.insert(said.row.instance, said)));
+    }
+
+    fn gather(&self, add: impl FnOnce(&mut Gathered)) {
         let mut gathered = self.lock();
-        let first = gathered.rows.is_empty();
-        for said in said {
-            gathered.rows.insert((said.row.instance, said.row.secret), said);
-        }
-        if first && !gathered.rows.is_empty() {
+        let first = gathered.is_empty();
+        add(&mut gathered);
+        if first && !gathered.is_empty() {
             gathered.due_at = gathered.due_at.max(Instant::now() + GATHER);
             self.more.notify_one();
         }
@@ -80,7 +101,7 @@ impl Results {
         let round = {
             let mut gathered = self.lock();
             gathered.due_at = Instant::now();
-            if gathered.rows.is_empty() { gathered.round - 1 } else { gathered.round }
+            if gathered.is_empty() { gathered.round - 1 } else { gathered.round }
         };
         self.more.notify_one();
         // Fails only where the broker is going, and with it whoever waits.
@@ -92,7 +113,7 @@ impl Results {
         loop {
             let due_at = {
                 let gathered = self.lock();
-                (!gathered.rows.is_empty()).then_some(gathered.due_at)
+                (!gathered.is_empty()).then_some(gathered.due_at)
             };
             match due_at {
                 Some(due_at) => tokio::select! {
@@ -107,13 +128,14 @@ impl Results {
     /// What is to be saved now; nothing where it may still gather.
     pub(in crate::custody) fn take(&self) -> Option<Round> {
         let mut gathered = self.lock();
-        if gathered.rows.is_empty() || Instant::now() < gathered.due_at {
+        if gathered.is_empty() || Instant::now() < gathered.due_at {
             return None;
         }
         let number = gathered.round;
         gathered.round += 1;
         let said = std::mem::take(&mut gathered.rows).into_values().collect();
-        Some(Round { number, said })
+        let scheduled = std::mem::take(&mut gathered.schedules).into_values().collect();
+        Some(Round { number, said, scheduled })
     }
 
     /// Ends a round. What was not saved is saved with a later one, unless it was said anew.
@@ -123,6 +145,9 @@ impl Results {
             gathered.due_at = Instant::now() + RETRY_AFTER;
             for said in round.said {
                 gathered.rows.entry((said.row.instance, said.row.secret)).or_insert(said);
+            }
+            for said in round.scheduled {
+                gathered.schedules.entry(said.row.instance).or_insert(said);
             }
             drop(gathered);
             self.more.notify_one();
@@ -136,7 +161,17 @@ impl Results {
     }
 }
 
+impl Gathered {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.schedules.is_empty()
+    }
+}
+
 impl Round {
+    pub(in crate::custody) fn schedules(&self) -> impl Iterator<Item = ScheduleRow> {
+        self.scheduled.iter().map(|said| said.row.clone())
+    }
+
     pub(in crate::custody) fn rows(&self) -> impl Iterator<Item = ReportRow> {
         self.said.iter().map(|said| said.row.clone())
     }
@@ -150,7 +185,8 @@ impl Round {
             alike.entry(words).or_default().push(said);
         }
         let entries = alike.values().flat_map(|alike| alike.chunks(RECIPIENTS_MAX));
-        entries.filter_map(|alike| told(caller, ledger, alike)).collect()
+        let results = entries.filter_map(|alike| told(caller, ledger, alike));
+        results.chain(self.scheduled.iter().map(|said| scheduled(caller, said))).collect()
     }
 }
 
@@ -176,6 +212,20 @@ fn told(caller: &Caller, ledger: &Ledger, alike: &[&Said]) -> Option<Event> {
         recipients: alike.iter().map(recipient).collect(),
         ..event(caller, action(ReportState::of(row.state)?))
     })
+}
+
+fn scheduled(caller: &Caller, said: &Scheduled) -> Event {
+    let ScheduleRow { environment, agent, instance, .. } = &said.row;
+    Event {
+        object_id: agent.0,
+        reason: said.words.clone(),
+        recipients: vec![Recipient {
+            agent: *agent,
+            name: said.agent.to_string(),
+            instance: *instance,
+        }],
+        ..agent_event(caller, "agent.schedule", environment, &said.agent)
+    }
 }
 
 /// How long results gather: longer than a push to a thousand takes, so that saving them does not

@@ -130,7 +130,7 @@ impl Custody {
 
     /// Opens a sealed version: only if the row is the one that the ledger names. A refusal is
     /// recorded, since somebody writes to the database who should not.
-    pub(super) async fn open_value(
+    pub(in crate::custody) async fn open_value(
         &self,
         caller: &Caller,
         id: SecretId,

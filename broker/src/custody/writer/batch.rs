@@ -176,6 +176,7 @@ impl Draft {
             shredded: self.effects.shredded.clone(),
             requests: self.request_rows(head.revision),
             reports: self.results.iter().flat_map(Round::rows).collect(),
+            schedules: self.results.iter().flat_map(Round::schedules).collect(),
             lane_before: (!audit.is_empty()).then_some((shared.broker, before)),
             audit,
         }

@@ -11,6 +11,7 @@ use crate::{
     refresh::Refresh,
 };
 use secretref_domain::{
+    caller::Caller,
     ledger::{Agent, Desired},
     limit::TOKEN_TTL_SECONDS_DEFAULT,
     manifest,
@@ -102,34 +103,19 @@ impl v1::agents_service_server::AgentsService for Agents {
     ) -> Result<Response<v1::ListAgentStatusesResponse>, Status> {
         let caller = caller::admin(&self.custody, &request)?;
         let request = request.into_inner();
-        let environment = field::environment(&request.environment).map_err(refuse::field)?;
-        let after: Option<AgentName> =
-            field::optional("page_token", &request.page_token).map_err(refuse::field)?;
-        let only: Option<AgentName> =
-            field::optional("agent", &request.agent).map_err(refuse::field)?;
-        let group: Option<GroupName> =
-            field::optional("group", &request.group).map_err(refuse::field)?;
         let limit = field::page_size(request.page_size).map_err(refuse::field)?;
-        let (found, more) = match only {
-            Some(_) if group.is_some() => {
-                let problem = "it stands beside `agent`; name one of the two";
-                return Err(refuse::invalid("group".into(), problem.into()));
-            }
-            Some(name) => {
-                let found = self.custody.show_agent(&caller, environment, &name).await;
-                (vec![found.map_err(refuse::of)?], false)
-            }
-            None => self
-                .custody
-                .list_agents(&caller, environment, group.as_ref(), after.as_ref(), limit)
-                .await
-                .map_err(refuse::of)?,
+        let (found, next_page_token) = if request.all_environments {
+            self.fleet(&caller, &request, limit).await?
+        } else {
+            self.of_one_environment(&caller, &request, limit).await?
         };
-        let next_page_token = next_token(&found, more);
         let mut statuses = Vec::with_capacity(found.len());
         for (agent, desired) in &found {
             let reports = self.custody.agent_reports(&caller, agent.id).await;
-            statuses.push(status::of(&self.custody, agent, desired, reports.map_err(refuse::of)?));
+            let reports = reports.map_err(refuse::of)?;
+            let schedules = self.custody.agent_schedules(&caller, agent.id).await;
+            let schedules = schedules.map_err(refuse::of)?;
+            statuses.push(status::of(&self.custody, agent, desired, reports, schedules));
         }
         Ok(Response::new(v1::ListAgentStatusesResponse { statuses, next_page_token }))
     }
@@ -179,6 +165,65 @@ impl v1::agents_service_server::AgentsService for Agents {
 }
 
 impl Agents {
+    /// A page of the agents that a request names, and the token of the next.
+    async fn of_one_environment(
+        &self,
+        caller: &Caller,
+        request: &v1::ListAgentStatusesRequest,
+        limit: usize,
+    ) -> Result<(Vec<(Agent, Desired)>, String), Status> {
+        let environment = field::environment(&request.environment).map_err(refuse::field)?;
+        let after: Option<AgentName> =
+            field::optional("page_token", &request.page_token).map_err(refuse::field)?;
+        let only: Option<AgentName> =
+            field::optional("agent", &request.agent).map_err(refuse::field)?;
+        let group: Option<GroupName> =
+            field::optional("group", &request.group).map_err(refuse::field)?;
+        if only.is_some() && group.is_some() {
+            let problem = "it stands beside `agent`; name one of the two";
+            return Err(refuse::invalid("group".into(), problem.into()));
+        }
+        if let Some(name) = only {
+            let found = self.custody.show_agent(caller, environment, &name).await;
+            return Ok((vec![found.map_err(refuse::of)?], String::new()));
+        }
+        let (group, after) = (group.as_ref(), after.as_ref());
+        let found = self.custody.list_agents(caller, environment, group, after, limit).await;
+        let (found, more) = found.map_err(refuse::of)?;
+        let next_page_token = next_token(&found, more);
+        Ok((found, next_page_token))
+    }
+
+    /// A page of the agents of every environment, and the token of the next.
+    async fn fleet(
+        &self,
+        caller: &Caller,
+        request: &v1::ListAgentStatusesRequest,
+        limit: usize,
+    ) -> Result<(Vec<(Agent, Desired)>, String), Status> {
+        let v1::ListAgentStatusesRequest { environment, agent, group, page_token, .. } = request;
+        if [environment, agent, group].into_iter().any(|given| !given.is_empty()) {
+            let problem = "it stands beside `environment`, `agent` or `group`; leave those out";
+            return Err(refuse::invalid("all_environments".into(), problem.into()));
+        }
+        let after = match page_token.split_once('/') {
+            None if page_token.is_empty() => None,
+            None => {
+                let problem = "it is not a token of a page of every environment";
+                return Err(refuse::invalid("page_token".into(), problem.into()));
+            }
+            Some((environment, agent)) => {
+                let environment = field::name("page_token", environment).map_err(refuse::field)?;
+                Some((environment, field::name("page_token", agent).map_err(refuse::field)?))
+            }
+        };
+        let found = self.custody.list_fleet(caller, after.as_ref(), limit).await;
+        let (found, more) = found.map_err(refuse::of)?;
+        let last = found.last().filter(|_| more);
+        let next = last.map(|(agent, _)| format!("{}/{}", agent.environment, agent.name));
+        Ok((found, next.unwrap_or_default()))
+    }
+
     fn to_agent(&self, agent: &Agent, desired: &Desired) -> v1::Agent {
         let owed = desired.secrets.iter().flat_map(|secret| &secret.targets);
         let targets = owed.chain(desired.missing.iter().map(|missing| &missing.target));

@@ -1,13 +1,18 @@
 //! The truth about an agent: what it is owed, and what each of its instances last said it holds.
 
-use crate::custody::{AgentReport, Custody, ReportState};
+use crate::custody::{AgentReport, AgentSchedule, Custody, ReportState};
 use secretref_domain::{
+    clock::Timestamp,
     delivery::Delivery,
     id::SecretId,
     ledger::{Agent, Desired, DesiredSecret, DesiredTarget, Resolved},
+    schedule::State,
     version::Version,
 };
-use secretref_proto::{convert::field::to_time, v1};
+use secretref_proto::{
+    convert::{field::to_time, to_schedule},
+    v1,
+};
 use std::collections::HashMap;
 
 pub(super) fn of(
@@ -15,25 +20,32 @@ pub(super) fn of(
     agent: &Agent,
     desired: &Desired,
     reports: Vec<AgentReport>,
+    mut schedules: Vec<AgentSchedule>,
 ) -> v1::AgentStatus {
+    schedules.retain(|schedule| is_newest(schedule, &reports));
+    let due = next_run(&schedules, custody.now());
     let mut said: HashMap<SecretId, Vec<AgentReport>> = HashMap::new();
     for report in reports {
         if agent.instances.contains_key(&report.instance) {
             said.entry(report.secret).or_default().push(report);
         }
     }
-    let instances = instances(custody, agent);
+    let mut instances = instances(custody, agent);
+    for instance in &mut instances {
+        let mut of_it = schedules.iter().filter(|it| it.instance.to_string() == instance.uid);
+        instance.schedule = of_it.next().map(|schedule| to_schedule(&schedule.told));
+    }
     let mut refs = Vec::new();
     for secret in &desired.secrets {
         let said = said.get(&secret.secret).map(Vec::as_slice).unwrap_or_default();
         for target in &secret.targets {
-            refs.push(owed(secret, target, said, &instances));
+            refs.push(owed(secret, target, said, &instances, due));
         }
     }
     for missing in &desired.missing {
         let state = if missing.denied { v1::RefState::Denied } else { v1::RefState::Unresolved };
-        let reason = format!("{}; fix: {}", missing.reason, missing.fix);
-        refs.push(v1::RefStatus { state: state.into(), reason, ..blank(&missing.target) });
+        let (reason, fix) = (missing.reason.clone(), missing.fix.clone());
+        refs.push(v1::RefStatus { state: state.into(), reason, fix, ..blank(&missing.target) });
     }
     refs.sort_by(|one, other| one.file.cmp(&other.file));
     v1::AgentStatus {
@@ -59,6 +71,7 @@ pub(super) fn instances(custody: &Custody, agent: &Agent) -> Vec<v1::Instance> {
         certificate_expire_time: Some(to_time(instance.not_after())),
         connected: live.contains_key(id),
         client_version: live.get(id).cloned().unwrap_or_default(),
+        schedule: None,
     };
     instances.into_iter().map(instance).collect()
 }
@@ -78,6 +91,7 @@ fn owed(
     target: &DesiredTarget,
     said: &[AgentReport],
     instances: &[v1::Instance],
+    due: Option<Timestamp>,
 ) -> v1::RefStatus {
     let connected = |report: &AgentReport| {
         let uid = report.instance.to_string();
@@ -87,7 +101,10 @@ fn owed(
     let of_live: Vec<_> = said.iter().filter(|report| connected(report)).collect();
     let holds = |report: &&&AgentReport| report.state == ReportState::Applied;
     let lowest = of_live.iter().filter(holds).map(|report| report.version).min();
-    let (state, reason) = judge(secret.version, live, &of_live, said.is_empty());
+    let (state, reason) = match due {
+        Some(due) if live == 0 => (v1::RefState::Scheduled, format!("next run {due}")),
+        _ => judge(secret.version, live, &of_live, said.is_empty()),
+    };
     let instances = said
         .iter()
         .map(|report| v1::InstanceRefStatus {
@@ -137,6 +154,20 @@ fn judge(
     (v1::RefState::Pending, format!("{applied} of {live} instances have applied {current}"))
 }
 
+/// Whether an instance runs by this schedule still: a later process of it said nothing since.
+fn is_newest(schedule: &AgentSchedule, reports: &[AgentReport]) -> bool {
+    let mut of_it = reports.iter().filter(|report| report.instance == schedule.instance);
+    !of_it.any(|report| report.boot != schedule.boot && report.at > schedule.at)
+}
+
+/// When the next run of an agent is due, where it waits for one. A run that nobody has heard of
+/// when it was due is none: whoever was to begin it may be gone.
+fn next_run(schedules: &[AgentSchedule], now: Timestamp) -> Option<Timestamp> {
+    let waiting = schedules.iter().filter(|it| it.told.state == State::Waiting);
+    let next = waiting.filter_map(|it| it.told.next_run);
+    next.filter(|next| now <= next.plus_seconds(OVERDUE_SECONDS)).min()
+}
+
 fn delivery(delivery: &Delivery) -> v1::Delivery {
     // The domain's numbers are the wire's.
     v1::Delivery {
@@ -148,3 +179,6 @@ fn delivery(delivery: &Delivery) -> v1::Delivery {
         effect: delivery.effect as i32,
     }
 }
+
+/// How long after a run was due it is taken for one that is about to begin.
+const OVERDUE_SECONDS: i64 = 60;

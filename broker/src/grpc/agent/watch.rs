@@ -4,6 +4,7 @@ mod frame;
 mod session;
 
 use crate::{
+    alerts::Handle,
     config::Limits,
     custody::Custody,
     grpc::{
@@ -29,6 +30,7 @@ type Outgoing = Box<Result<v1::WatchResponse, Status>>;
 
 pub(crate) struct Watch {
     custody: Custody,
+    alerts: Handle,
     limits: Limits,
     /// Streams that are opened, of all agents together.
     opened: Mutex<Bucket>,
@@ -36,8 +38,13 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(custody: Custody, limits: Limits, stop: CancellationToken) -> Self {
-        Self { custody, limits, opened: Mutex::default(), stop }
+    pub(crate) fn new(
+        custody: Custody,
+        alerts: Handle,
+        limits: Limits,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { custody, alerts, limits, opened: Mutex::default(), stop }
     }
 
     /// Lets a stream be opened: a fleet that comes at once is taken in as fast as the broker can
@@ -70,7 +77,8 @@ impl v1::watch_service_server::WatchService for Watch {
         let admission = admitted.map_err(status::of)?;
         // One place: the session waits for the connection to take a message before the next.
         let (outbound, responses) = mpsc::channel(1);
-        let terms = Terms { not_after, limits: self.limits, stop: self.stop.clone() };
+        let (alerts, stop) = (self.alerts.clone(), self.stop.clone());
+        let terms = Terms { not_after, limits: self.limits, alerts, stop };
         let session = Session::new(self.custody.clone(), admission, terms, outbound);
         tokio::spawn(session.run(request.into_inner(), kill));
         Ok(Response::new(ReceiverStream::new(responses).map(|outgoing| *outgoing)))

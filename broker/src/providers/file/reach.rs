@@ -7,7 +7,7 @@ use rustix::{
     io::Errno,
     process::geteuid,
 };
-use secretref_domain::fault::Fault;
+use secretref_domain::{clock::Timestamp, fault::Fault};
 use std::{
     fs::File,
     io::Read,
@@ -19,8 +19,7 @@ use zeroize::Zeroizing;
 /// What a file has.
 pub(super) struct Content {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    /// When it was changed last, and its number: another for each edit and each file that takes
-    /// its place.
+    /// When it was changed last, for people.
     pub(super) version: String,
 }
 
@@ -111,7 +110,9 @@ fn content(
             "make it smaller, or name another file",
         ));
     }
-    let version = format!("{}.{:09}-{}", stat.st_mtime, stat.st_mtime_nsec, stat.st_ino);
+    let micros = stat.st_mtime.saturating_mul(1_000_000);
+    let micros = micros.saturating_add(i64::try_from(stat.st_mtime_nsec / 1_000).unwrap_or(0));
+    let version = format!("of {}", Timestamp::from_micros(micros));
     Ok(Content { bytes, version })
 }
 

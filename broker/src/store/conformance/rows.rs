@@ -2,7 +2,8 @@
 
 use super::{
     AgentId, Batch, BrokerId, LANE, Place, Revision, SecretId, Store, StoreError, Timestamp, Uuid,
-    Version, after, change, mark, note, put, report, request, sealed, start_of_lane, whole_log,
+    Version, after, change, mark, note, put, report, request, schedule, sealed, start_of_lane,
+    whole_log,
 };
 use crate::store::AuditCursor;
 
@@ -136,6 +137,23 @@ pub(super) async fn a_report_replaces_the_one_before(place: Place) {
     assert_eq!(store.reports(other).await.unwrap(), [report(2, 1, 1)]);
 }
 
+pub(super) async fn a_schedule_replaces_the_one_before_until_it_is_old(place: Place) {
+    let store = place.ready().await;
+    let schedules =
+        vec![schedule(1, 2, 1), schedule(1, 1, 1), schedule(2, 1, 3), schedule(1, 1, 2)];
+    let batch = Batch { schedules, ..Batch::default() };
+    store.append(batch).await.unwrap();
+    let agent = AgentId(Uuid::from_u128(1));
+    assert_eq!(store.schedules(agent).await.unwrap(), [schedule(1, 1, 2), schedule(1, 2, 1)]);
+    let under_lock = |batch: &mut Batch| batch.schedules = vec![schedule(1, 2, 4)];
+    change_with(&store, under_lock).await.unwrap();
+    assert_eq!(store.schedules(agent).await.unwrap(), [schedule(1, 1, 2), schedule(1, 2, 4)]);
+    assert_eq!(store.forget_schedules(Timestamp::from_micros(21)).await.unwrap(), 1);
+    assert_eq!(store.schedules(agent).await.unwrap(), [schedule(1, 2, 4)]);
+    let other = AgentId(Uuid::from_u128(2));
+    assert_eq!(store.schedules(other).await.unwrap(), [schedule(2, 1, 3)]);
+}
+
 pub(super) async fn the_audit_is_read_over_all_lanes(place: Place) {
     let store = place.ready().await;
     let lanes = [3, 1, 2].map(|number| BrokerId(Uuid::from_u128(number)));
@@ -185,6 +203,10 @@ pub(super) async fn a_row_that_is_too_big_is_refused(place: Place) {
         Box::new(move |batch| {
             batch.reports = vec![report(1, 1, 1)];
             batch.reports[0].detail = "x".repeat(1025);
+        }),
+        Box::new(move |batch| {
+            batch.schedules = vec![schedule(1, 1, 1)];
+            batch.schedules[0].told = "x".repeat(4097);
         }),
     ];
     for fill in fills {

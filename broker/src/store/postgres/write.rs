@@ -81,9 +81,9 @@ fn bind_changes(query: Bound, batch: &Batch) -> Bound {
         .bind(numbers(requests, |row| row.at.as_micros()))
 }
 
-/// Parameters from 25 on: audit entries and reports.
+/// Parameters from 25 on: audit entries, reports and schedules.
 fn bind_records(query: Bound, batch: &mut Batch) -> Bound {
-    let reports = &batch.last_reports();
+    let (reports, schedules) = (&batch.last_reports(), &batch.last_schedules());
     let audit = &batch.audit;
     query
         .bind(numbers(audit, |row| row.seq))
@@ -101,6 +101,13 @@ fn bind_records(query: Bound, batch: &mut Batch) -> Bound {
         .bind(ids(reports, |row| row.boot))
         .bind(numbers(reports, |row| row.at.as_micros()))
         .bind(texts(reports, |row| &row.deliveries))
+        .bind(ids(schedules, |row| row.agent.0))
+        .bind(ids(schedules, |row| row.instance.0))
+        .bind(texts(schedules, |row| row.environment.as_str()))
+        .bind(ids(schedules, |row| row.boot))
+        .bind(numbers(schedules, |row| row.at.as_micros()))
+        .bind(numbers(schedules, |row| row.keep_until.as_micros()))
+        .bind(texts(schedules, |row| &row.told))
 }
 
 fn numbers<R>(rows: &[R], column: impl Fn(&R) -> i64) -> Vec<i64> {
@@ -168,5 +175,13 @@ WITH head_moved AS (
         version = excluded.version, state = excluded.state, evidence = excluded.evidence,
         detail = excluded.detail, boot = excluded.boot, at = excluded.at,
         deliveries = excluded.deliveries
+), wrote_schedules AS (
+    INSERT INTO schedules (agent, instance, environment, boot, at, keep_until, told)
+    SELECT rows.* FROM gate,
+        unnest($40::BYTEA[], $41::BYTEA[], $42::TEXT[], $43::BYTEA[], $44::BIGINT[],
+            $45::BIGINT[], $46::TEXT[]) AS rows
+    ON CONFLICT (agent, instance) DO UPDATE SET environment = excluded.environment,
+        boot = excluded.boot, at = excluded.at, keep_until = excluded.keep_until,
+        told = excluded.told
 )
 SELECT (SELECT count(*) FROM head_moved), (SELECT count(*) FROM lane_moved)";

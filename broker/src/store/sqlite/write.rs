@@ -58,6 +58,14 @@ pub(super) async fn write(
         row.push_bind(report.detail.clone()).push_bind(report.boot.as_bytes().to_vec());
         row.push_bind(report.at.as_micros()).push_bind(report.deliveries.clone());
     })
+    .await?;
+    insert(connection, SCHEDULES, &batch.last_schedules(), |mut row, schedule| {
+        row.push_bind(schedule.agent.0.as_bytes().to_vec());
+        row.push_bind(schedule.instance.0.as_bytes().to_vec());
+        row.push_bind(schedule.environment.as_str().to_owned());
+        row.push_bind(schedule.boot.as_bytes().to_vec()).push_bind(schedule.at.as_micros());
+        row.push_bind(schedule.keep_until.as_micros()).push_bind(schedule.told.clone());
+    })
     .await
 }
 
@@ -146,4 +154,11 @@ const REPORTS: Insert = (
      detail = excluded.detail, boot = excluded.boot, at = excluded.at, \
      deliveries = excluded.deliveries",
     11,
+);
+const SCHEDULES: Insert = (
+    "INSERT INTO schedules (agent, instance, environment, boot, at, keep_until, told) ",
+    " ON CONFLICT (agent, instance) DO UPDATE SET environment = excluded.environment, \
+     boot = excluded.boot, at = excluded.at, keep_until = excluded.keep_until, \
+     told = excluded.told",
+    7,
 );

@@ -134,15 +134,16 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
         Method::ListReferences => {
             v1::ListReferencesRequest { environment, ..Default::default() }.encode_to_vec()
         }
-        Method::DiagnoseReferences => {
-            v1::DiagnoseReferencesRequest { environment }.encode_to_vec()
-        }
+        Method::DiagnoseReferences => v1::DiagnoseReferencesRequest { environment }.encode_to_vec(),
         Method::ListEnvironments => v1::ListEnvironmentsRequest {}.encode_to_vec(),
         Method::UseEnvironment => {
             let validate_only = true;
             v1::UseEnvironmentRequest { environment, validate_only, ..Default::default() }
                 .encode_to_vec()
         }
+        Method::ListChannels => v1::ListChannelsRequest { environment }.encode_to_vec(),
+        // Nobody has one: what is asked here is who may.
+        Method::TestChannel => v1::TestChannelRequest { name, environment }.encode_to_vec(),
         Method::Join => {
             let token = names.tokens[object as usize].clone();
             v1::JoinRequest { token, certificate_request_der: csr()? }.encode_to_vec()

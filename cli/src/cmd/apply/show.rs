@@ -42,6 +42,7 @@ struct Unresolved<'a> {
     #[serde(rename = "ref")]
     secret_ref: &'a str,
     agents: &'a [String],
+    channels: &'a [String],
     reason: &'a str,
     fix: &'a str,
     required: bool,
@@ -79,6 +80,7 @@ fn unresolved_of(found: &v1::UnresolvedRef) -> Unresolved<'_> {
     Unresolved {
         secret_ref: &found.secret_ref,
         agents: &found.agents,
+        channels: &found.channels,
         reason: &found.reason,
         fix: &found.fix,
         required: found.required,
@@ -149,12 +151,18 @@ fn rest(answer: &v1::ApplyManifestResponse, dry_run: bool) -> Vec<String> {
     )];
     for found in &answer.unresolved {
         let icon = if found.required { "❌" } else { "⚠️" };
-        let agents = found.agents.join(", ");
+        let users = users(found);
         let (name, reason, fix) = (&found.secret_ref, &found.reason, &found.fix);
         let reason = reason.trim_end_matches('.');
-        lines.push(format!("{icon} unresolved: {name} ({agents}): {reason}. Fix: {fix}"));
+        lines.push(format!("{icon} unresolved: {name} ({users}): {reason}. Fix: {fix}"));
     }
     lines.iter().map(|line| plain(line)).collect()
+}
+
+/// Who goes without: agents by their names, and alert channels.
+fn users(found: &v1::UnresolvedRef) -> String {
+    let channels = found.channels.iter().map(|name| format!("alert channel {name}"));
+    found.agents.iter().cloned().chain(channels).collect::<Vec<_>>().join(", ")
 }
 
 /// Shows what would be removed, on standard error, and asks; nothing to remove needs no question.

@@ -35,27 +35,6 @@ pub(in crate::cmd) struct Finding {
     pub(in crate::cmd) fix: Option<String>,
 }
 
-impl Finding {
-    /// The finding as people read it.
-    pub(in crate::cmd) fn line(&self) -> String {
-        let icon = match self.severity {
-            Severity::Well => "✅",
-            Severity::Finding => "⚠️",
-            Severity::Unresolved => "❌",
-        };
-        let agent = match &self.agent {
-            Some(agent) => format!(" (agent {agent})"),
-            None => String::new(),
-        };
-        let fix = match &self.fix {
-            Some(fix) => format!(". Fix: {fix}"),
-            None => String::new(),
-        };
-        let detail = self.detail.trim_end_matches('.');
-        format!("{icon} {}: {}{agent}: {detail}{fix}", self.kind, self.name)
-    }
-}
-
 /// Looks at every ref of every agent that may come in, and at every secret. `option` ends the
 /// commands that mend.
 pub(in crate::cmd) fn findings(
@@ -80,15 +59,16 @@ fn of_ref(agent: &str, one: &v1::RefStatus, option: &str) -> Finding {
     let state = one.state();
     let (severity, fix) = match state {
         RefState::Injected => (Severity::Well, None),
-        RefState::Pending | RefState::Waiting => (Severity::Well, None),
+        RefState::Pending | RefState::Waiting | RefState::Scheduled => (Severity::Well, None),
         RefState::Unresolved => {
-            let put = format!("secretref put {}{option}", one.secret_ref);
-            // The broker may know better, and then says so in its reason.
-            let is_ours = matches!(&*one.source, "" | "store") && !one.reason.contains("fix: ");
-            (Severity::Unresolved, Some(put).filter(|_| is_ours))
+            let put = || format!("secretref put {}", one.secret_ref);
+            let is_ours = matches!(&*one.source, "" | "store");
+            let fix = said(one).or_else(|| is_ours.then(put));
+            (Severity::Unresolved, fix.map(|fix| whole(fix, option)))
         }
         RefState::Denied => {
-            (Severity::Finding, Some(format!("secretref agent show {agent}{option}")))
+            let show = || format!("secretref agent show {agent}");
+            (Severity::Finding, Some(whole(said(one).unwrap_or_else(show), option)))
         }
         RefState::Failed | RefState::Unspecified => {
             let look = format!("secretref status --agent {agent} --secrets{option}");
@@ -109,6 +89,16 @@ fn of_ref(agent: &str, one: &v1::RefStatus, option: &str) -> Finding {
         detail,
         fix,
     }
+}
+
+/// What the broker says would help.
+fn said(one: &v1::RefStatus) -> Option<String> {
+    Some(one.fix.clone()).filter(|fix| !fix.is_empty())
+}
+
+/// A command of ours, with the option that it needs here.
+fn whole(fix: String, option: &str) -> String {
+    if fix.starts_with("secretref ") { format!("{fix}{option}") } else { fix }
 }
 
 fn of_expiry(agent: &str, one: &v1::RefStatus, now: &Timestamp, option: &str) -> Option<Finding> {

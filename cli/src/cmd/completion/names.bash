@@ -1,5 +1,6 @@
 
-# Names of secrets, agents, administrators and profiles, asked of the broker or of config.toml.
+# Names of secrets, agents, administrators, alert channels and profiles, asked of the broker or of
+# config.toml.
 # Nothing where there is none.
 _secretref_with_names() {
     _secretref "$@"
@@ -10,6 +11,7 @@ _secretref_with_names() {
         "2 undelete "*) list="list --deleted" ;;
         "3 agent show"|"3 agent token"|"3 agent revoke") list="agent list" ;;
         "3 admin renew"|"3 admin revoke") list="admin list" ;;
+        "3 alert test") list="alert list" ;;
         "3 profile show"|"3 profile use"|"3 profile remove") list="profile list" ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
@@ -20,6 +22,8 @@ _secretref_with_names() {
     [[ -n "$list" && "$word" != -* ]] || return 0
     # The first line is the header of the table.
     while read -r name _; do
+        # A name that begins with `#` would be a comment.
+        printf -v name %q "$name"
         [[ "$name" == "$word"* ]] && COMPREPLY+=("$name")
     done < <(secretref $list 2>/dev/null | tail -n +2)
     return 0

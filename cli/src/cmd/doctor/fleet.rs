@@ -6,18 +6,29 @@ use super::{
 };
 use crate::{
     cmd::audit::findings::{self as audit, Severity as Care},
-    print::time,
+    print::{
+        schedule::{self, Mood},
+        time,
+    },
 };
 use prost_types::Timestamp;
 use secretref_proto::v1::{self, AgentState};
 
-/// Agents without a sidecar, and sidecars of another time.
-pub(super) fn agents(statuses: &[v1::AgentStatus], own: &str, option: &str) -> Vec<Finding> {
+/// Agents without a sidecar, sidecars of another time, and schedules that do not go as they should.
+pub(super) fn agents(
+    statuses: &[v1::AgentStatus],
+    own: &str,
+    now: &Timestamp,
+    option: &str,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     for status in statuses.iter().filter(|status| status.state() == AgentState::Active) {
         let agent = &status.agent;
         let live: Vec<_> = status.instances.iter().filter(|it| it.connected).collect();
-        if live.is_empty() {
+        let scheduled = schedules(status, now, option);
+        let overdue = scheduled.iter().any(|finding| finding.code == "run-overdue");
+        found.extend(scheduled);
+        if live.is_empty() && !overdue && !schedule::waits(status, now) {
             let problem = match status.instances.len() {
                 0 => "no sidecar has ever enrolled".to_owned(),
                 count => format!("none of its {count} enrolled sidecars is connected"),
@@ -40,6 +51,31 @@ pub(super) fn agents(statuses: &[v1::AgentStatus], own: &str, option: &str) -> V
             let problem = format!("its instance {uid} is of version {version}, and this is {own}");
             let fix = format!("install secretref-sidecar {own} there");
             found.push(Finding::new(code, Severity::Warning, agent, problem, fix));
+        }
+    }
+    found
+}
+
+/// Runs that were due and not heard of, and the last run of each instance where it failed.
+fn schedules(status: &v1::AgentStatus, now: &Timestamp, option: &str) -> Vec<Finding> {
+    let agent = &status.agent;
+    let mut found = Vec::new();
+    for instance in &status.instances {
+        let Some(schedule) = &instance.schedule else { continue };
+        let uid = &instance.uid;
+        let mood = schedule::mood(instance, now);
+        if mood == Some(Mood::Overdue) {
+            let due = time::moment(schedule.next_run_time.as_ref());
+            let problem =
+                format!("its instance {uid} was to run at {due} UTC and was not heard of");
+            let fix = "look on its host whether secretref-sidecar runs, and start it again";
+            found.push(Finding::new("run-overdue", Severity::Warning, agent, problem, fix));
+        }
+        let last = schedule.last_run.as_ref().filter(|run| schedule::is_failed(run));
+        if let Some(run) = last.filter(|_| mood.is_some_and(|mood| mood != Mood::Ended)) {
+            let problem = format!("last run of instance {uid}: {}", schedule::outcome(run, now));
+            let fix = format!("secretref status --agent {agent} --secrets{option}; see its log");
+            found.push(Finding::new("run-failed", Severity::Warning, agent, problem, fix));
         }
     }
     found

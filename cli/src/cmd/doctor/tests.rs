@@ -6,7 +6,10 @@ use crate::{
     profile::{Files, Profile},
 };
 use prost_types::Timestamp;
-use secretref_proto::v1::{AgentState, AgentStatus, Instance, RefState, RefStatus, Secret};
+use secretref_proto::v1::{
+    AgentState, AgentStatus, Instance, RefState, RefStatus, RunOutcome, Schedule, ScheduleState,
+    ScheduledRun, Secret,
+};
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 const OWN: &str = "1.4.2";
@@ -140,7 +143,7 @@ fn agent(state: AgentState, versions: &[Option<&str>]) -> AgentStatus {
 #[test]
 fn sidecars_are_looked_at() {
     let told = |state, versions: &[Option<&str>]| {
-        codes(&fleet::agents(&[agent(state, versions)], OWN, ""))
+        codes(&fleet::agents(&[agent(state, versions)], OWN, &Timestamp::default(), ""))
     };
     let active = AgentState::Active;
     assert_eq!(told(active, &[Some("1.3.0"), Some(OWN), Some("1.5.0"), None]), [""; 0]);
@@ -152,13 +155,42 @@ fn sidecars_are_looked_at() {
 }
 
 #[test]
+fn schedules_are_looked_at() {
+    let told = |now: i64, exit_code: Option<i32>, state: ScheduleState| {
+        let run = |exit_code| ScheduledRun {
+            outcome: RunOutcome::Ended.into(),
+            exit_code,
+            ..ScheduledRun::default()
+        };
+        let schedule = Schedule {
+            state: state.into(),
+            next_run_time: at(100),
+            last_run: exit_code.map(run),
+            ..Schedule::default()
+        };
+        let mut status = agent(AgentState::Active, &[None]);
+        status.instances[0].schedule = Some(schedule);
+        let now = Timestamp { seconds: now, nanos: 0 };
+        codes(&fleet::agents(&[status], OWN, &now, ""))
+    };
+    let waiting = ScheduleState::Waiting;
+    assert_eq!(told(0, None, waiting), [""; 0], "it need not be connected");
+    assert_eq!(told(160, Some(0), waiting), [""; 0], "it is about to be");
+    assert_eq!(told(161, Some(0), waiting), ["run-overdue"]);
+    assert_eq!(told(0, Some(1), waiting), ["run-failed"]);
+    assert_eq!(told(0, Some(1), ScheduleState::Ended), ["agent-without-sidecar"]);
+    assert_eq!(told(0, Some(0), ScheduleState::Running), ["agent-without-sidecar"]);
+}
+
+#[test]
 fn refs_are_looked_at() {
     let told = |state: RefState| {
         let refs = vec![RefStatus { state: state.into(), ..RefStatus::default() }];
         let status = AgentStatus { refs, ..agent(AgentState::Active, &[]) };
         codes(&fleet::refs(&[status], ""))
     };
-    for well in [RefState::Injected, RefState::Pending, RefState::Waiting] {
+    let scheduled = RefState::Scheduled;
+    for well in [RefState::Injected, RefState::Pending, RefState::Waiting, scheduled] {
         assert_eq!(told(well), [""; 0]);
     }
     assert_eq!(told(RefState::Unresolved), ["ref-unresolved"]);

@@ -56,9 +56,16 @@ fn each_state_has_its_line() {
     let mut denied = stripe(RefState::Denied);
     denied.reason = "capability \"github\" missing".to_owned();
     assert_eq!(first(&denied), "❌ STRIPE_API_KEY: denied (capability \"github\" missing)");
+    denied.fix = "add \"github\" to the capabilities".to_owned();
+    let with_fix = lines(&denied, &at("2026-11-23T14:00:00Z"));
+    assert_eq!(with_fix[1], "     Fix: add \"github\" to the capabilities");
 
     let waiting = "⚠️ STRIPE_API_KEY: waiting (v8: no instance has connected)";
     assert_eq!(first(&stripe(RefState::Waiting)), waiting);
+    let mut scheduled = stripe(RefState::Scheduled);
+    scheduled.reason = "next run 2026-11-27T09:00:00Z".to_owned();
+    let line = "⏳ STRIPE_API_KEY: waiting (v8, next run 2026-11-27T09:00:00Z)";
+    assert_eq!(first(&scheduled), line);
     assert!(first(&stripe(RefState::Unresolved)).contains("unresolved (it has no value)"));
     assert!(first(&stripe(RefState::Failed)).contains("failed (v8: "));
 }

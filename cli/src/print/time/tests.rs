@@ -19,6 +19,26 @@ fn today_needs_no_day() {
 }
 
 #[test]
+fn how_far_ahead_is_said_in_the_largest_unit() {
+    let now = at("2026-11-26T18:00:00Z");
+    let table = [
+        ("2026-11-26T18:00:00Z", "now"),
+        ("2026-11-26T17:00:00Z", "now"),
+        ("2026-11-26T18:00:59Z", "in 59 s"),
+        ("2026-11-26T18:01:59Z", "in 1 min"),
+        ("2026-11-26T18:59:59Z", "in 59 min"),
+        ("2026-11-27T09:00:00Z", "in 15 h"),
+        ("2026-11-28T17:59:00Z", "in 47 h"),
+        ("2026-11-28T18:00:00Z", "in 2 days"),
+    ];
+    for (then, words) in table {
+        assert_eq!(ahead(&at(then), &now), words, "{then}");
+    }
+    assert_eq!(minute(&at("2026-11-27T09:00:00Z")), "2026-11-27 09:00");
+    assert_eq!(minute(&at("2026-11-27T09:00:05Z")), "2026-11-27 09:00:05");
+}
+
+#[test]
 fn days_and_absences() {
     assert_eq!(day(Some(&at("2027-03-08"))), "2027-03-08");
     assert_eq!(day(None), "");

@@ -145,8 +145,8 @@ impl Ledger {
 
     /// Whether an alert channel's address is this ref.
     fn is_channels(&self, environment: &EnvironmentName, name: &SecretName) -> bool {
-        let _ = (environment, name);
-        false
+        let mut channels = self.channels(environment);
+        channels.any(|(_, channel)| channel.secret_ref.as_ref() == Some(name))
     }
 
     fn of_ref(

@@ -63,6 +63,9 @@ impl Ledger {
             Change::GroupSet { .. } | Change::GroupRemoved { .. } => {
                 self.fold_group(&record.change)
             }
+            Change::ChannelSet { .. } | Change::ChannelRemoved { .. } => {
+                self.fold_channel(&record.change)
+            }
             Change::AgentSet { .. }
             | Change::AgentRemoved { .. }
             | Change::AgentRevoked { .. }

@@ -1,6 +1,8 @@
 //! The ledger's tests: the log is written record by record, and what it folds to is asked for.
 
+mod channels;
 mod desired;
+mod findings;
 mod groups;
 mod identity;
 mod secrets;

@@ -2,13 +2,14 @@
 //! needs to be let in is a ref or a file, never a value.
 
 use super::{
-    AlertChannel, ChannelKind, Draft, literal,
+    Draft, literal,
     problems::{Problems, shown},
     scalar,
     tables::{self, Table},
     walk::{Fields, Node},
 };
 use crate::{
+    alert::{AlertChannel, CHANNELS_MAX, ChannelKind, ChannelName},
     name::{EnvVar, ProviderAlias, SecretName},
     reference::{ProviderKind, ProviderSpec},
 };
@@ -17,9 +18,6 @@ pub(super) const SETTING_BYTES_MAX: usize = 1024;
 pub(super) const ITEMS_MAX: usize = 64;
 pub(super) const TIMEOUT_MS_MAX: u64 = 120_000;
 pub(super) const OUTPUT_BYTES_MAX: u64 = 20 * 1024 * 1024;
-pub(super) const CHANNEL_BYTES_MAX: usize = 80;
-const CHANNELS: [(&str, ChannelKind); 3] =
-    [("slack", ChannelKind::Slack), ("webhook", ChannelKind::Webhook), ("log", ChannelKind::Log)];
 const AUTH_METHODS: [(&str, AuthMethod); 2] =
     [("token", AuthMethod::Token), ("approle", AuthMethod::AppRole)];
 
@@ -248,19 +246,17 @@ fn secret(fields: &Fields<'_>, key: &str, draft: &mut Draft, problems: &mut Prob
 
 /// Reads `alerts.channels`.
 pub(super) fn channels(node: &Node<'_>, draft: &mut Draft, problems: &mut Problems) {
-    for (name, node) in node.entries("alert channels by name", channel_name, problems) {
+    let entries = node.entries("alert channels by name", ChannelName::parse, problems);
+    if entries.len() > CHANNELS_MAX {
+        let problem = format!("{} channels are too many: {CHANNELS_MAX} at most", entries.len());
+        problems.add(&node.at, problem, "remove those that nobody reads");
+    }
+    for (name, node) in entries {
         if let Some(channel) = channel(&node, problems) {
             draft.used.extend(channel.secret_ref.clone());
             draft.channels.insert(name, channel);
         }
     }
-}
-
-fn channel_name(given: &str) -> Result<String, String> {
-    if given.is_empty() || given.len() > CHANNEL_BYTES_MAX || given.chars().any(char::is_control) {
-        return Err(format!("a channel's name is a text of 1 to {CHANNEL_BYTES_MAX} bytes"));
-    }
-    Ok(given.to_owned())
 }
 
 fn channel(node: &Node<'_>, problems: &mut Problems) -> Option<AlertChannel> {
@@ -277,7 +273,7 @@ fn channel(node: &Node<'_>, problems: &mut Problems) -> Option<AlertChannel> {
         problems.add(&node.at, "the channel has no `type`", fix);
         return None;
     };
-    let kind = scalar::word(&said, &CHANNELS, problems)?;
+    let kind = scalar::word(&said, &ChannelKind::ALL, problems)?;
     match (kind, fields.at("secretRef")) {
         (ChannelKind::Log, Some(node)) => {
             problems.add(&node.at, "a log has no address", "remove the `secretRef`");

@@ -3,6 +3,7 @@
 
 use crate::{
     agent::{AgentSpec, AuthProfile, Credential, GateSpec, OnFailure, ProcessSpec, ToolBinding},
+    alert::AlertChannel,
     group::GroupSpec,
     name::ToolName,
     reference::{ProviderSpec, Reference, Source},
@@ -106,6 +107,16 @@ pub fn provider(spec: &ProviderSpec) -> Value {
     let mut object = Members::default();
     object.text("type", kind.as_str());
     object.0.extend(settings.clone());
+    object.into()
+}
+
+/// An alert channel, as it stands under `alerts.channels`.
+#[must_use]
+pub fn channel(channel: &AlertChannel) -> Value {
+    let AlertChannel { kind, secret_ref } = channel;
+    let mut object = Members::default();
+    object.text("type", kind.as_str());
+    object.some("secretRef", secret_ref.as_ref().map(ToString::to_string));
     object.into()
 }
 

@@ -5,7 +5,7 @@ use crate::{
 };
 use uuid::Uuid;
 
-const ACTIONS: [Action; 10] = [
+const ACTIONS: [Action; 11] = [
     Action::SecretWrite,
     Action::SecretAccess,
     Action::MetadataRead,
@@ -16,6 +16,7 @@ const ACTIONS: [Action; 10] = [
     Action::Join,
     Action::Renew,
     Action::Watch,
+    Action::AlertSend,
 ];
 
 fn admin(roles: &[Role]) -> Caller {
@@ -58,7 +59,7 @@ fn agents_and_strangers_reach_only_their_own_doors() {
     assert_eq!(allowed(&agent), [Action::Renew, Action::Watch]);
     assert_eq!(allowed(&Caller::Nobody { peer: None }), [Action::Join]);
     let broker = Caller::Broker { id: crate::id::BrokerId(Uuid::from_u128(4)) };
-    assert_eq!(allowed(&broker), []);
+    assert_eq!(allowed(&broker), [Action::AlertSend]);
 }
 
 #[test]

@@ -85,7 +85,7 @@ async fn errors(admin: &Admin, refused: &Canary, scanner: &mut Scanner) -> Resul
 }
 
 /// Postgres keeps its files where only it can read: what it holds is asked for.
-async fn database(url: &str, engine: Engine, scanner: &mut Scanner) -> Result<()> {
+pub(crate) async fn database(url: &str, engine: Engine, scanner: &mut Scanner) -> Result<()> {
     if engine == Engine::Sqlite {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! The stories: what SecretRef promises, told with its real binaries, on both engines.
 
 mod administration;
+mod alerts;
 mod attacks;
 mod canaries;
 mod cancelled;
@@ -23,7 +24,9 @@ mod revoked;
 mod root_key;
 mod rotation;
 mod scene;
+mod schedule;
 mod soak;
 mod socket;
+mod status;
 mod tampered;
 mod templates;

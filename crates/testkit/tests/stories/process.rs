@@ -7,6 +7,8 @@ mod first;
 mod gated;
 mod lease;
 
+pub(crate) use cli::secretref;
+
 use crate::scene::{AGENT, SLACK, STRIPE, STRIPE_FILE, Scene, only_instance};
 use anyhow::{Context, Result, ensure};
 use secretref_proto::v1::InstanceRefStatus;

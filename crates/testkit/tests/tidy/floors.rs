@@ -15,7 +15,7 @@ const HOUSES: [House; 3] = [
             (8, &["init"]),
             (7, &["app"]),
             (6, &["grpc", "health"]),
-            (5, &["rotation", "alerts"]),
+            (5, &["rotation", "alerts", "refresh"]),
             (4, &["custody"]),
             (
                 3,
@@ -30,7 +30,7 @@ const HOUSES: [House; 3] = [
                     "telemetry",
                 ],
             ),
-            (2, &["config"]),
+            (2, &["config", "outbound"]),
         ],
     },
     House {

@@ -42,7 +42,9 @@ pub(crate) fn plugins(tree: &[Source]) -> Vec<Finding> {
             let Some(file) = source.path.strip_prefix(folder) else { continue };
             let Some(name) = file.strip_suffix(".rs") else { continue };
             let page = format!("{pages}{name}.md");
-            let part = name.contains('/') || ["tests", "conformance"].contains(&name);
+            // What several plugins share is none.
+            let shared = ["tests", "conformance", "record"].contains(&name);
+            let part = name.contains('/') || shared;
             if !part && tree.iter().all(|other| other.path != page) {
                 found.push(source.finding(0, format!("has no page {page}")));
             }

@@ -15,13 +15,15 @@ const WALLS: [Wall; 9] = [
     Wall {
         manifest: "crates/domain/Cargo.toml",
         own: &[],
-        // `json5` and `saphyr-parser` read manifests: text in, events or values out.
+        // `json5` and `saphyr-parser` read manifests: text in, events or values out. `croner` reads
+        // schedules: an expression and a time in, the next time out.
         others: &[
             "serde",
             "serde_json",
             "json5",
             "saphyr-parser",
             "uuid",
+            "croner",
             "jiff",
             "thiserror",
             "zeroize",

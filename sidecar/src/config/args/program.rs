@@ -1,10 +1,14 @@
 //! Options of the program that `run` runs.
 
 use super::{HELP_FIX, Word, next, path, text, usage};
-use crate::config::{Choice, Command, ExecChildConfig, ProgramConfig, Restart, UsageError};
+use crate::config::{
+    Choice, Command, ExecChildConfig, Overlap, ProgramConfig, Restart, ScheduleConfig, UsageError,
+};
+use jiff::tz::TimeZone;
 use secretref_domain::{
     agent::OnRotate,
     name::{EnvVar, NameError, SecretName},
+    schedule::{Schedule, is_zone_name},
 };
 use std::{ffi::OsString, path::PathBuf};
 
@@ -18,6 +22,9 @@ pub(super) struct GivenProgram {
     names: Vec<EnvVar>,
     on_rotate: Option<OnRotate>,
     restart: Option<Restart>,
+    schedule: Option<Schedule>,
+    zone: Option<(TimeZone, String)>,
+    overlap: Option<Overlap>,
 }
 
 impl GivenProgram {
@@ -41,6 +48,9 @@ impl GivenProgram {
             "secrets-ref" => self.refs = list(parser, name, SecretName::parse)?,
             "env" => self.names.extend(list(parser, name, EnvVar::parse)?),
             "on-rotate" => self.on_rotate = Some(on_rotate(&text(parser, name)?)?),
+            "schedule" => self.schedule = Some(schedule(&text(parser, name)?)?),
+            "schedule-timezone" => self.zone = Some(zone(&text(parser, name)?)?),
+            "schedule-overlap" => self.overlap = Some(overlap(&text(parser, name)?)?),
             "restart" => self.restart = Some(restart(&text(parser, name)?)?),
             _ => return Ok(false),
         }
@@ -50,7 +60,7 @@ impl GivenProgram {
     /// What comes of them, with the words of the program; and the programs that a manifest may
     /// name.
     pub(super) fn finish(
-        self,
+        mut self,
         words: Option<Vec<OsString>>,
     ) -> Result<(ProgramConfig, Vec<PathBuf>), UsageError> {
         let command = words.unwrap_or_default();
@@ -59,11 +69,14 @@ impl GivenProgram {
             return Err(usage(what, "leave one of the two out"));
         }
         let chooses = !self.only_env.is_empty() || !self.refs.is_empty() || !self.names.is_empty();
-        let asks = chooses || self.on_rotate.is_some() || self.restart.is_some();
+        let schedule = self.schedule()?;
+        let runs = self.restart.is_some() || schedule.is_some();
+        let asks = chooses || self.on_rotate.is_some() || runs;
         let started = self.agent_command || !command.is_empty();
-        if asks && !started && self.allow_exec.is_empty() {
-            let what = "--only-env, --secrets-ref, --env, --on-rotate and --restart are of a \
-                        program, and none is started";
+        let none = !started && (self.allow_exec.is_empty() || schedule.is_some());
+        if asks && none {
+            let what = "--only-env, --secrets-ref, --env, --on-rotate, --restart and --schedule \
+                        are of a program, and none is started";
             return Err(usage(what, "end the line with -- PROGRAM ARGUMENTS"));
         }
         if self.names.len() > self.refs.len() {
@@ -76,7 +89,30 @@ impl GivenProgram {
         let choice = Choice { only_env, refs, on_rotate: self.on_rotate };
         let restart = self.restart.unwrap_or_default();
         let agent_command = self.agent_command;
-        Ok((ProgramConfig { command, agent_command, choice, restart }, self.allow_exec))
+        let program = ProgramConfig { command, agent_command, choice, restart, schedule };
+        Ok((program, self.allow_exec))
+    }
+
+    /// When it is run, by all that was said of that.
+    fn schedule(&mut self) -> Result<Option<ScheduleConfig>, UsageError> {
+        let (zone, overlap) = (self.zone.take(), self.overlap.take());
+        let Some(schedule) = self.schedule.take() else {
+            return match zone.is_some() || overlap.is_some() {
+                false => Ok(None),
+                true => Err(usage(
+                    "--schedule-timezone and --schedule-overlap are of a schedule, and there is \
+                     none",
+                    "add --schedule CRON, or leave them out",
+                )),
+            };
+        };
+        if self.restart.is_some_and(|restart| restart != Restart::No) {
+            let what = "--restart and --schedule say two things of when the program is started";
+            return Err(usage(what, "leave --restart out: the schedule starts it again"));
+        }
+        let (zone, zone_name) = zone.unwrap_or_else(|| (TimeZone::UTC, "UTC".to_owned()));
+        let overlap = overlap.unwrap_or_default();
+        Ok(Some(ScheduleConfig { schedule, zone, zone_name, overlap }))
     }
 }
 
@@ -132,5 +168,34 @@ fn restart(given: &str) -> Result<Restart, UsageError> {
         "on-failure" => Ok(Restart::OnFailure),
         "always" => Ok(Restart::Always),
         _ => Err(usage(format!("--restart {given:?} is none"), "give no, on-failure or always")),
+    }
+}
+
+fn schedule(given: &str) -> Result<Schedule, UsageError> {
+    let wrong = |error| usage(format!("--schedule {error}"), "--schedule \"0 9 * * 1-5\"");
+    Schedule::parse(given).map_err(wrong)
+}
+
+/// The zone, and its name as IANA spells it.
+fn zone(given: &str) -> Result<(TimeZone, String), UsageError> {
+    let found = is_zone_name(given).then(|| TimeZone::get(given).ok()).flatten();
+    let wrong = || {
+        let what = format!("--schedule-timezone {given:?} is no time zone that is known here");
+        usage(what, "give one as IANA names it, such as UTC or Europe/Berlin")
+    };
+    let zone = found.ok_or_else(wrong)?;
+    let name = zone.iana_name().unwrap_or(given).to_owned();
+    Ok((zone, name))
+}
+
+fn overlap(given: &str) -> Result<Overlap, UsageError> {
+    match given {
+        "skip" => Ok(Overlap::Skip),
+        "queue" => Ok(Overlap::Queue),
+        "replace" => Ok(Overlap::Replace),
+        _ => Err(usage(
+            format!("--schedule-overlap {given:?} is none"),
+            "give skip, queue or replace",
+        )),
     }
 }

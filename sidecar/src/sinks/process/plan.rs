@@ -69,7 +69,9 @@ impl Plan {
                 }
             }
         }
-        plan.lacking = plan.lacking(missing, choice, lapsed);
+        let known = plan.variables.iter();
+        let known = known.map(|(name, held)| (name.clone(), held.secret.clone())).collect();
+        plan.lacking = lacking_of(&known, missing, choice, lapsed);
         plan.ready = !snapshot.epoch().is_empty() && plan.lacking.is_empty() && !lapsed;
         plan
     }
@@ -106,60 +108,83 @@ impl Plan {
         let want = Want { fingerprint, reaction };
         self.wants.places.insert(Place::File(target.file.clone()), want);
     }
+}
 
-    /// What it cannot be started without. Of a ref without a value nobody says which variable it
-    /// would be: where only some are wanted, each of those has to be there.
-    fn lacking(&self, missing: &[MissingRef], choice: &Choice, lapsed: bool) -> Vec<String> {
-        let chosen = |missing: &&MissingRef| {
-            choice.refs.is_empty()
-                || choice.refs.iter().any(|(name, _)| name.as_str() == missing.secret_ref)
-        };
-        let missing: Vec<&MissingRef> = missing.iter().filter(chosen).collect();
-        let say = |missing: &&MissingRef| {
-            let MissingRef { secret_ref, reason, fix, .. } = missing;
-            format!("ref {secret_ref:?} has no value: {reason}. Fix: {fix}")
-        };
-        let Some(only) = &choice.only_env else {
-            let required = missing.iter().filter(|missing| missing.required);
-            return required.map(say).chain(self.unbound(&missing, choice, lapsed)).collect();
-        };
-        let absent = only.iter().filter(|name| !self.variables.contains_key(*name));
-        let mut lines: Vec<String> = absent
-            .filter(|_| !lapsed)
-            .map(|name| {
-                format!(
-                    "variable {:?} is no credential of the agent that has a value. Fix: bind it \
-                     with `envVar` in the agent's manifest, or correct --only-env",
-                    name.as_str()
-                )
-            })
-            .collect();
-        if !lines.is_empty() {
-            lines.extend(missing.iter().map(say));
-        }
-        lines
-    }
+/// Which secret each variable of a program would come from.
+type Known = BTreeMap<EnvVar, SecretName>;
 
-    /// Refs that were asked for by name and are not the agent's at all.
-    fn unbound(&self, missing: &[&MissingRef], choice: &Choice, lapsed: bool) -> Vec<String> {
-        let known = |wanted: &SecretName, variable: Option<&EnvVar>| {
-            lapsed
-                || missing.iter().any(|missing| missing.secret_ref == wanted.as_str())
-                || variable.is_some_and(|variable| self.variables.contains_key(variable))
-                || self.variables.values().any(|held| held.secret == *wanted)
-        };
-        let asked = choice.refs.iter();
-        let unknown = asked.filter(|(name, variable)| !known(name, variable.as_ref()));
-        unknown
-            .map(|(name, _)| {
-                format!(
-                    "ref {:?} is no variable of the agent. Fix: bind it in the agent's manifest, \
-                     or name its variable with --env",
-                    name.as_str()
-                )
-            })
-            .collect()
+/// What a program cannot be started without, of a set whose values are still to come; one line for
+/// each ref, each with its fix.
+#[must_use]
+pub fn lacking<'t>(
+    targets: impl Iterator<Item = (&'t SecretName, &'t [Target])>,
+    missing: &[MissingRef],
+    choice: &Choice,
+) -> Vec<String> {
+    let mut known = Known::new();
+    for (name, targets) in targets {
+        let variables = targets.iter().filter_map(|target| variable(choice, target));
+        known.extend(variables.map(|variable| (variable, name.clone())));
     }
+    lacking_of(&known, missing, choice, false)
+}
+
+/// What it cannot be started without. Of a ref without a value nobody says which variable it would
+/// be: where only some are wanted, each of those has to be there.
+fn lacking_of(known: &Known, missing: &[MissingRef], choice: &Choice, lapsed: bool) -> Vec<String> {
+    let chosen = |missing: &&MissingRef| {
+        choice.refs.is_empty()
+            || choice.refs.iter().any(|(name, _)| name.as_str() == missing.secret_ref)
+    };
+    let missing: Vec<&MissingRef> = missing.iter().filter(chosen).collect();
+    let say = |missing: &&MissingRef| {
+        let MissingRef { secret_ref, reason, fix, tool, .. } = missing;
+        let of_tool = match tool.as_str() {
+            "" => String::new(),
+            tool => format!(" (tool {tool})"),
+        };
+        format!("ref {secret_ref:?}{of_tool} is not resolvable: {reason}. Fix: {fix}")
+    };
+    let Some(only) = &choice.only_env else {
+        let required = missing.iter().filter(|missing| missing.required);
+        return required.map(say).chain(unbound(known, &missing, choice, lapsed)).collect();
+    };
+    let absent = only.iter().filter(|name| !known.contains_key(*name));
+    let mut lines: Vec<String> = absent
+        .filter(|_| !lapsed)
+        .map(|name| {
+            format!(
+                "variable {:?} is no credential of the agent that has a value. Fix: bind it with \
+                 `envVar` in the agent's manifest, or correct --only-env",
+                name.as_str()
+            )
+        })
+        .collect();
+    if !lines.is_empty() {
+        lines.extend(missing.iter().map(say));
+    }
+    lines
+}
+
+/// Refs that were asked for by name and are not the agent's at all.
+fn unbound(known: &Known, missing: &[&MissingRef], choice: &Choice, lapsed: bool) -> Vec<String> {
+    let is_known = |wanted: &SecretName, variable: Option<&EnvVar>| {
+        lapsed
+            || missing.iter().any(|missing| missing.secret_ref == wanted.as_str())
+            || variable.is_some_and(|variable| known.contains_key(variable))
+            || known.values().any(|secret| secret == wanted)
+    };
+    let asked = choice.refs.iter();
+    let unknown = asked.filter(|(name, variable)| !is_known(name, variable.as_ref()));
+    unknown
+        .map(|(name, _)| {
+            format!(
+                "ref {:?} is no variable of the agent. Fix: bind it in the agent's manifest, or \
+                 name its variable with --env",
+                name.as_str()
+            )
+        })
+        .collect()
 }
 
 /// Values of a set that cannot be variables, and why.

@@ -1,33 +1,59 @@
 //! Signals: those that are passed on to a program, by their names and numbers.
 
 use rustix::process::Signal;
-use std::{io, task::Poll};
+use std::{future::poll_fn, io, task::Poll};
 use tokio::signal::unix::{self, SignalKind};
+use tokio_util::sync::CancellationToken;
 
 /// What the sidecar is sent while it runs a program.
-pub(super) struct Signals(Vec<(Signal, unix::Signal)>);
+pub struct Signals {
+    heard: Vec<(Signal, unix::Signal)>,
+    /// Cancelled where the sidecar itself asks for what SIGTERM would; until that was told.
+    asked: Option<CancellationToken>,
+}
 
 impl Signals {
-    /// Hears them from now on; what they would do to the sidecar by default no longer happens.
-    pub(super) fn hear() -> io::Result<Self> {
+    /// Hears them from now on; what they would do to the sidecar by default no longer happens. That
+    /// `asked` is cancelled is heard as one SIGTERM.
+    ///
+    /// # Errors
+    /// Where the system does not give what it takes.
+    pub fn hear(asked: CancellationToken) -> io::Result<Self> {
         let heard: io::Result<_> = FORWARDED
             .iter()
             .map(|(_, signal)| Ok((*signal, unix::signal(SignalKind::from_raw(signal.as_raw()))?)))
             .collect();
-        Ok(Self(heard?))
+        Ok(Self { heard: heard?, asked: Some(asked) })
     }
 
     /// The next one.
-    pub(super) async fn next(&mut self) -> Signal {
-        std::future::poll_fn(|context| {
-            for (signal, heard) in &mut self.0 {
+    pub async fn next(&mut self) -> Signal {
+        let Self { heard, asked } = self;
+        let signal = poll_fn(|context| {
+            for (signal, heard) in &mut *heard {
                 if heard.poll_recv(context).is_ready() {
                     return Poll::Ready(*signal);
                 }
             }
             Poll::Pending
-        })
-        .await
+        });
+        let Some(token) = asked else { return signal.await };
+        tokio::select! {
+            signal = signal => return signal,
+            () = token.cancelled() => {}
+        }
+        *asked = None;
+        Signal::TERM
+    }
+
+    /// Waits for one that asks the sidecar to end; the others are passed over.
+    pub async fn end(&mut self) -> Signal {
+        loop {
+            let signal = self.next().await;
+            if ends(signal) {
+                return signal;
+            }
+        }
     }
 }
 

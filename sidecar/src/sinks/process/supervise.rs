@@ -68,11 +68,10 @@ impl Supervisor {
         reaper: Reaper,
         clock: Arc<dyn Clock>,
         status: watch::Sender<Status>,
-        offers: mpsc::Receiver<Offer>,
-        has: watch::Sender<Option<Has>>,
+        signals: Signals,
+        (offers, has): (mpsc::Receiver<Offer>, watch::Sender<Option<Has>>),
     ) -> io::Result<Self> {
         let launcher = Launcher::new(host.umask, host.group, reaper)?;
-        let signals = Signals::hear()?;
         Ok(Self {
             config,
             allow_exec,

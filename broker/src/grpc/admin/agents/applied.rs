@@ -43,5 +43,6 @@ pub(in crate::grpc::admin) fn unresolved(found: Unresolved) -> v1::UnresolvedRef
         reason: found.reason,
         fix: found.fix,
         required: found.required,
+        channels: found.channels.iter().map(ToString::to_string).collect(),
     }
 }

@@ -100,6 +100,7 @@ fn missing(missing: &Missing) -> v1::MissingRef {
         reason: missing.reason.clone(),
         required: missing.target.required,
         fix: missing.fix.clone(),
+        tool: missing.target.tool.to_string(),
     }
 }
 

@@ -6,9 +6,11 @@
 mod inbound;
 mod leave;
 mod outbound;
+mod outline;
 
 use super::Outgoing;
 use crate::{
+    alerts::Handle,
     config::Limits,
     custody::{Admission, Custody, CustodyError, Sent},
     feed::{Cut, Subscription},
@@ -17,7 +19,12 @@ use crate::{
 use inbound::Opening;
 use leave::Notice;
 use outbound::Outbound;
-use secretref_domain::{clock::Timestamp, id::SecretId, version::Version};
+use secretref_domain::{
+    clock::Timestamp,
+    id::SecretId,
+    ledger::Missing,
+    version::{Revision, Version},
+};
 use secretref_proto::v1;
 use std::{
     collections::{BTreeSet, HashMap},
@@ -37,6 +44,8 @@ pub(super) struct Terms {
     /// When the certificate of the connection ends, in seconds since the epoch.
     pub(super) not_after: i64,
     pub(super) limits: Limits,
+    /// Where people are told of what an agent goes without.
+    pub(super) alerts: Handle,
     /// Cancelled when the broker stops.
     pub(super) stop: CancellationToken,
 }
@@ -44,6 +53,7 @@ pub(super) struct Terms {
 /// A stream's session.
 pub(super) struct Session {
     custody: Custody,
+    alerts: Handle,
     admission: Admission,
     /// When the certificate of the connection ends.
     not_after: Timestamp,
@@ -64,8 +74,8 @@ pub(super) struct Session {
     sent: Sent,
     digest: [u8; 32],
     missing: Vec<String>,
-    /// Denials that are in the trail already.
-    denied: BTreeSet<String>,
+    /// What the agent's tools go without, as far as it is in the trail already.
+    refusals: BTreeSet<String>,
     /// The manifest that is not answered yet.
     unanswered: Option<i64>,
     /// When the last manifest was answered, by the broker's clock in microseconds.
@@ -109,11 +119,12 @@ impl Session {
         outbound: mpsc::Sender<Outgoing>,
     ) -> Self {
         let now = Instant::now();
-        let Terms { not_after, limits, stop } = terms;
+        let Terms { not_after, limits, alerts, stop } = terms;
         Self {
             out: Outbound::new(outbound, custody.epoch_in(&admission.environment)),
             old_at: custody.now().plus_seconds(leave::age(limits.stream_age_seconds)),
             custody,
+            alerts,
             admission,
             not_after: Timestamp::from_micros(not_after.saturating_mul(1_000_000)),
             stop,
@@ -127,7 +138,7 @@ impl Session {
             sent: Sent::new(),
             digest: [0; 32],
             missing: Vec::new(),
-            denied: BTreeSet::new(),
+            refusals: BTreeSet::new(),
             unanswered: None,
             settled_at: 0,
             refused: false,
@@ -172,10 +183,11 @@ impl Session {
     }
 
     async fn serve(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
-        let Opening { boot, client_version, sent, message_bytes_max } =
-            inbound::open(&self.custody, &self.admission, inbound).await?;
-        (self.boot, self.sent) = (boot, sent);
-        self.out.limit(message_bytes_max);
+        let opening = inbound::open(&self.custody, &self.admission, inbound).await?;
+        if opening.values_withheld {
+            return Box::pin(self.outline(opening, inbound)).await;
+        }
+        let client_version = self.begin(opening);
         // Before the first set is worked out, so that no commit falls between the two.
         let subscription = self.custody.subscribe(&self.admission, self.boot).await;
         let subscription = Arc::new(subscription.map_err(status::of)?);
@@ -196,6 +208,17 @@ impl Session {
                 () = self.stop.cancelled(), if !draining => self.begin_drain(),
             }
         }
+    }
+
+    /// Takes what the sidecar says of itself; gives back what it calls its version.
+    fn begin(&mut self, opening: Opening) -> String {
+        (self.boot, self.sent) = (opening.boot, opening.sent);
+        self.admission.secrets_provider = opening.secrets_provider;
+        self.out.limit(opening.message_bytes_max);
+        if let Some(told) = &opening.schedule {
+            self.custody.report_schedule(&self.admission, self.boot, told);
+        }
+        opening.client_version
     }
 
     fn welcome(&self) -> v1::watch_response::Message {
@@ -256,15 +279,12 @@ impl Session {
         self.look_at = frame.next_expiry.map(|end| self.instant(end));
         let first = self.nonce == 0;
         self.due = frame.behind;
-        if let Err(error) =
-            self.custody.record_denials(&self.admission, &frame.missing, &mut self.denied).await
-        {
-            tracing::warn!(%error, agent = %self.admission.name, "a denial was not recorded");
-        }
+        let (revision, lacking) = (frame.revision, frame.missing.clone());
         let missing: Vec<_> =
             frame.missing.iter().map(|it| format!("{}: {}", it.target.file, it.reason)).collect();
         let parts = super::frame::parts(frame, self.nonce + 1, self.out.part_bytes_max());
         if !first && parts.digest == self.digest && missing == self.missing {
+            Box::pin(self.refuse(revision, &lacking)).await;
             return Ok(());
         }
         self.nonce += 1;
@@ -282,7 +302,23 @@ impl Session {
         }
         (self.sent, self.digest, self.missing) = (parts.sent, parts.digest, missing);
         self.unanswered = Some(self.nonce);
+        Box::pin(self.refuse(revision, &lacking)).await;
         Ok(())
+    }
+
+    /// Puts what the agent's tools go without on the record, and has people told of it where its
+    /// manifest says so. After the set has left, which waits for none of it.
+    pub(super) async fn refuse(&mut self, revision: Revision, lacking: &[Missing]) {
+        let recorded = self.custody.refuse(&self.admission, lacking, &mut self.refusals).await;
+        match recorded {
+            Ok(failing) => self.alerts.observe(self.admission.agent, revision, failing),
+            Err(error) => {
+                let agent = &self.admission.name;
+                tracing::warn!(%error, %agent, "what an agent goes without was not recorded");
+                let again = Instant::now() + RETRY_AFTER;
+                self.look_at = Some(self.look_at.map_or(again, |at| at.min(again)));
+            }
+        }
     }
 
     /// After a push that could not be recorded: listens until it is time to try again.

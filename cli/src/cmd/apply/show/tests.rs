@@ -17,6 +17,7 @@ fn answer() -> v1::ApplyManifestResponse {
             reason: "the store has no such secret.".to_owned(),
             fix: "secretref put slack-bot-token".to_owned(),
             required: true,
+            channels: vec!["#finance".to_owned()],
         }],
         warnings: Vec::new(),
         environment: "production".to_owned(),
@@ -31,8 +32,8 @@ fn changes_are_shown_and_the_rest_counted() {
         [
             "agent payment-analyst: created",
             "environment production: 1 changed, 1 unchanged, revision 4",
-            "❌ unresolved: slack-bot-token (payment-analyst): the store has no such secret. \
-             Fix: secretref put slack-bot-token",
+            "❌ unresolved: slack-bot-token (payment-analyst, alert channel #finance): the store \
+             has no such secret. Fix: secretref put slack-bot-token",
         ]
     );
 }

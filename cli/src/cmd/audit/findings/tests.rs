@@ -33,6 +33,7 @@ fn states_have_their_severity() {
         (RefState::Injected, Severity::Well),
         (RefState::Pending, Severity::Well),
         (RefState::Waiting, Severity::Well),
+        (RefState::Scheduled, Severity::Well),
         (RefState::Failed, Severity::Finding),
         (RefState::Denied, Severity::Finding),
         (RefState::Unresolved, Severity::Unresolved),
@@ -61,10 +62,21 @@ fn a_revoked_agent_needs_no_care() {
 fn a_ref_without_value_says_what_to_put_where() {
     let found =
         findings(&[agent(RefState::Unresolved, None)], &[], &at("2026-11-23"), " --environment e");
-    assert_eq!(
-        found[0].line(),
-        "❌ unresolved: key (agent a): it has no value. Fix: secretref put key --environment e"
-    );
+    assert_eq!(found[0].detail, "it has no value");
+    assert_eq!(found[0].fix.as_deref(), Some("secretref put key --environment e"));
+}
+
+#[test]
+fn what_the_broker_says_would_help_goes_before() {
+    let fix_of = |state, fix: &str| {
+        let mut status = agent(state, None);
+        status.refs[0].fix = fix.to_owned();
+        findings(&[status], &[], &at("2026-11-23"), " --environment e").remove(0).fix.unwrap()
+    };
+    let undelete = fix_of(RefState::Unresolved, "secretref undelete other");
+    assert_eq!(undelete, "secretref undelete other --environment e");
+    let capability = fix_of(RefState::Denied, "add \"x\" to the capabilities");
+    assert_eq!(capability, "add \"x\" to the capabilities");
 }
 
 #[test]

@@ -170,6 +170,16 @@ fn agents_are_listed_by_name() {
     };
     assert_eq!(after(None), ["a", "b", "c"]);
     assert_eq!(after(Some(&name("b"))), ["c"]);
+    let fleet = |after: Option<(&str, &str)>| -> Vec<String> {
+        let after = after.map(|(environment, agent)| (name(environment), name(agent)));
+        let agents = log.ledger.fleet_after(after.as_ref());
+        agents.map(|it| format!("{}/{}", it.environment, it.name)).collect()
+    };
+    let here = env();
+    let all = [format!("{here}/a"), format!("{here}/b"), format!("{here}/c"), "other/a".into()];
+    assert_eq!(fleet(None), all);
+    assert_eq!(fleet(Some((here.as_str(), "b"))), all[2..]);
+    assert_eq!(fleet(Some(("other", "a"))), [""; 0]);
 }
 
 fn admin_id(number: u128) -> AdminId {

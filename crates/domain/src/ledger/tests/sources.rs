@@ -51,7 +51,7 @@ impl Log {
         }
     }
 
-    fn missing(&self) -> Missing {
+    fn first_missing(&self) -> Missing {
         self.desired(1).missing.remove(0)
     }
 }
@@ -59,7 +59,11 @@ impl Log {
 #[test]
 fn the_first_place_that_has_a_value_is_taken() {
     let mut log = chained();
-    assert!(log.missing().reason.contains("was not asked yet"), "{}", log.missing().reason);
+    assert!(
+        log.first_missing().reason.contains("was not asked yet"),
+        "{}",
+        log.first_missing().reason
+    );
     log.holds(3, "env", 1);
     assert_eq!(log.desired(1).secrets[0].name.as_str(), "s@env");
     assert_eq!(log.resolved().describe(), "env, fallback of vault");
@@ -95,7 +99,7 @@ fn a_refusal_ends_the_search_and_keeps_what_was_seen() {
     let mut log = chained();
     log.observe("vault", failing(Fault::Denied));
     log.holds(2, "file", 1);
-    assert_eq!(log.missing().reason, "provider \"vault\" is denied");
+    assert_eq!(log.first_missing().reason, "provider \"vault\" is denied");
     // Yet it takes nothing from whoever had what came after it.
     let mut log = chained();
     log.holds(2, "file", 1);
@@ -120,7 +124,11 @@ fn what_was_seen_last_is_kept_for_as_long_as_its_binding_allows() {
     log.observe("vault", failing(Fault::Sealed));
     assert_eq!(log.desired(1).secrets[0].expires_at, Some(at(110)), "it began at 100");
     log.now = 110;
-    assert!(log.missing().reason.contains("longer than `maxStale` allows"), "{:?}", log.missing());
+    assert!(
+        log.first_missing().reason.contains("longer than `maxStale` allows"),
+        "{:?}",
+        log.first_missing()
+    );
     log.observe("vault", Observed::Holds(Version::FIRST));
     assert_eq!(log.desired(1).secrets[0].expires_at, None);
 }
@@ -130,9 +138,9 @@ fn a_place_that_is_named_anew_has_answered_nothing() {
     let mut log = chained();
     log.holds(1, "vault", 1);
     log.reference("s", in_provider("vault", Some("elsewhere")));
-    assert!(log.missing().reason.contains("was not asked yet"), "{:?}", log.missing());
+    assert!(log.first_missing().reason.contains("was not asked yet"), "{:?}", log.first_missing());
     log.reference("s", in_provider("vault", None));
-    assert!(log.missing().reason.contains("was not asked yet"), "what it said is forgotten");
+    assert!(log.first_missing().reason.contains("was not asked yet"), "what it said is forgotten");
 }
 
 #[test]
@@ -154,7 +162,11 @@ fn the_store_may_stand_in_with_a_secret_of_the_same_name() {
     log.reference("s", Reference { fallback, ..in_provider("vault", None) });
     log.agent(1, "a", bound(&["s"]));
     log.observe("vault", failing(Fault::Unreachable));
-    assert!(log.missing().reason.contains("has no secret \"s\""), "{}", log.missing().reason);
+    assert!(
+        log.first_missing().reason.contains("has no secret \"s\""),
+        "{}",
+        log.first_missing().reason
+    );
     let touched = log.put(9, "s", 1);
     assert_eq!(touched.agents, agents(&[1]));
     assert_eq!(log.desired(1).secrets[0].name.as_str(), "s");

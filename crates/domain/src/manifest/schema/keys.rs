@@ -6,9 +6,7 @@ use super::{
             DESCRIPTION_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, ON_FAILURE, OWNER_BYTES_MAX,
             RUNTIME_BYTES_MAX, TEMPLATE_BYTES_MAX, TOOLS_MAX,
         },
-        providers::{
-            CHANNEL_BYTES_MAX, ITEMS_MAX, OUTPUT_BYTES_MAX, SETTING_BYTES_MAX, TIMEOUT_MS_MAX,
-        },
+        providers::{ITEMS_MAX, OUTPUT_BYTES_MAX, SETTING_BYTES_MAX, TIMEOUT_MS_MAX},
         references::{FALLBACKS_MAX, TARGET_BYTES_MAX},
         tables::Table,
     },
@@ -19,6 +17,7 @@ use super::{
 };
 use crate::{
     agent::{COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, INHERIT_MAX, SIGNALS},
+    alert::CHANNEL_BYTES_MAX,
     limit::{GROUPS_OF_AGENT_MAX, SERVICE_BYTES_MAX},
     manifest::tables,
     name::{

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     agent::{OnFailure, OnRotate},
+    alert::ChannelKind,
     clock::Timestamp,
     reference::{ProviderKind, Source},
 };

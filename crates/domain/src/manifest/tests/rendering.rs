@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// The whole of a manifest, but for its alert channels.
+/// The whole of a manifest.
 fn rendered(manifest: &Manifest) -> Value {
     let references = |from: &BTreeMap<SecretName, Reference>| -> Map<String, Value> {
         from.iter().map(|(name, it)| (name.to_string(), render::reference(it))).collect()
@@ -23,12 +23,18 @@ fn rendered(manifest: &Manifest) -> Value {
         .iter()
         .map(|(name, it)| (name.to_string(), json!({"secrets": references(it)})))
         .collect();
+    let channels: Map<_, _> = manifest
+        .channels
+        .iter()
+        .map(|(name, it)| (name.to_string(), render::channel(it)))
+        .collect();
     json!({
         "agents": agents,
         "groups": groups,
         "refMap": references(&manifest.references),
         "environments": environments,
         "secrets": {"providers": providers},
+        "alerts": {"channels": channels},
     })
 }
 
@@ -40,6 +46,7 @@ fn assert_said_again(manifest: Manifest) {
     assert_eq!(again.references, manifest.references, "{text}");
     assert_eq!(again.environments, manifest.environments, "{text}");
     assert_eq!(again.providers, manifest.providers, "{text}");
+    assert_eq!(again.channels, manifest.channels, "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `secretref run`: one command from an operator to a program with an agent's credentials.
 
 use super::{STAYS, is_gone, pid_of};
-use crate::scene::{AGENT, STRIPE, Scene};
+use crate::scene::{AGENT, STRIPE, Scene, manifest};
 use anyhow::{Context, Result, ensure};
 use secretref_testkit::{
     canary::{Canary, Scanner},
@@ -21,10 +21,11 @@ on_both_engines!(
     an_operator_runs_a_program_in_one_command,
     an_identity_can_be_kept_over_several_runs,
     the_manifests_command_is_run_where_none_is_given,
+    every_ref_that_fails_is_named_at_once,
 );
 
 /// `secretref run`, as an operator on this host.
-fn secretref(scene: &Scene, memory: &Path) -> Result<Command> {
+pub(crate) fn secretref(scene: &Scene, memory: &Path) -> Result<Command> {
     let admin = scene.broker.data().join("admin");
     let mut command = Command::new(binary("secretref")?);
     command.args(["run", "--agent", AGENT]).env_clear();
@@ -108,5 +109,44 @@ async fn the_manifests_command_is_run_where_none_is_given(engine: Engine) -> Res
     let refused = stranger.status.code().context("a code")?;
     ensure!(refused == 2, "an agent that is named twice: {stranger:?}");
     ensure!(is_empty(memory.path())?, "something was left");
+    Ok(())
+}
+
+async fn every_ref_that_fails_is_named_at_once(engine: Engine) -> Result<()> {
+    let scene = Scene::set(engine).await?;
+    let memory = tmpfs::folder("run-")?;
+    // One is in no store, one has a provider that nobody set up, and one the agent may not have.
+    let may = format!(r#"{{"capabilities": ["{STRIPE}", "absent", "elsewhere"], "tool-bindings""#);
+    let manifest = manifest(AGENT, &[STRIPE, "absent", "elsewhere", "denied"])
+        .replace(r#"{"tool-bindings""#, &may)
+        .replace(r#""elsewhere": {"provider": "store"}"#, r#""elsewhere": {"provider": "nobody"}"#);
+    scene.admin.apply(&manifest).await?;
+    let run = |more: &[&str]| -> Result<(Option<i32>, String, String)> {
+        let mut command = secretref(&scene, memory.path())?;
+        command.args(more).args(["--", "/bin/sh", "-c", "echo started"]);
+        let output = command.stdin(Stdio::null()).output()?;
+        let text = |bytes| String::from_utf8(bytes);
+        Ok((output.status.code(), text(output.stdout)?, text(output.stderr)?))
+    };
+    let (code, out, said) = run(&[])?;
+    ensure!(code == Some(78) && out.is_empty(), "{code:?}: {out}{said}");
+    let table = [
+        ("absent", "secret \"absent\" is not in the store", "secretref put absent"),
+        ("elsewhere", "provider \"nobody\" is not set up", "secrets.providers.nobody"),
+        ("denied", "capability \"denied\" missing", "add \"denied\" to the capabilities"),
+    ];
+    for (secret, reason, fix) in table {
+        let start = format!("error: ref \"{secret}\" (tool {secret}) is not resolvable: {reason}");
+        let line = said.lines().find(|line| line.starts_with(&start));
+        let line = line.with_context(|| format!("{secret} is not named: {said}"))?;
+        ensure!(line.split_once(". Fix: ").is_some_and(|it| it.1.contains(fix)), "{line}");
+    }
+    ensure!(said.matches("error: ref ").count() == 3, "{said}");
+    ensure!(!said.contains(" INFO ") && !said.contains(" DEBUG "), "it logs too much: {said}");
+    ensure!(is_empty(memory.path())?, "something was left");
+    let (code, _, said) = run(&["--log-level", "info"])?;
+    ensure!(code == Some(78) && said.contains(" INFO ") && !said.contains(" DEBUG "), "{said}");
+    let (_, _, said) = run(&["--log-level", "error"])?;
+    ensure!(said.lines().all(|line| line.contains("ERROR") || line.starts_with("error")), "{said}");
     Ok(())
 }

@@ -87,13 +87,16 @@ fn what_lacks_is_named_with_its_fix() {
         reason: "not there".into(),
         required,
         fix: format!("secretref put {reference}"),
+        tool: if reference == "d" { "pay".to_owned() } else { String::new() },
     };
     let missing = [missing("d", true), missing("e", false), missing("f", true)];
     let with = |choice: &Choice| Plan::new(&three(), &missing, choice, Vec::new());
     let plan = with(&Choice::default());
     assert!(!plan.ready);
     assert_eq!(plan.lacking.len(), 2, "{:?}", plan.lacking);
-    assert!(plan.lacking[0].contains("\"d\"") && plan.lacking[0].ends_with("secretref put d"));
+    let line = "ref \"d\" (tool pay) is not resolvable: not there. Fix: secretref put d";
+    assert_eq!(plan.lacking[0], line);
+    assert!(plan.lacking[1].starts_with("ref \"f\" is not"), "{}", plan.lacking[1]);
     let refs = |name: &str| Choice {
         refs: vec![(SecretName::parse(name).unwrap(), None)],
         ..Choice::default()

@@ -9,10 +9,15 @@ use secretref_domain::{
     delivery::{Delivery, Effect, Evidence, Way},
     id::Digest,
     limit::BINDINGS_MAX,
-    name::SecretName,
+    name::{ProviderAlias, SecretName},
+    schedule::Told,
     version::Version,
 };
-use secretref_proto::{PROTOCOL_VERSION, convert::field, v1};
+use secretref_proto::{
+    PROTOCOL_VERSION,
+    convert::{field, from_schedule},
+    v1,
+};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tonic::{Status, Streaming};
@@ -24,6 +29,12 @@ pub(super) struct Opening {
     pub(super) client_version: String,
     pub(super) sent: Sent,
     pub(super) message_bytes_max: usize,
+    /// The one provider that it takes values from.
+    pub(super) secrets_provider: Option<ProviderAlias>,
+    /// What its program does, where it runs one by a schedule.
+    pub(super) schedule: Option<Told>,
+    /// Whether it asks only what it would get.
+    pub(super) values_withheld: bool,
 }
 
 /// Waits for the Hello.
@@ -59,6 +70,13 @@ fn parse(custody: &Custody, admission: &Admission, hello: v1::Hello) -> Result<O
         .ok()
         .filter(|bytes| (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(bytes))
         .ok_or_else(|| refuse("hello.message_bytes_max", "it lies in 262144 to 16777216"))?;
+    let secrets_provider = match hello.secrets_provider.as_str() {
+        "" => None,
+        alias => Some(
+            ProviderAlias::parse(alias)
+                .map_err(|error| refuse("hello.secrets_provider", &error.to_string()))?,
+        ),
+    };
     // A sidecar that comes from another history, or from a future of this one, holds nothing that
     // can be relied upon.
     let resumes = hello.resume.is_some_and(|token| {
@@ -66,7 +84,18 @@ fn parse(custody: &Custody, admission: &Admission, hello: v1::Hello) -> Result<O
             && token.revision <= custody.feed().revision().0
     });
     let sent = if resumes { held(&hello.have)? } else { Sent::new() };
-    Ok(Opening { boot, client_version: hello.client_version, sent, message_bytes_max })
+    let schedule = hello.schedule.as_ref().map(from_schedule).transpose();
+    let schedule =
+        schedule.map_err(|error| refuse(&format!("hello.{}", error.field), &error.problem))?;
+    Ok(Opening {
+        boot,
+        client_version: hello.client_version,
+        sent,
+        message_bytes_max,
+        secrets_provider,
+        schedule,
+        values_withheld: hello.values_withheld,
+    })
 }
 
 fn held(have: &[v1::HeldSecret]) -> Result<Sent, Status> {
@@ -101,7 +130,7 @@ impl Session {
         }
         match message.message {
             Some(v1::watch_request::Message::Ack(ack)) => self.acknowledged(ack),
-            Some(v1::watch_request::Message::Report(report)) => self.results(report.results),
+            Some(v1::watch_request::Message::Report(report)) => self.reported(report),
             Some(v1::watch_request::Message::NeedSnapshot(_)) => self.start_over(),
             Some(v1::watch_request::Message::Pong(pong)) => self.answered(&pong),
             Some(v1::watch_request::Message::Hello(_)) => {
@@ -131,6 +160,16 @@ impl Session {
             }
         }
         self.results(ack.results);
+    }
+
+    fn reported(&mut self, report: v1::Report) {
+        // As of results: what is not valid is not taken, and nobody is cut for it.
+        if let Some(told) = report.schedule.and_then(|given| from_schedule(&given).ok()) {
+            self.custody.report_schedule(&self.admission, self.boot, &told);
+        }
+        if !report.results.is_empty() {
+            self.results(report.results);
+        }
     }
 
     pub(super) fn results(&mut self, results: Vec<v1::SecretResult>) {

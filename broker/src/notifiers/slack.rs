@@ -1,0 +1,98 @@
+//! An incoming webhook of Slack, or of what understands the same.
+//!
+//! What others wrote (names, reasons) stands in code spans and is escaped, so that nothing in it
+//! becomes a mention, a link or a format, whoever shows it.
+
+use secretref_domain::alert::{Alert, AlertKind, Notice};
+use serde_json::{Value, json};
+
+/// What is posted: blocks, and the same as one text for notifications and for servers that know no
+/// blocks.
+pub(super) fn body(notice: &Notice) -> Value {
+    let Notice { id, at, alert, more } = notice;
+    let title = title(alert);
+    let facts = facts(alert);
+    let reason = format!("*Reason*\n{}", code(&alert.reason));
+    let fix = (!alert.fix.is_empty()).then(|| format!("*Fix*\n{}", code(&alert.fix)));
+    let others = match more {
+        0 => String::new(),
+        more => format!("and {more} more · "),
+    };
+    let foot = format!("{others}{} · {}", code(&at.to_string()), code(&id.to_string()));
+    let fields: Vec<Value> = facts.iter().map(|fact| text(fact)).collect();
+    let mut blocks = vec![json!({"type": "section", "text": text(&title)})];
+    blocks.push(json!({"type": "section", "fields": fields}));
+    blocks.push(json!({"type": "section", "text": text(&reason)}));
+    blocks.extend(fix.iter().map(|fix| json!({"type": "section", "text": text(fix)})));
+    blocks.push(json!({"type": "context", "elements": [text(&foot)]}));
+    let lines = facts.into_iter().map(|fact| fact.replace('\n', " "));
+    let lines: Vec<String> =
+        [title].into_iter().chain(lines).chain([reason]).chain(fix).chain([foot]).collect();
+    let text = lines.join("\n");
+    json!({"text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false})
+}
+
+fn title(alert: &Alert) -> String {
+    let about = |name: Option<String>| name.map(|name| code(&name)).unwrap_or_default();
+    let agent = about(alert.agent.as_ref().map(ToString::to_string));
+    let tool = about(alert.tool.as_ref().map(ToString::to_string));
+    match alert.kind {
+        AlertKind::Denied => format!(":no_entry: {agent} is denied a credential of {tool}"),
+        AlertKind::Unresolved => format!(":rotating_light: {agent} has no credential for {tool}"),
+        AlertKind::Test => ":white_check_mark: SecretRef can write to this channel".to_owned(),
+    }
+}
+
+fn facts(alert: &Alert) -> Vec<String> {
+    let agent = alert.agent.as_ref().map(ToString::to_string);
+    let tool = alert.tool.as_ref().map(ToString::to_string);
+    let reference = alert.reference.as_ref().map(ToString::to_string);
+    let environment = Some(alert.environment.to_string());
+    let facts =
+        [("Environment", environment), ("Agent", agent), ("Tool", tool), ("Ref", reference)];
+    let fact = |(what, name): (&str, Option<String>)| Some(format!("*{what}*\n{}", code(&name?)));
+    facts.into_iter().filter_map(fact).collect()
+}
+
+/// Verbatim: Slack makes no link of what looks like one.
+fn text(text: &str) -> Value {
+    json!({"type": "mrkdwn", "text": text, "verbatim": true})
+}
+
+/// A text of others in a code span of its own, on one line.
+fn code(given: &str) -> String {
+    let mut out = String::from("`");
+    for character in given.chars().take(TEXT_CHARS_MAX) {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // It would end the span.
+            '`' => out.push('\''),
+            other if other.is_control() => out.push(' '),
+            other => out.push(other),
+        }
+    }
+    if given.chars().nth(TEXT_CHARS_MAX).is_some() {
+        out.push('…');
+    }
+    out.push('`');
+    out
+}
+
+/// Characters of one text of others: escaped, they stay below the 3,000 of a block.
+const TEXT_CHARS_MAX: usize = 500;
+
+/// By which Slack says what is wrong with a webhook.
+pub(super) const WORDS: [&str; 10] = [
+    "action_prohibited",
+    "channel_is_archived",
+    "channel_not_found",
+    "invalid_payload",
+    "invalid_token",
+    "no_active_hooks",
+    "no_service",
+    "no_team",
+    "posting_to_general_channel_denied",
+    "user_not_found",
+];
