@@ -26,6 +26,7 @@ mod notifiers;
 mod pages;
 mod paths;
 mod place;
+mod providers;
 mod refusals;
 mod schedules;
 mod sealed_rows;

@@ -5,15 +5,19 @@
 
 pub mod admin;
 pub mod agent;
+pub mod authority;
 pub mod broker;
 pub mod canary;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod faulty;
 pub mod fleet;
 pub mod frames;
+pub mod guardian;
 pub mod hook;
 pub mod memory;
+pub mod openbao;
 pub mod parsers;
 pub mod peer;
 pub mod postgres;

@@ -9,14 +9,12 @@
 //! On 127.0.0.1 it takes the superuser's random password (SCRAM). Postgres refuses to run as root,
 //! so as root the server runs as `postgres`, else as `nobody`.
 //!
-//! A guardian process holds the reading end of a pipe whose other end is in this process. When this
-//! process ends, however it ends, the guardian sees the pipe closed, stops the server and removes
-//! the folder: a test run that was killed leaves nothing behind.
+//! A [`Guardian`] stops it where this process cannot.
 
 mod account;
 mod binaries;
 
-use crate::process::Process;
+use crate::{guardian::Guardian, process::Process};
 use account::Account;
 use anyhow::{Context, Result, bail, ensure};
 use binaries::Binaries;
@@ -26,8 +24,7 @@ use std::{
     fs,
     net::TcpListener,
     os::unix::{fs::DirBuilderExt, process::CommandExt},
-    path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -41,7 +38,7 @@ pub const VARIABLE: &str = "SECRETREF_TEST_POSTGRES";
 pub struct Postgres {
     // In this order: the server is gone before its folder is removed.
     server: Option<Process>,
-    guardian: Option<Child>,
+    guardian: Option<Guardian>,
     binaries: Binaries,
     account: Option<Account>,
     port: u16,
@@ -178,7 +175,7 @@ impl Postgres {
         }
         let server = Process::start("postgres", &mut command, home)?;
         server.wait_for_line("database system is ready to accept connections", START_MAX)?;
-        self.guardian = Some(guard(server.pid(), home)?);
+        self.guardian = Some(Guardian::of(server.pid(), "QUIT", home)?);
         self.server = Some(server);
         self.port = port;
         Ok(())
@@ -195,10 +192,8 @@ impl Postgres {
     }
 
     fn dismiss_guardian(&mut self) {
-        if let Some(mut guardian) = self.guardian.take() {
-            // Killed before its pipe closes, so that it does not act.
-            let _ = guardian.kill();
-            let _ = guardian.wait();
+        if let Some(guardian) = self.guardian.take() {
+            guardian.dismiss();
         }
     }
 }
@@ -247,20 +242,6 @@ async fn create_database(superuser_url: &str) -> Result<String> {
     Ok(format!("{server}/{name}"))
 }
 
-/// Starts the guardian of a server.
-fn guard(server: u32, home: &Path) -> Result<Child> {
-    Command::new("/bin/sh")
-        .args(["-c", GUARDIAN, "guardian", &server.to_string()])
-        .arg(home)
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .context("starting the guardian of the throwaway Postgres")
-}
-
 fn children_of(parent: u32) -> Result<Vec<Pid>> {
     let parent = parent.to_string();
     let mut children = Vec::new();
@@ -291,13 +272,6 @@ fn wait_until_gone(handle: &Handle) -> Result<()> {
     Ok(())
 }
 
-/// Waits for its standard input to close, then stops the server and removes its folder.
-const GUARDIAN: &str = r#"
-cat >/dev/null
-kill -QUIT "$1"
-tail --pid="$1" -f /dev/null
-rm -rf "$2"
-"#;
 /// fsync and the rest of what the broker asks of a server stay at their safe defaults.
 const SETTINGS: [&str; 6] = [
     "listen_addresses=127.0.0.1",

@@ -162,9 +162,10 @@ impl Client {
             // Whatever a resolver says of it.
             builder = builder.resolve("localhost", local);
         } else {
-            let tls = trust::configuration(&self.settings, &self.permits).await?;
-            builder = builder.tls_backend_preconfigured(tls);
+            builder = builder.https_only(true);
         }
+        let tls = trust::configuration(&self.settings, &self.permits).await?;
+        builder = builder.tls_backend_preconfigured(tls);
         let made = builder.build().map_err(|_| {
             let message = "cannot be asked: no HTTP client could be set up";
             ProviderError::new(Fault::Misconfigured, message, "look at the broker's host")

@@ -1,6 +1,6 @@
 use super::*;
 use sqlx::Row;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 async fn one_text(url: &str, sql: &'static str) -> String {
     let mut connection = PgConnection::connect(url).await.expect("a connection");

@@ -32,8 +32,12 @@ pub(super) fn of(error: &reqwest::Error, settings: &Settings) -> ProviderError {
             fix,
         );
     }
-    let hyper = cause::<hyper::Error>(error);
-    if hyper.is_some_and(|it| it.is_parse() || it.is_parse_too_large()) || error.is_decode() {
+    let in_head = |it: &hyper::Error| it.is_parse() || it.is_parse_too_large();
+    // A chunk of a body without a length.
+    let in_body = |it: &io::Error| {
+        matches!(it.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    };
+    if cause(error).is_some_and(in_head) || cause(error).is_some_and(in_body) {
         return ProviderError::new(
             Fault::Malformed,
             "answered what is no HTTP",

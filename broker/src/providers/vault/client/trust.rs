@@ -17,7 +17,9 @@ pub(super) async fn configuration(
     let wrong =
         |message: String, fix: String| ProviderError::new(Fault::Misconfigured, message, fix);
     let mut roots = RootCertStore::empty();
-    if let Some(path) = &settings.ca_file {
+    if settings.loopback.is_some() {
+        // Plain HTTP: nobody is believed over TLS.
+    } else if let Some(path) = &settings.ca_file {
         let pem = file::own_secret(permits, path).await?;
         let no_authority = || {
             let shown = path.display();
@@ -32,7 +34,7 @@ pub(super) async fn configuration(
         let found = spawn_blocking(rustls_native_certs::load_native_certs).await;
         roots.add_parsable_certificates(found.map(|it| it.certs).unwrap_or_default());
     }
-    if roots.is_empty() {
+    if roots.is_empty() && settings.loopback.is_none() {
         let place = match &settings.ca_file {
             Some(path) => path.display().to_string(),
             None => "the broker's host".to_owned(),
