@@ -192,7 +192,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 28] = messages![
+pub const MESSAGES: [Target; 34] = messages![
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
     ApplyManifestRequest,
@@ -210,6 +210,12 @@ pub const MESSAGES: [Target; 28] = messages![
     ListAgentsRequest,
     ListAuditEntriesRequest,
     ListChannelsRequest,
+    ListProvidersRequest,
+    CheckProviderRequest,
+    ListReferencesRequest,
+    DiagnoseReferencesRequest,
+    ListEnvironmentsRequest,
+    UseEnvironmentRequest,
     ListSecretVersionsRequest,
     ListSecretsRequest,
     PutSecretRequest,

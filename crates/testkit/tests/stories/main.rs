@@ -11,6 +11,7 @@ mod drain;
 mod enrolment;
 mod examples;
 mod expired;
+mod fallback;
 mod groups;
 mod hooks;
 mod kills;
