@@ -96,12 +96,6 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
         environment: None,
         limit: 10,
     };
-    let switch = || Switch {
-        environment: "default".parse().expect("a name"),
-        agents: Vec::new(),
-        all_agents: true,
-        validate_only: false,
-    };
     let channel = ChannelName::parse("#x")?;
     let (a, agent) = (|| name("a"), || agent_name("worker"));
     for who in [&worker, &nobody(), &Caller::Broker { id: custody.broker() }, &admin(&[])] {
@@ -150,4 +144,9 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     ensure!(denials.len() == 4 * 28, "{} of 112 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
+}
+
+fn switch() -> Switch {
+    let environment = "default".parse().expect("a name");
+    Switch { environment, agents: Vec::new(), all_agents: true, validate_only: false }
 }

@@ -7,7 +7,7 @@
 pub fn looks_like_example(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |word: &&str| lower.windows(word.len()).any(|part| part == word.as_bytes());
-    if WORDS.iter().any(|word| has(word)) {
+    if WORDS.iter().any(has) {
         return true;
     }
     let run = longest_run(&lower);

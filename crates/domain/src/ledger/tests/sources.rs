@@ -201,7 +201,7 @@ proptest! {
             log.now += 1;
             match step {
                 Step::Holds(at) => {
-                    log.holds(at as u128 + 1, PLACES[at], log.now.into());
+                    log.holds(at as u128 + 1, PLACES[at], log.now);
                     model[at] = Some(None);
                 }
                 Step::Fails(at, fault) => {
