@@ -248,14 +248,6 @@ impl OpenBao {
         self.request(Method::GET, path, None).await
     }
 
-    /// What it has logged.
-    ///
-    /// # Errors
-    /// Where it does not run.
-    pub fn said(&self) -> Result<String> {
-        self.server.as_ref().context("it does not run")?.said()
-    }
-
     async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let url = format!("{}/v1/{path}", self.address);
         let mut sent = self.http.request(method, url).header("x-vault-token", &self.token);
