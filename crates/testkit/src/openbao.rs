@@ -275,6 +275,13 @@ impl OpenBao {
     }
 }
 
+impl Drop for OpenBao {
+    fn drop(&mut self) {
+        // The guardian must not act on a number that is another process's by then.
+        let _ = self.kill();
+    }
+}
+
 /// The binary, or none where it cannot be had; in CI that is an error.
 async fn installed() -> Result<Option<std::path::PathBuf>> {
     match spawn_blocking(install::binary).await? {
