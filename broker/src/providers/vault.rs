@@ -118,26 +118,22 @@ impl Vault {
 
     /// What a 404 means: nothing there, deleted, or the wrong mount.
     async fn absent(&self, answer: &Answer, spot: &Spot) -> ProviderError {
-        let shown = self.shown(spot);
         let deleted = answer.json.pointer("/data/metadata/deletion_time").is_some();
         let said = answer.json.get("errors").and_then(Value::as_array);
         match said {
             _ if deleted => ProviderError::new(
                 Fault::NotFound,
-                format!("has a deleted version of {shown}, and nothing newer"),
+                format!("has a deleted version of {}, and nothing newer", self.shown(spot)),
                 format!("bao kv undelete -mount={} -versions=N {}", self.settings.mount, spot.path),
             ),
             Some(said) if !said.is_empty() => self.no_mount(),
             None if answer.json.get("request_id").is_none() => {
                 Answer::malformed("404 without what it says then")
             }
+            _ if self.mount_is_known.load(Ordering::Relaxed) => self.nothing(spot),
             _ => match self.checked_mount().await {
                 // One that may not be looked at is taken for what it is said to be.
-                Ok(()) | Err(ProviderError { fault: Fault::Denied, .. }) => ProviderError::new(
-                    Fault::NotFound,
-                    format!("has nothing at {shown}"),
-                    format!("bao kv put -mount={} {} value=-", self.settings.mount, spot.path),
-                ),
+                Ok(()) | Err(ProviderError { fault: Fault::Denied, .. }) => self.nothing(spot),
                 Err(error) => error,
             },
         }
@@ -145,9 +141,6 @@ impl Vault {
 
     /// Whether the mount is KV version 2.
     async fn checked_mount(&self) -> Result<(), ProviderError> {
-        if self.mount_is_known.load(Ordering::Relaxed) {
-            return Ok(());
-        }
         let mount = &self.settings.mount;
         let path: Vec<&str> =
             ["sys", "internal", "ui", "mounts"].into_iter().chain(mount.split('/')).collect();
@@ -182,9 +175,18 @@ impl Vault {
         Ok(format!("{server}, unsealed, KV v2 at {}/, {token}", self.settings.mount))
     }
 
+    fn nothing(&self, spot: &Spot) -> ProviderError {
+        ProviderError::new(
+            Fault::NotFound,
+            format!("has nothing at {}", self.shown(spot)),
+            format!("bao kv put -mount={} {} value=-", self.settings.mount, spot.path),
+        )
+    }
+
     fn no_mount(&self) -> ProviderError {
         let Settings { alias, mount, namespace, .. } = &*self.settings;
-        let within = namespace.as_ref().map(|it| format!(" in the namespace {it}"));
+        let within = namespace.as_ref().and_then(|it| it.to_str().ok());
+        let within = within.map(|it| format!(" in the namespace {it}"));
         ProviderError::new(
             Fault::Misconfigured,
             format!("has nothing mounted at {mount}/{}", within.unwrap_or_default()),

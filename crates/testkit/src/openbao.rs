@@ -248,14 +248,6 @@ impl OpenBao {
         self.request(Method::GET, path, None).await
     }
 
-    /// What it has logged.
-    ///
-    /// # Errors
-    /// Where it does not run.
-    pub fn said(&self) -> Result<String> {
-        self.server.as_ref().context("it does not run")?.said()
-    }
-
     async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let url = format!("{}/v1/{path}", self.address);
         let mut sent = self.http.request(method, url).header("x-vault-token", &self.token);
@@ -280,6 +272,13 @@ impl OpenBao {
         let path = format!("{mount}/config");
         eventually("KV version 2", async || Ok(self.read(&path).await.ok())).await?;
         Ok(())
+    }
+}
+
+impl Drop for OpenBao {
+    fn drop(&mut self) {
+        // The guardian must not act on a number that is another process's by then.
+        let _ = self.kill();
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a manifest says of a Vault.
 
 use crate::providers::{OwnSecrets, ProviderError};
-use reqwest::Url;
+use reqwest::{Url, header::HeaderValue};
 use secretref_domain::{
     fault::Fault, loopback::LoopbackUrl, name::ProviderAlias, reference::ProviderSpec,
     value::SecretValue,
@@ -16,7 +16,7 @@ pub(super) struct Settings {
     pub(super) loopback: Option<SocketAddr>,
     /// Without slashes at its ends.
     pub(super) mount: String,
-    pub(super) namespace: Option<String>,
+    pub(super) namespace: Option<HeaderValue>,
     /// Authorities of the server's certificate; absent: those of the host.
     pub(super) ca_file: Option<PathBuf>,
     pub(super) auth: Auth,
@@ -71,7 +71,7 @@ impl Settings {
             address,
             loopback,
             mount: mount(members, "secret", alias)?,
-            namespace: text(members, "namespace").map(|it| it.trim_matches('/').to_owned()),
+            namespace: text(members, "namespace").map(|it| namespace(alias, it)).transpose()?,
             ca_file: text(members, "caFile").map(PathBuf::from),
             auth,
         })
@@ -118,6 +118,17 @@ fn mount(
         ));
     }
     Ok(mount.to_owned())
+}
+
+/// A namespace as a header can have it, without slashes at its ends.
+fn namespace(alias: &ProviderAlias, given: &str) -> Result<HeaderValue, ProviderError> {
+    HeaderValue::from_str(given.trim_matches('/')).map_err(|_| {
+        ProviderError::new(
+            Fault::Misconfigured,
+            "has a `namespace` with a character that none has",
+            format!("bao namespace list; then set `secrets.providers.{alias}.namespace`"),
+        )
+    })
 }
 
 /// The address, and where to connect where it is plain HTTP: the token must not pass a network

@@ -85,6 +85,8 @@ fn settings_that_are_lacking_or_dangerous_are_named() {
         let said = refused(json!({"address": address, "mount": mount, "auth": auth}));
         assert!(said.contains("`mount`"), "{said}");
     }
+    let said = refused(json!({"address": address, "namespace": "a\u{1}b", "auth": auth}));
+    assert!(said.contains("`namespace`"), "{said}");
     let lacking = json!({"method": "approle", "roleId": "r", "secretId": {"secretRef": "s"}});
     assert!(refused(json!({"address": address, "auth": lacking})).contains("auth.secretId"));
 }
