@@ -3,6 +3,7 @@
 
 use crate::scene::{AGENT, STRIPE, STRIPE_FILE, ref_of};
 use anyhow::{Context, Result, anyhow, ensure};
+use rustix::process::setpriority_process;
 use secretref_proto::v1::RefState;
 use secretref_testkit::{
     admin::Admin, agent::Agent, broker::Broker, cli::Cli, engine::Engine, on_both_engines,
@@ -192,6 +193,8 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let looker = thread::spawn(move || {
+            // It takes only what nobody else wants of the processors.
+            let _ = setpriority_process(None, LOWEST_PRIORITY);
             let (mut looks, mut without) = (0, 0);
             while !stopped.load(Ordering::Relaxed) {
                 looks += 1;
@@ -210,3 +213,5 @@ impl Watch {
         Ok(())
     }
 }
+
+const LOWEST_PRIORITY: i32 = 19;

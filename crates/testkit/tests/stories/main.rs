@@ -9,6 +9,7 @@ mod denied;
 mod doctor;
 mod drain;
 mod enrolment;
+mod environments;
 mod examples;
 mod expired;
 mod fallback;
