@@ -5,12 +5,14 @@
 //! | --- | --- |
 //! | [`file`] | files on the broker's host, below the roots that its configuration allows |
 //! | [`environment`] | the broker's environment, names that its configuration allows |
+//! | [`exec`] | a program on the broker's host, below the same roots |
 //! | [`vault`] | KV version 2 of Vault and OpenBao |
 //!
 //! What an administrator sets up through the API must not lead to what the broker's host holds, so
 //! nothing is read, and no program started, that [`Permits`] does not name.
 
 pub mod environment;
+pub mod exec;
 pub mod file;
 pub mod record;
 pub mod vault;
@@ -98,6 +100,8 @@ pub enum Provider {
     File(file::Files),
     /// The broker's environment.
     Environment(environment::Environment),
+    /// A program.
+    Exec(exec::Exec),
     /// Vault or OpenBao.
     Vault(Box<vault::Vault>),
 }
@@ -131,7 +135,8 @@ impl Provider {
             ProviderKind::Vault => {
                 Ok(Self::Vault(Box::new(vault::Vault::open(alias, spec, permits, own)?)))
             }
-            ProviderKind::Exec | ProviderKind::AwsSecretsmanager => Err(ProviderError::new(
+            ProviderKind::Exec => Ok(Self::Exec(exec::Exec::open(alias, spec, permits)?)),
+            ProviderKind::AwsSecretsmanager => Err(ProviderError::new(
                 Fault::Misconfigured,
                 "is of a type that this broker does not ask yet",
                 "name another provider",
@@ -144,6 +149,7 @@ impl Provider {
         match self {
             Self::File(files) => files.fetch(places).await,
             Self::Environment(environment) => environment.fetch(places),
+            Self::Exec(exec) => exec.fetch(places).await,
             Self::Vault(vault) => vault.fetch(places).await,
         }
     }
@@ -156,6 +162,7 @@ impl Provider {
         match self {
             Self::File(files) => files.check().await,
             Self::Environment(environment) => Ok(environment.check()),
+            Self::Exec(exec) => exec.check().await,
             Self::Vault(vault) => vault.check().await,
         }
     }

@@ -7,7 +7,7 @@
 //! | `path: .secrets/dev.key` | that whole file, without one newline at its end |
 //! | `path` and `target` | the key or pointer in that file |
 
-mod reach;
+pub(super) mod reach;
 
 pub use reach::read_below;
 

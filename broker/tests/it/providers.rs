@@ -4,6 +4,7 @@
 //! is asked over a network, and `conforms!` or `conforms_remotely!`.
 
 mod environment;
+mod exec;
 mod file;
 mod remote;
 mod suite;
@@ -24,6 +25,8 @@ trait World: Sized {
     const HOLDS_TOO_MUCH: bool;
     /// Whether what it holds can change while it is open.
     const CHANGES: bool;
+    /// Whether it has words for versions.
+    const HAS_VERSIONS: bool = true;
 
     /// An empty one; none where what it needs cannot be had here, which has been said then.
     async fn new() -> Result<Option<Self>>;

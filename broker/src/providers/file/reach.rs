@@ -47,7 +47,11 @@ pub(super) fn absolute(roots: &[PathBuf], path: &Path) -> Option<PathBuf> {
     below(roots, path).map(|(root, inside)| root.join(inside))
 }
 
-fn below<'r>(roots: &'r [PathBuf], path: &Path) -> Option<(&'r Path, PathBuf)> {
+/// The root that a path lies below, and the path from there.
+pub(in crate::providers) fn below<'r>(
+    roots: &'r [PathBuf],
+    path: &Path,
+) -> Option<(&'r Path, PathBuf)> {
     if path.components().any(|part| part == Component::ParentDir) {
         return None;
     }
@@ -73,15 +77,7 @@ pub(super) fn read(
             "move it there, or add its folder to `provider_roots` in broker.toml and restart",
         ));
     };
-    let root_fd = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| {
-            ProviderError::new(
-                Fault::Misconfigured,
-                format!("cannot open the provider root {}: {error}", root.display()),
-                format!("mkdir -m 0700 {}", root.display()),
-            )
-        })?;
-    check_folders(&root_fd, root, &inside)?;
+    let root_fd = open_checked(root, &inside)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = openat2(&root_fd, &inside, flags, Mode::empty(), RESOLVE)
         .map_err(|error| unopened(&root.join(&inside), error))?;
@@ -114,6 +110,23 @@ fn content(
     let micros = micros.saturating_add(i64::try_from(stat.st_mtime_nsec / 1_000).unwrap_or(0));
     let version = format!("of {}", Timestamp::from_micros(micros));
     Ok(Content { bytes, version })
+}
+
+/// Opens a root, once no folder from it down to a file can be written to by others.
+pub(in crate::providers) fn open_checked(
+    root: &Path,
+    inside: &Path,
+) -> Result<OwnedFd, ProviderError> {
+    let root_fd = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| {
+            ProviderError::new(
+                Fault::Misconfigured,
+                format!("cannot open the provider root {}: {error}", root.display()),
+                format!("mkdir -m 0700 {}", root.display()),
+            )
+        })?;
+    check_folders(&root_fd, root, inside)?;
+    Ok(root_fd)
 }
 
 /// A folder in which others could put another file in its place makes the file's own mode
@@ -167,7 +180,8 @@ fn check_file(path: &Path, stat: &Stat) -> Result<(), ProviderError> {
     Ok(())
 }
 
-fn is_ours(stat: &Stat) -> bool {
+/// Whether nobody but the broker's user and root may change its mode.
+pub(in crate::providers) fn is_ours(stat: &Stat) -> bool {
     stat.st_uid == geteuid().as_raw() || stat.st_uid == 0
 }
 
@@ -192,6 +206,8 @@ fn unopened(path: &Path, error: Errno) -> ProviderError {
     }
 }
 
-const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+/// By no symlink, and not out of the root.
+pub(in crate::providers) const RESOLVE: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 /// Room that is made for a file's bytes at once, so that no copies of a growing buffer stay behind.
 const ROOM_BYTES: usize = (1 << 20) + 1;

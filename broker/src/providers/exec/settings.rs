@@ -1,0 +1,134 @@
+//! What a manifest says of a program.
+
+use crate::providers::{Permits, ProviderError};
+use secretref_domain::{
+    fault::Fault,
+    name::{EnvVar, ProviderAlias},
+    reference::ProviderSpec,
+};
+use serde_json::{Map, Value};
+use std::{path::PathBuf, time::Duration};
+
+pub(super) struct Settings {
+    pub(super) alias: ProviderAlias,
+    pub(super) command: PathBuf,
+    pub(super) arguments: Vec<String>,
+    /// Variables that are set.
+    pub(super) environment: Vec<(EnvVar, String)>,
+    /// Variables of the broker's own environment that are passed on.
+    pub(super) passed: Vec<EnvVar>,
+    pub(super) time_max: Duration,
+    /// Without a byte of output.
+    pub(super) silence_max: Duration,
+    /// Of both outputs together.
+    pub(super) output_bytes_max: usize,
+    pub(super) json_only: bool,
+    pub(super) allow_symlink: bool,
+    pub(super) trusted: Vec<PathBuf>,
+}
+
+impl Settings {
+    pub(super) fn read(
+        alias: &ProviderAlias,
+        spec: &ProviderSpec,
+        permits: &Permits,
+    ) -> Result<Self, ProviderError> {
+        let members = &spec.settings;
+        let wrong = |message: String, key: &str| {
+            let fix = format!("set `secrets.providers.{alias}.{key}` and apply again");
+            ProviderError::new(Fault::Misconfigured, message, fix)
+        };
+        let command = members.get("command").and_then(Value::as_str).map(PathBuf::from);
+        let command = command.ok_or_else(|| wrong("has no `command`".to_owned(), "command"))?;
+        let trusted: Vec<PathBuf> = texts(members, "trustedDirs").map(PathBuf::from).collect();
+        let mut paths = [("command", &command)]
+            .into_iter()
+            .chain(trusted.iter().map(|path| ("trustedDirs", path)));
+        if let Some((key, path)) = paths.find(|(_, path)| !path.is_absolute()) {
+            let message = format!("has the path {} in `{key}`, which is not whole", path.display());
+            return Err(wrong(message, key));
+        }
+        let millis = |key: &str| members.get(key).and_then(Value::as_u64);
+        let time_max = Duration::from_millis(millis("timeoutMs").unwrap_or(TIME_MS_DEFAULT));
+        let silence_max = millis("noOutputTimeoutMs").map_or(time_max, Duration::from_millis);
+        let output_bytes_max = members
+            .get("maxOutputBytes")
+            .and_then(Value::as_u64)
+            .and_then(|it| usize::try_from(it).ok());
+        let flag = |key: &str| members.get(key).and_then(Value::as_bool);
+        Ok(Self {
+            alias: alias.clone(),
+            command,
+            arguments: texts(members, "args").map(str::to_owned).collect(),
+            environment: environment(alias, members)?,
+            passed: passed(alias, members, permits)?,
+            time_max,
+            silence_max,
+            output_bytes_max: output_bytes_max.unwrap_or(OUTPUT_BYTES_DEFAULT),
+            json_only: flag("jsonOnly").unwrap_or(true),
+            allow_symlink: flag("allowSymlinkCommand").unwrap_or(false),
+            trusted,
+        })
+    }
+}
+
+/// Who may set a provider up must not choose what code a permitted program loads.
+fn environment(
+    alias: &ProviderAlias,
+    members: &Map<String, Value>,
+) -> Result<Vec<(EnvVar, String)>, ProviderError> {
+    let mut variables = Vec::new();
+    for (name, value) in members.get("env").and_then(Value::as_object).into_iter().flatten() {
+        let loads = LOADERS.contains(&name.as_str())
+            || LOADERS_BEGIN.iter().any(|with| name.starts_with(with));
+        if loads {
+            return Err(ProviderError::new(
+                Fault::Misconfigured,
+                format!("sets {name} in `env`, which decides what code the program loads"),
+                format!(
+                    "name it in `secrets.providers.{alias}.passEnv` and in \
+                     `provider_environment` of broker.toml instead"
+                ),
+            ));
+        }
+        if let (Ok(name), Some(value)) = (EnvVar::parse(name), value.as_str()) {
+            variables.push((name, value.to_owned()));
+        }
+    }
+    Ok(variables)
+}
+
+fn passed(
+    alias: &ProviderAlias,
+    members: &Map<String, Value>,
+    permits: &Permits,
+) -> Result<Vec<EnvVar>, ProviderError> {
+    let names: Vec<EnvVar> =
+        texts(members, "passEnv").filter_map(|name| EnvVar::parse(name).ok()).collect();
+    if let Some(name) = names.iter().find(|name| !permits.environment.contains_key(*name)) {
+        return Err(ProviderError::new(
+            Fault::Misconfigured,
+            format!("passes the variable {name}, which the broker's configuration does not allow"),
+            format!(
+                "add {:?} to `provider_environment` in broker.toml and restart, or remove it \
+                 from `secrets.providers.{alias}.passEnv`",
+                name.as_str()
+            ),
+        ));
+    }
+    Ok(names)
+}
+
+fn texts<'a>(members: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a str> {
+    let items = members.get(key).and_then(Value::as_array);
+    items.into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Variables that tell the dynamic linker, a shell or an interpreter where to find code.
+const LOADERS: [&str; 8] =
+    ["PATH", "ENV", "BASH_ENV", "SHELLOPTS", "GCONV_PATH", "GLIBC_TUNABLES", "IFS", "CLASSPATH"];
+/// How the rest of them begins.
+const LOADERS_BEGIN: [&str; 9] =
+    ["LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "NODE_", "BASH_FUNC_", "JAVA_", "JDK_JAVA_"];
+const TIME_MS_DEFAULT: u64 = 5000;
+const OUTPUT_BYTES_DEFAULT: usize = 1 << 20;
