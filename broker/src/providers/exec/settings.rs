@@ -41,10 +41,10 @@ impl Settings {
         let command = members.get("command").and_then(Value::as_str).map(PathBuf::from);
         let command = command.ok_or_else(|| wrong("has no `command`".to_owned(), "command"))?;
         let trusted: Vec<PathBuf> = texts(members, "trustedDirs").map(PathBuf::from).collect();
-        let mut paths = [("command", &command)]
-            .into_iter()
-            .chain(trusted.iter().map(|path| ("trustedDirs", path)));
-        if let Some((key, path)) = paths.find(|(_, path)| !path.is_absolute()) {
+        let of_trusted = trusted.iter().map(|path| ("trustedDirs", path));
+        let mut paths = std::iter::once(("command", &command)).chain(of_trusted);
+        let relative = paths.find(|(_, path)| !path.is_absolute());
+        if let Some((key, path)) = relative {
             let message = format!("has the path {} in `{key}`, which is not whole", path.display());
             return Err(wrong(message, key));
         }
