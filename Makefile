@@ -79,8 +79,8 @@ clean: ## removes everything that was built
 build:
 	@$(CARGO) build --quiet --workspace --bins
 
-deps: ## the Postgres binaries that `make test` starts a cluster of its own from
-	@crates/testkit/install-postgres.sh
+deps: ## what the tests need of the system: Postgres binaries, libfaketime
+	@crates/testkit/install-tools.sh
 
 wire: ## commits to the wire as it is: proto/secretref.v1.binpb
 	@SECRETREF_WIRE_REFRESH=1 $(CARGO) test --quiet -p secretref-testkit --test wire

@@ -10,6 +10,7 @@ use secretref_domain::{
     caller::Caller,
     change::{Change, Failing, Observed, Origin, SecretMetadata},
     clock::Timestamp,
+    fault::Fault,
     id::Digest,
     ledger::{Ledger, Link, Resolution},
     limit::SECRETS_MAX,
@@ -181,7 +182,13 @@ impl Custody {
             name: reference.to_string(),
             fix,
         };
+        // One that no manifest places is the store's own, whatever the active provider is: what
+        // lets the broker into a provider is hardly inside of it.
+        let placed = ledger.reference(environment, reference).is_some();
         let name = match ledger.resolve(environment, reference, None) {
+            _ if !placed && ledger.secret_named(environment, reference).is_some() => {
+                reference.clone()
+            }
             Resolution::Secret(resolved) => resolved.secret,
             Resolution::Unresolved { fix, .. } => return Err(nothing(fix)),
         };
@@ -200,8 +207,14 @@ impl Custody {
         let state = ledger.source_state(environment, reference, source);
         match (&observation.answer, state) {
             (Err(failing), Some(state)) => {
-                // The words of a failure may differ each time; its kind is what counts.
-                state.fault.as_ref().is_none_or(|it| it.failing.fault != failing.fault)
+                // The words of a failure may differ each time; its kind is what counts. Those of
+                // settings that are not right say which, until they are.
+                state.fault.as_ref().is_none_or(|it| {
+                    let (before, now) = (&it.failing, failing);
+                    let reworded =
+                        now.fault == Fault::Misconfigured && before.message != now.message;
+                    before.fault != now.fault || reworded
+                })
             }
             (Ok(seen), Some(state)) => {
                 let copy = copy_of(ledger, &observation.place);

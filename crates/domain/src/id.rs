@@ -47,6 +47,10 @@ id!(
     /// Identity of a broker; names its audit lane.
     BrokerId
 );
+id!(
+    /// Identity of a rotation.
+    RotationId
+);
 
 /// Opaque fingerprint of a sealed version: SHA-256 over its ciphertext. Says nothing of the value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -21,6 +21,7 @@ pub mod name;
 pub mod placeholder;
 pub mod policy;
 pub mod reference;
+pub mod rotation;
 pub mod schedule;
 pub mod value;
 pub mod version;

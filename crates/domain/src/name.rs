@@ -194,6 +194,17 @@ name!(
     }
 );
 name!(
+    /// Alias of a rotator.
+    RotatorAlias,
+    "rotator alias",
+    "[a-z][a-z0-9_-]{0,63}",
+    Grammar {
+        bytes_max: 64,
+        first: |byte| byte.is_ascii_lowercase(),
+        rest: |byte| lower_or_digit(byte) || b"_-".contains(&byte)
+    }
+);
+name!(
     /// Name of a tool.
     ToolName,
     "tool name",

@@ -85,6 +85,20 @@ impl Schedule {
         let next = self.cron.find_next_occurrence(&after.to_zoned(zone.clone()), false).ok()?;
         Some(Timestamp::from_micros(next.timestamp().as_microsecond()))
     }
+
+    /// Whether a moment is one of its own, by the clocks of a zone: to the second where it has
+    /// seconds, else to the minute.
+    #[must_use]
+    pub fn matches(&self, at: Timestamp, zone: &TimeZone) -> bool {
+        let Ok(at) = jiff::Timestamp::from_microsecond(at.as_micros()) else { return false };
+        let at = at.to_zoned(zone.clone());
+        // Without seconds in it, a pattern means the first one of each minute.
+        let at = match self.given.split_whitespace().count() {
+            6 => at,
+            _ => at.with().second(0).subsec_nanosecond(0).build().unwrap_or(at),
+        };
+        self.cron.is_time_matching(&at).unwrap_or(false)
+    }
 }
 
 /// Whether a name can be that of a time zone; whether there is such a zone the system knows.

@@ -102,7 +102,8 @@ impl Broker {
         Ok(broker)
     }
 
-    /// As [`Broker::start`], with another `broker.toml`, and variables in its environment.
+    /// As [`Broker::start`], with another `broker.toml`, and variables in the environment of it and
+    /// of its `init`.
     ///
     /// # Errors
     /// As [`Broker::start`].
@@ -111,10 +112,10 @@ impl Broker {
         variables: &[(&str, &str)],
         edit: impl FnOnce(&mut BrokerFile),
     ) -> Result<Self> {
-        let mut broker = Self::initialised(engine).await?;
-        broker.configure(edit)?;
         let variable = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        broker.variables = variables.iter().map(variable).collect();
+        let variables = variables.iter().map(variable).collect();
+        let mut broker = Self::initialised_with(engine, variables).await?;
+        broker.configure(edit)?;
         broker.serve()?;
         Ok(broker)
     }
@@ -153,6 +154,10 @@ impl Broker {
     }
 
     async fn initialised(engine: Engine) -> Result<Self> {
+        Self::initialised_with(engine, Vec::new()).await
+    }
+
+    async fn initialised_with(engine: Engine, variables: Vec<(String, String)>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
         fs::create_dir(folder.path().join("logs"))?;
         let broker = Self {
@@ -161,7 +166,7 @@ impl Broker {
             listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
             database_url: engine.database_url().await?,
             options: Vec::new(),
-            variables: Vec::new(),
+            variables,
             log_level: "trace",
             folder,
         };

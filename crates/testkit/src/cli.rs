@@ -73,6 +73,13 @@ impl Cli {
         Ok(Self { home, env })
     }
 
+    /// With more variables in his environment.
+    #[must_use]
+    pub fn in_environment(mut self, variables: &[(String, String)]) -> Self {
+        self.env.extend_from_slice(variables);
+        self
+    }
+
     /// Where he keeps his configuration: what `~/.config/secretref` is to people.
     #[must_use]
     pub fn folder(&self) -> PathBuf {

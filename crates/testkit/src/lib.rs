@@ -11,6 +11,7 @@ pub mod canary;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod faketime;
 pub mod faulty;
 pub mod fleet;
 pub mod frames;

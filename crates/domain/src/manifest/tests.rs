@@ -14,13 +14,13 @@ mod seeds;
 use super::*;
 
 const SEEDS: [(&str, &str); 4] = [
-    ("1.2", include_str!("testdata/1.2-stripe-analyst.json")),
-    ("2.2", include_str!("testdata/2.2-finance-analyst.json")),
-    ("3.2", include_str!("testdata/3.2-payment-analyst.json")),
-    ("4.2", include_str!("testdata/4.2-environments.json")),
+    ("1.2", include_str!("../../../../docs/examples/article/1.2-stripe-analyst.json")),
+    ("2.2", include_str!("../../../../docs/examples/article/2.2-finance-analyst.json")),
+    ("3.2", include_str!("../../../../docs/examples/article/3.2-payment-analyst.json")),
+    ("4.2", include_str!("../../../../docs/examples/article/4.2-environments.json")),
 ];
 /// The article's provider file, which is no manifest.
-const RECORDS: &str = include_str!("testdata/2.1-secrets.json");
+const RECORDS: &str = include_str!("../../../../docs/examples/article/2.1-secrets.json");
 /// Every key of every object at least once, with values that are allowed.
 const EVERY_KEY: &str = include_str!("testdata/every-key.json");
 

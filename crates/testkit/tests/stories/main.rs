@@ -2,6 +2,7 @@
 
 mod administration;
 mod alerts;
+mod article;
 mod attacks;
 mod canaries;
 mod cancelled;

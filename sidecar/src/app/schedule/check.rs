@@ -11,7 +11,7 @@ pub(super) fn check(offer: &Offer, program: &ProgramConfig) -> Result<(), AppErr
     if program.command.is_empty() && named {
         return Err(AppError::NoCommand);
     }
-    let targets = offer.entries.iter().map(|entry| (&entry.name, &entry.targets[..]));
+    let targets = offer.entries.iter().map(|entry| &entry.targets[..]);
     match lacking(targets, &offer.missing, &program.choice) {
         lines if lines.is_empty() => Ok(()),
         lines => Err(AppError::Unresolved(lines.join("\nerror: "))),

@@ -60,17 +60,18 @@ impl Plan {
         let wants = Wants { places: BTreeMap::new(), command, inherit };
         let mut plan = Self { wants, settings, ..Self::default() };
         let mut lapsed = false;
+        let mut known = Known::new();
         for (name, held) in snapshot.entries() {
             for target in held.targets.iter() {
                 let variable = variable(choice, target);
                 lapsed |= variable.is_some() && held.value.is_none();
                 if let Some(value) = &held.value {
+                    let of_target = variable.clone().map(|it| (it, target.reference.clone()));
+                    known.extend(of_target);
                     plan.add(choice, target, variable, (name, held.version, value));
                 }
             }
         }
-        let known = plan.variables.iter();
-        let known = known.map(|(name, held)| (name.clone(), held.secret.clone())).collect();
         plan.lacking = lacking_of(&known, missing, choice, lapsed);
         plan.ready = !snapshot.epoch().is_empty() && plan.lacking.is_empty() && !lapsed;
         plan
@@ -110,21 +111,21 @@ impl Plan {
     }
 }
 
-/// Which secret each variable of a program would come from.
-type Known = BTreeMap<EnvVar, SecretName>;
+/// Which ref each variable of a program would come from: the secret behind it may be a copy, with a
+/// name of its own.
+type Known = BTreeMap<EnvVar, String>;
 
 /// What a program cannot be started without, of a set whose values are still to come; one line for
 /// each ref, each with its fix.
 #[must_use]
 pub fn lacking<'t>(
-    targets: impl Iterator<Item = (&'t SecretName, &'t [Target])>,
+    targets: impl Iterator<Item = &'t [Target]>,
     missing: &[MissingRef],
     choice: &Choice,
 ) -> Vec<String> {
     let mut known = Known::new();
-    for (name, targets) in targets {
-        let variables = targets.iter().filter_map(|target| variable(choice, target));
-        known.extend(variables.map(|variable| (variable, name.clone())));
+    for target in targets.flatten() {
+        known.extend(variable(choice, target).map(|it| (it, target.reference.clone())));
     }
     lacking_of(&known, missing, choice, false)
 }
@@ -172,7 +173,7 @@ fn unbound(known: &Known, missing: &[&MissingRef], choice: &Choice, lapsed: bool
         lapsed
             || missing.iter().any(|missing| missing.secret_ref == wanted.as_str())
             || variable.is_some_and(|variable| known.contains_key(variable))
-            || known.values().any(|secret| secret == wanted)
+            || known.values().any(|reference| reference == wanted.as_str())
     };
     let asked = choice.refs.iter();
     let unknown = asked.filter(|(name, variable)| !is_known(name, variable.as_ref()));

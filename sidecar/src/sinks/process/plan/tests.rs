@@ -28,7 +28,7 @@ fn set(secrets: Vec<(&str, Option<&[u8]>, Target)>) -> Snapshot {
             stale_max_ms: None,
             value,
         };
-        (SecretName::parse(name).unwrap(), held)
+        (name.to_owned().try_into().unwrap(), held)
     });
     Snapshot { epoch: Arc::from("e"), entries: entries.collect(), ..Snapshot::default() }
 }
@@ -133,4 +133,16 @@ fn values_that_cannot_be_variables_are_found() {
     ]);
     let unfit = unfit(&snapshot, &Choice::default());
     assert_eq!(unfit.keys().map(SecretName::as_str).collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn a_ref_is_known_by_its_own_name_where_its_secret_is_a_copy() {
+    let copy = set(vec![("a@vault", Some(b"x"), target("a", "A", Some("A"), None))]);
+    let wanted = |name: &str| Choice {
+        refs: vec![(SecretName::parse(name).unwrap(), None)],
+        ..Choice::default()
+    };
+    assert!(plan(&copy, &wanted("a")).ready);
+    let lines = plan(&copy, &wanted("b")).lacking;
+    assert!(lines.len() == 1 && lines[0].contains("\"b\" is no variable"), "{lines:?}");
 }

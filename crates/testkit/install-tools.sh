@@ -1,15 +1,23 @@
 #!/bin/sh
-# Makes sure that the Postgres server's binaries are there, from which the tests start throwaway
-# clusters of their own. It installs them where it may, and else says what to install. It starts no
-# server, and leaves any that runs alone.
+# Makes sure that what the tests need of the system is there: the Postgres server's binaries, from
+# which they start throwaway clusters of their own, and libfaketime, by which real processes live
+# at another time. It installs what is missing where it may, and else says what to install. It
+# starts no server, and leaves any that runs alone.
 set -eu
 
-found() {
+has_postgres() {
     for folder in $(echo "$PATH" | tr ':' ' ') \
         "$(pg_config --bindir 2>/dev/null || true)" /usr/lib/postgresql/*/bin; do
         if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then
             return 0
         fi
+    done
+    return 1
+}
+
+has_faketime() {
+    for file in /usr/lib*/faketime/libfaketime.so.1 /usr/lib*/*/faketime/libfaketime.so.1; do
+        [ -e "$file" ] && return 0
     done
     return 1
 }
@@ -27,11 +35,14 @@ may_install() {
     [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; }
 }
 
-if found; then
+missing=
+has_postgres || missing="$missing postgresql"
+has_faketime || missing="$missing libfaketime"
+if [ -z "$missing" ]; then
     exit 0
 fi
 if may_install; then
-    echo "installing the Postgres server's binaries (apt-get install postgresql)" >&2
+    echo "installing what the tests need (apt-get install$missing)" >&2
     # Without a cluster of the distribution's own: none is needed, and none should start.
     # shellcheck disable=SC2016 # expanded by the inner shell
     as_root sh -c '
@@ -41,10 +52,13 @@ if may_install; then
         fi
         export DEBIAN_FRONTEND=noninteractive
         apt-get -qq update && apt-get -qq install -y --no-install-recommends \
-            -o Dpkg::Options::=--force-confold postgresql >/dev/null' >&2 || true
+            -o Dpkg::Options::=--force-confold "$@" >/dev/null' install $missing >&2 || true
 fi
-if ! found; then
-    echo "error: the tests need the Postgres server's binaries." \
-        "Fix: sudo apt-get install postgresql" >&2
+for package in $missing; do
+    case $package in
+        postgresql) has_postgres && continue ;;
+        libfaketime) has_faketime && continue ;;
+    esac
+    echo "error: the tests need $package. Fix: sudo apt-get install $package" >&2
     exit 1
-fi
+done
