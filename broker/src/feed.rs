@@ -34,6 +34,8 @@ pub struct Feed(Arc<Shared>);
 struct Shared {
     streams: Mutex<HashMap<AgentId, BTreeMap<u64, Arc<Stream>>>>,
     next: AtomicU64,
+    /// Instances that held a stream and hold none any more, until somebody notes it.
+    departed: Mutex<HashSet<InstanceId>>,
     revision: watch::Sender<Revision>,
     count: watch::Sender<usize>,
 }
@@ -94,6 +96,7 @@ impl Feed {
         Self(Arc::new(Shared {
             streams: Mutex::default(),
             next: AtomicU64::new(1),
+            departed: Mutex::default(),
             revision: watch::Sender::new(revision),
             count: watch::Sender::new(0),
         }))
@@ -133,6 +136,22 @@ impl Feed {
         live.sort_unstable();
         live.dedup();
         live
+    }
+
+    /// The instances that hold a stream here.
+    #[must_use]
+    pub fn present(&self) -> HashSet<InstanceId> {
+        let streams = lock(&self.0.streams);
+        streams.values().flat_map(BTreeMap::values).map(|stream| stream.instance).collect()
+    }
+
+    /// The instances that have held their last stream here since this was asked before.
+    #[must_use]
+    pub fn departed(&self) -> HashSet<InstanceId> {
+        let present = self.present();
+        let mut departed = std::mem::take(&mut *lock(&self.0.departed));
+        departed.retain(|instance| !present.contains(instance));
+        departed
     }
 
     /// What the sidecars of an agent call their versions, for each instance that holds a stream
@@ -269,6 +288,7 @@ impl Drop for Subscription {
             }
         }
         drop(streams);
+        lock(&self.feed.0.departed).insert(self.stream.instance);
         self.feed.0.count.send_modify(|count| *count -= 1);
     }
 }

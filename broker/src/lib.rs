@@ -1,9 +1,9 @@
 //! The broker: it keeps secrets sealed, decides who may have which, pushes them to the sidecars
 //! that are owed them, and writes down every access.
 //!
-//! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`alerts`] and
-//! [`refresh`] → [`custody`] → [`store`], [`feed`], [`authority`], [`unseal`], [`providers`] and
-//! [`notifiers`], which do not know one another → [`outbound`].
+//! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`alerts`], [`refresh`]
+//! and [`rotation`] → [`custody`] → [`store`], [`feed`], [`authority`], [`unseal`], [`providers`],
+//! [`rotators`] and [`notifiers`], which do not know one another → [`outbound`] and [`permits`].
 
 pub mod alerts;
 pub mod app;
@@ -16,8 +16,11 @@ pub mod health;
 pub mod init;
 pub mod notifiers;
 pub mod outbound;
+pub mod permits;
 pub mod providers;
 pub mod refresh;
+pub mod rotation;
+pub mod rotators;
 pub mod store;
 pub mod telemetry;
 pub mod unseal;

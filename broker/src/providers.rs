@@ -8,8 +8,7 @@
 //! | [`exec`] | a program on the broker's host, below the same roots |
 //! | [`vault`] | KV version 2 of Vault and OpenBao |
 //!
-//! What an administrator sets up through the API must not lead to what the broker's host holds, so
-//! nothing is read, and no program started, that [`Permits`] does not name.
+//! Nothing is read, and no program started, that [`Permits`] does not name.
 
 pub mod environment;
 pub mod exec;
@@ -17,10 +16,12 @@ pub mod file;
 pub mod record;
 pub mod vault;
 
+pub use crate::permits::Permits;
+
 use secretref_domain::{
     clock::Timestamp,
     fault::Fault,
-    name::{EnvVar, ProviderAlias, SecretName},
+    name::{ProviderAlias, SecretName},
     reference::{ProviderKind, ProviderSpec},
     value::SecretValue,
 };
@@ -82,17 +83,6 @@ pub struct Need {
 /// The secrets that a provider needs for itself, by their keys; those that are files it reads
 /// itself.
 pub type OwnSecrets = BTreeMap<&'static str, Arc<SecretValue>>;
-
-/// What the broker's own configuration allows providers.
-#[derive(Default)]
-pub struct Permits {
-    /// Folders that files and programs have to lie below; the first is what relative paths are
-    /// relative to.
-    pub roots: Vec<PathBuf>,
-    /// Variables of the broker's environment that may be read, with their values, where they have
-    /// one.
-    pub environment: BTreeMap<EnvVar, Option<SecretValue>>,
-}
 
 /// A provider that is set up.
 pub enum Provider {

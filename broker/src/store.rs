@@ -22,6 +22,7 @@ mod conformance;
 mod detached;
 mod engine;
 mod fault;
+mod leases;
 mod locked;
 mod migration;
 mod postgres;
@@ -251,6 +252,8 @@ macro_rules! on_engine {
     };
 }
 
+use on_engine;
+
 impl Store {
     /// Opens `sqlite://PATH` or `postgres://…` without changing any table, and checks what the
     /// design asks of the engine's settings (Postgres: fsync, synchronous_commit, TLS unless the
@@ -382,6 +385,14 @@ impl Store {
     /// [`StoreError`].
     pub async fn reports(&self, agent: AgentId) -> Result<Vec<ReportRow>, StoreError> {
         on_engine!(Self, self, engine => engine.reports(agent).await)
+    }
+
+    /// What instances said last of a secret.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn reports_of(&self, secret: SecretId) -> Result<Vec<ReportRow>, StoreError> {
+        on_engine!(Self, self, engine => engine.reports_of(secret).await)
     }
 
     /// What the instances of an agent said last of scheduled programs.

@@ -3,8 +3,8 @@
 mod read;
 mod write;
 
-pub(super) use write::NewVersion;
 pub use write::Put;
+pub(super) use write::{NewVersion, Rotated};
 
 use super::{Body, Custody, CustodyError, plan::event};
 use secretref_domain::{
@@ -55,6 +55,8 @@ pub enum VersionState {
     Current,
     /// Superseded.
     Previous,
+    /// Made by a rotation that is under way.
+    Pending,
     /// Its key is shredded.
     Destroyed,
 }
@@ -112,10 +114,11 @@ impl SecretView {
 impl VersionView {
     fn of(secret: &Secret, number: Version) -> Option<Self> {
         let version = secret.versions.get(&number)?;
-        let state = match (version.destroyed, number == secret.current) {
-            (true, _) => VersionState::Destroyed,
-            (false, true) => VersionState::Current,
-            (false, false) => VersionState::Previous,
+        let state = match version {
+            version if version.destroyed => VersionState::Destroyed,
+            _ if number == secret.current => VersionState::Current,
+            version if version.staged => VersionState::Pending,
+            _ => VersionState::Previous,
         };
         Some(Self {
             version: number,

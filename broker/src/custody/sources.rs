@@ -204,6 +204,12 @@ impl Custody {
     /// Whether an answer says anything new.
     fn differs(&self, ledger: &Ledger, observation: &Observation) -> bool {
         let Place { environment, reference, source } = &observation.place;
+        // While a copy is rotated its provider is written by the broker itself.
+        let copy = copy_of(ledger, &observation.place);
+        let secret = copy.and_then(|copy| ledger.secret_named(environment, &copy));
+        if secret.is_some_and(|secret| ledger.rotation_of(secret.id).is_some()) {
+            return false;
+        }
         let state = ledger.source_state(environment, reference, source);
         match (&observation.answer, state) {
             (Err(failing), Some(state)) => {
@@ -297,6 +303,7 @@ impl Custody {
                             version: seen.version,
                             created_at: seen.created_at,
                         }),
+                        rotated: None,
                     };
                     let mut record = secret_event(caller, "secret.copy", environment, &copy);
                     record.reason = format!("provider {} has another value", source.provider);

@@ -48,6 +48,9 @@ pub trait Engine: Database {
     /// Begins a transaction that is about to write.
     const BEGIN: &'static str;
 
+    /// Takes or prolongs a lease: name, holder, now, until. Gives a row where it is the holder's.
+    const TAKE_LEASE: &'static str;
+
     /// Begins a transaction and takes the head's lock; gives the head, or nothing in a store that
     /// is not initialised.
     fn begin_locked(

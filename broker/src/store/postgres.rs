@@ -165,6 +165,19 @@ const MIGRATION_LOCK: &str = "\
 impl Engine for Postgres {
     const MIGRATIONS: &'static [(i64, &'static str, &'static str)] = migration::POSTGRES;
     const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    // A row that somebody else is at is his: nobody waits for it.
+    const TAKE_LEASE: &'static str = "\
+        WITH free AS ( \
+            SELECT name FROM leases WHERE name = $1 AND (holder = $2 OR until <= $3) \
+            FOR UPDATE SKIP LOCKED \
+        ), prolonged AS ( \
+            UPDATE leases SET holder = $2, until = $4 FROM free WHERE leases.name = free.name \
+            RETURNING leases.until \
+        ), taken AS ( \
+            INSERT INTO leases (name, holder, until) SELECT $1, $2, $4 \
+            WHERE NOT EXISTS (SELECT 1 FROM leases WHERE name = $1) \
+            ON CONFLICT DO NOTHING RETURNING until \
+        ) SELECT until FROM prolonged UNION ALL SELECT until FROM taken";
 
     async fn begin_locked(connection: &mut PgConnection) -> Result<Option<PgRow>, sqlx::Error> {
         sqlx::raw_sql(BEGIN_LOCKED).fetch_optional(connection).await

@@ -61,6 +61,33 @@ pub(super) const SCHEDULES: &str = "\
 /// Forgets what was said of scheduled programs and is of no use any more.
 pub(super) const FORGET_SCHEDULES: &str = "DELETE FROM schedules WHERE keep_until < $1";
 
+/// What instances said last of a secret.
+pub(super) const REPORTS_OF_SECRET: &str = "\
+    SELECT instance, secret, environment, version, state, evidence, detail, boot, at, \
+    deliveries, agent FROM reports WHERE secret = $1 ORDER BY agent, instance";
+
+/// Gives a lease back.
+pub(super) const DROP_LEASE: &str = "DELETE FROM leases WHERE name = $1 AND holder = $2";
+
+/// Who holds a stream of a broker.
+pub(super) const SET_PRESENCE: &str = "\
+    INSERT INTO presence (broker, at, instances) VALUES ($1, $2, $3) \
+    ON CONFLICT (broker) DO UPDATE SET at = excluded.at, instances = excluded.instances";
+
+/// When an instance held a stream last.
+pub(super) const SET_CONTACT: &str = "\
+    INSERT INTO contacts AS known (instance, at) VALUES ($1, $2) \
+    ON CONFLICT (instance) DO UPDATE SET at = excluded.at WHERE known.at < excluded.at";
+
+/// Who holds a stream, and when.
+pub(super) const PRESENCE: &str = "SELECT at, instances FROM presence";
+
+/// When instances held a stream last.
+pub(super) const CONTACTS: &str = "SELECT instance, at FROM contacts";
+
+/// Forgets when instances held one last, where nothing of theirs can matter any more.
+pub(super) const FORGET_CONTACTS: &str = "DELETE FROM contacts WHERE at < $1";
+
 /// Forgets old answers.
 pub(super) const FORGET_REQUESTS: &str = "DELETE FROM requests WHERE at < $1";
 

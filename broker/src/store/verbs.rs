@@ -145,6 +145,12 @@ impl<E: Engine> StoreOn<E> {
         rows.iter().map(|row| report_of::<E>(agent, row)).collect()
     }
 
+    pub(super) async fn reports_of(&self, secret: SecretId) -> Result<Vec<ReportRow>, StoreError> {
+        let rows = self.ask(sql::REPORTS_OF_SECRET, vec![secret.0.into()]).await?;
+        let report = |row| report_of::<E>(AgentId(id_of::<E>(row, 10)?), row);
+        rows.iter().map(report).collect()
+    }
+
     pub(super) async fn schedules(&self, agent: AgentId) -> Result<Vec<ScheduleRow>, StoreError> {
         let rows = self.ask(sql::SCHEDULES, vec![agent.0.into()]).await?;
         rows.iter().map(|row| schedule_of::<E>(agent, row)).collect()
@@ -175,7 +181,11 @@ impl<E: Engine> StoreOn<E> {
         self.writers.close().await;
     }
 
-    async fn ask(&self, sql: &'static str, cells: Vec<Cell>) -> Result<Vec<E::Row>, StoreError> {
+    pub(super) async fn ask(
+        &self,
+        sql: &'static str,
+        cells: Vec<Cell>,
+    ) -> Result<Vec<E::Row>, StoreError> {
         let pool = self.readers.clone();
         detached(async move {
             let mut connection = acquire(&pool).await?;
@@ -184,7 +194,11 @@ impl<E: Engine> StoreOn<E> {
         .await
     }
 
-    async fn change(&self, sql: &'static str, cells: Vec<Cell>) -> Result<u64, StoreError> {
+    pub(super) async fn change(
+        &self,
+        sql: &'static str,
+        cells: Vec<Cell>,
+    ) -> Result<u64, StoreError> {
         let pool = self.writers.clone();
         detached(async move {
             let mut connection = acquire(&pool).await?;
@@ -298,7 +312,7 @@ fn schedule_of<E: Engine>(agent: AgentId, row: &E::Row) -> Result<ScheduleRow, S
     })
 }
 
-fn id_of<E: Engine>(row: &E::Row, column: usize) -> Result<Uuid, StoreError> {
+pub(super) fn id_of<E: Engine>(row: &E::Row, column: usize) -> Result<Uuid, StoreError> {
     let bytes = E::bytes(row, column).map_err(fault::before_commit)?;
     Uuid::from_slice(&bytes).map_err(|error| fault::damaged("an identity", &error))
 }
@@ -308,7 +322,7 @@ fn hash_of<E: Engine>(row: &E::Row, column: usize) -> Result<[u8; 32], StoreErro
     <[u8; 32]>::try_from(bytes).map_err(|_| fault::damaged("a hash", &"it has not 32 bytes"))
 }
 
-fn time_of<E: Engine>(row: &E::Row, column: usize) -> Result<Timestamp, StoreError> {
+pub(super) fn time_of<E: Engine>(row: &E::Row, column: usize) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_micros(E::int(row, column).map_err(fault::before_commit)?))
 }
 

@@ -14,6 +14,7 @@ pub use process::{
 
 use crate::{
     clock::Timestamp,
+    delivery::Evidence,
     name::{CredentialKey, EnvVar, FileName, GroupName, SecretName, ToolName},
 };
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,10 @@ pub struct Credential {
     pub on_rotate: Option<OnRotate>,
     /// How long it may be kept without a sign of the broker, in milliseconds.
     pub stale_max_ms: Option<i64>,
+    /// How it is to be known that the agent is on a new version before a rotation revokes the old
+    /// one; absent: that it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// From when on it should no longer be used.
     pub deprecation_date: Option<Timestamp>,
 }

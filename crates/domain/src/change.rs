@@ -12,9 +12,10 @@ use crate::{
     fault::Fault,
     group::GroupSpec,
     id::{AdminId, AgentId, Digest, InstanceId, SecretId},
-    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
+    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, RotatorAlias, SecretName},
     policy::Roles,
     reference::{ProviderSpec, Reference, Source},
+    rotation::{Rotation, RotatorSpec},
     version::Version,
 };
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,16 @@ pub enum Change {
         /// What else is known of the value.
         #[serde(default)]
         traits: ValueTraits,
+        /// Whether it is not current yet: a rotation decides who gets it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        staged: bool,
+    },
+    /// A staged version is the current one now.
+    VersionPromoted {
+        /// The secret.
+        secret: SecretId,
+        /// The version.
+        version: Version,
     },
     /// The key of a version was shredded.
     VersionDestroyed {
@@ -116,6 +127,18 @@ pub enum Change {
         alias: ProviderAlias,
         /// Its settings.
         spec: ProviderSpec,
+    },
+    /// A rotator was set.
+    RotatorSet {
+        /// Its alias.
+        alias: RotatorAlias,
+        /// Its settings.
+        spec: RotatorSpec,
+    },
+    /// A rotation began, or went on.
+    RotationSet {
+        /// The rotation as it is now.
+        rotation: Box<Rotation>,
     },
     /// A group was set: its agents have at once what it binds.
     GroupSet {
@@ -262,6 +285,9 @@ pub struct ValueTraits {
     /// Where it was copied from; absent where it was put.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The service's own word for the credential, by which it is revoked there; never a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
 }
 
 /// Where a value was copied from.

@@ -10,6 +10,7 @@ mod desired;
 mod findings;
 mod fold;
 mod groups;
+mod rotations;
 mod sources;
 
 pub use admins::Admin;
@@ -25,10 +26,11 @@ use crate::{
     change::{CertificateSlot, SecretMetadata, Serial, ValueTraits},
     clock::Timestamp,
     group::{Effective, GroupSpec},
-    id::{AdminId, AgentId, Digest, InstanceId, SecretId},
+    id::{AdminId, AgentId, Digest, InstanceId, RotationId, SecretId},
     limit::RECOVERY_SECONDS_MAX,
-    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
+    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, RotatorAlias, SecretName},
     reference::{ProviderSpec, Reference},
+    rotation::{Rotation, RotatorSpec},
     version::{Revision, Version},
 };
 use std::{
@@ -50,6 +52,11 @@ pub struct Ledger {
     secret_names: BTreeMap<(EnvironmentName, SecretName), SecretId>,
     groups: BTreeMap<(EnvironmentName, GroupName), GroupSpec>,
     channels: BTreeMap<(EnvironmentName, ChannelName), AlertChannel>,
+    rotators: BTreeMap<RotatorAlias, RotatorSpec>,
+    /// The rotations that are under way, and the last ones that are over.
+    rotations: BTreeMap<RotationId, Rotation>,
+    /// The rotation that is under way of each secret; derived.
+    rotating: HashMap<SecretId, RotationId>,
     agents: HashMap<AgentId, Agent>,
     agent_names: BTreeMap<(EnvironmentName, AgentName), AgentId>,
     /// When agents were removed whose certificates may still be about.
@@ -107,6 +114,8 @@ pub struct SecretVersion {
     pub activated_from: Option<Version>,
     /// Whether its key is shredded.
     pub destroyed: bool,
+    /// Whether it has not been current yet: a rotation decides who gets it.
+    pub staged: bool,
     /// What else is known of the value.
     pub traits: ValueTraits,
 }
@@ -201,6 +210,9 @@ impl Default for Ledger {
             secret_names: BTreeMap::new(),
             groups: BTreeMap::new(),
             channels: BTreeMap::new(),
+            rotators: BTreeMap::new(),
+            rotations: BTreeMap::new(),
+            rotating: HashMap::new(),
             agents: HashMap::new(),
             agent_names: BTreeMap::new(),
             removed: BTreeMap::new(),

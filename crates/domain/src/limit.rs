@@ -59,3 +59,9 @@ pub const SCHEDULE_BYTES_MAX: usize = 128;
 pub const TIME_ZONE_BYTES_MAX: usize = 64;
 /// Ways by which one agent gets one secret.
 pub const DELIVERIES_MAX: usize = 16;
+/// Rotations that are known, those under way and the last ones that are over.
+pub const ROTATIONS_KEPT_MAX: usize = 1_000;
+/// Longest word of a service for a credential, in bytes.
+pub const HANDLE_BYTES_MAX: usize = 256;
+/// Longest time that a rotation policy may name, in seconds: a year.
+pub const ROTATION_SECONDS_MAX: i64 = 366 * 24 * 3600;

@@ -21,6 +21,7 @@ mod process;
 mod providers;
 mod references;
 pub mod render;
+mod rotation;
 mod scalar;
 pub mod schema;
 mod syntax;
@@ -35,8 +36,9 @@ use crate::{
     alert::{AlertChannel, ChannelName},
     group::GroupSpec,
     limit::{MANIFEST_BYTES_MAX, MANIFEST_FILES_MAX},
-    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, SecretName},
+    name::{AgentName, EnvironmentName, GroupName, ProviderAlias, RotatorAlias, SecretName},
     reference::{ProviderSpec, Reference},
+    rotation::RotatorSpec,
 };
 use merge::Merge;
 use problems::{At, Problems};
@@ -55,6 +57,8 @@ pub struct Manifest {
     pub environments: BTreeMap<EnvironmentName, BTreeMap<SecretName, Reference>>,
     /// Providers.
     pub providers: BTreeMap<ProviderAlias, ProviderSpec>,
+    /// Rotators.
+    pub rotators: BTreeMap<RotatorAlias, RotatorSpec>,
     /// The environment that is to be active.
     pub environment: Option<EnvironmentName>,
     /// Provider of the refs that name none.
@@ -74,6 +78,7 @@ struct Draft {
     references: BTreeMap<SecretName, Reference>,
     environments: BTreeMap<EnvironmentName, BTreeMap<SecretName, Reference>>,
     providers: BTreeMap<ProviderAlias, ProviderSpec>,
+    rotators: BTreeMap<RotatorAlias, RotatorSpec>,
     environment: Option<EnvironmentName>,
     active_provider: Option<ProviderAlias>,
     channels: BTreeMap<ChannelName, AlertChannel>,
@@ -155,6 +160,7 @@ fn overridden(base: Reference, over: &Reference) -> Reference {
         expires_at: over.expires_at.or(base.expires_at),
         service: over.service.clone().or_else(|| base.service.clone()),
         deprecation_date: over.deprecation_date.or(base.deprecation_date),
+        rotation: over.rotation.clone().or(base.rotation),
     }
 }
 

@@ -66,6 +66,10 @@ pub enum Action {
     OwnSecretRead,
     /// Tell people of an alert, by a channel whose address is a secret.
     AlertSend,
+    /// Begin a rotation, or give one up.
+    RotationWrite,
+    /// Take a rotation a step further.
+    RotationStep,
 }
 
 /// A denial: what was wanted and what it needs.
@@ -89,7 +93,14 @@ pub fn authorise(caller: &Caller, action: Action) -> Result<(), Denied> {
         Caller::Nobody { .. } => action == Action::Join,
         // Of what it does by itself, and in nobody's name.
         Caller::Broker { .. } => {
-            matches!(action, Action::SourceObserve | Action::OwnSecretRead | Action::AlertSend)
+            matches!(
+                action,
+                Action::SourceObserve
+                    | Action::OwnSecretRead
+                    | Action::AlertSend
+                    | Action::RotationWrite
+                    | Action::RotationStep
+            )
         }
     };
     if allowed { Ok(()) } else { Err(Denied { actor: caller.to_string(), needs: needs(action) }) }
@@ -111,14 +122,17 @@ fn admin_may(roles: &Roles, action: Action) -> bool {
         Action::SecretWrite => roles.contains(&Role::Writer),
         Action::SecretAccess => roles.contains(&Role::Reader),
         Action::MetadataRead | Action::AdminRenew => !roles.is_empty(),
-        Action::AgentWrite | Action::AdminWrite => roles.contains(&Role::Operator),
+        Action::AgentWrite | Action::AdminWrite | Action::RotationWrite => {
+            roles.contains(&Role::Operator)
+        }
         Action::AuditRead => roles.contains(&Role::Auditor) || roles.contains(&Role::Operator),
         Action::Join
         | Action::Renew
         | Action::Watch
         | Action::SourceObserve
         | Action::OwnSecretRead
-        | Action::AlertSend => false,
+        | Action::AlertSend
+        | Action::RotationStep => false,
     }
 }
 
@@ -127,13 +141,14 @@ fn needs(action: Action) -> &'static str {
         Action::SecretWrite => "the writer role",
         Action::SecretAccess => "the reader role",
         Action::MetadataRead | Action::AdminRenew => "an administrator's certificate with a role",
-        Action::AgentWrite | Action::AdminWrite => "the operator role",
+        Action::AgentWrite | Action::AdminWrite | Action::RotationWrite => "the operator role",
         Action::AuditRead => "the auditor or the operator role",
         Action::Join => "a join token and no certificate",
         Action::Renew | Action::Watch => "an agent's certificate",
-        Action::SourceObserve | Action::OwnSecretRead | Action::AlertSend => {
-            "to be the broker itself"
-        }
+        Action::SourceObserve
+        | Action::OwnSecretRead
+        | Action::AlertSend
+        | Action::RotationStep => "to be the broker itself",
     }
 }
 

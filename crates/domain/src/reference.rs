@@ -3,6 +3,7 @@
 use crate::{
     clock::Timestamp,
     name::{ProviderAlias, SecretName},
+    rotation::RotationPolicy,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Reference {
     pub service: Option<String>,
     /// From when on it should no longer be used.
     pub deprecation_date: Option<Timestamp>,
+    /// How it is rotated, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationPolicy>,
 }
 
 /// One place to look.

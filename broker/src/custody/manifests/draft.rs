@@ -62,6 +62,7 @@ impl<'a> Draft<'a> {
     pub(super) fn fill(&mut self) {
         self.environments();
         self.providers();
+        self.rotators();
         self.references();
         self.groups();
         self.agents();
@@ -193,6 +194,20 @@ impl<'a> Draft<'a> {
                 after: Some(render::provider(spec)),
             };
             let change = Change::ProviderSet { alias: alias.clone(), spec: spec.clone() };
+            self.note(thing, change);
+        }
+    }
+
+    fn rotators(&mut self) {
+        for (alias, spec) in &self.manifest.rotators {
+            let thing = Thing {
+                kind: "rotator",
+                name: alias.to_string(),
+                place: &["secrets", "rotators", alias.as_str()],
+                before: self.ground.ledger.rotator(alias).map(render::rotator),
+                after: Some(render::rotator(spec)),
+            };
+            let change = Change::RotatorSet { alias: alias.clone(), spec: spec.clone() };
             self.note(thing, change);
         }
     }

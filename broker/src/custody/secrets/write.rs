@@ -129,6 +129,7 @@ impl Custody {
             activated_from: None,
             metadata,
             origin: None,
+            rotated: None,
         };
         self.plan_version(ground, new, event)
     }
@@ -171,6 +172,7 @@ impl Custody {
                 activated_from: Some(version),
                 metadata: secret.metadata.clone(),
                 origin: old.origin.clone(),
+                rotated: None,
             };
             custody.plan_version(ground, new, event)
         });
@@ -203,6 +205,15 @@ impl Custody {
                     fix: format!(
                         "secretref put {name}, or secretref delete {name}, and then again"
                     ),
+                });
+            }
+            if let Some(rotation) = ground.ledger.rotation_of(secret.id)
+                && (version == rotation.old || rotation.new == Some(version))
+            {
+                return Err(CustodyError::Precondition {
+                    code: "VERSION_ROTATING",
+                    message: format!("{version} of secret {name:?} is part of a rotation"),
+                    fix: format!("secretref rotate abort {name}, or wait until it is over"),
                 });
             }
             view.state = VersionState::Destroyed;
@@ -284,7 +295,9 @@ impl Custody {
             mark: Some(Digest(self.shared.keyring.mark_value(&new.environment, &new.value))),
             placeholder: new.value.is_placeholder(),
             origin: new.origin,
+            handle: new.rotated.as_ref().and_then(|rotated| rotated.handle.clone()),
         };
+        let staged = new.rotated.is_some();
         (event.object_id, event.version) = (id.0, version.get());
         let secret = SecretView {
             id,
@@ -292,7 +305,10 @@ impl Custody {
             name: new.name.clone(),
             service: new.metadata.service.clone(),
             labels: new.metadata.labels.clone(),
-            current: version,
+            current: match new.secret {
+                Some(secret) if staged => secret.current,
+                _ => version,
+            },
             created_at: new.secret.map_or(ground.at, |secret| secret.created_at),
             updated_at: ground.at,
             expires_at: new.expires_at,
@@ -301,7 +317,7 @@ impl Custody {
         };
         let view = VersionView {
             version,
-            state: VersionState::Current,
+            state: if staged { VersionState::Pending } else { VersionState::Current },
             created_at: ground.at,
             expires_at: new.expires_at,
             size,
@@ -327,6 +343,7 @@ impl Custody {
             activated_from: new.activated_from,
             metadata: new.metadata,
             traits,
+            staged,
         };
         // The oldest version makes room, and its key is shredded like any other's.
         let pushed_out = new.secret.and_then(Secret::pushed_out);
@@ -351,6 +368,14 @@ pub(in crate::custody) struct NewVersion<'a> {
     pub(in crate::custody) activated_from: Option<Version>,
     pub(in crate::custody) metadata: SecretMetadata,
     pub(in crate::custody) origin: Option<Origin>,
+    /// Where a rotation made it: it is not current yet.
+    pub(in crate::custody) rotated: Option<Rotated>,
+}
+
+/// What a rotation adds to a version.
+pub(in crate::custody) struct Rotated {
+    /// The service's own word for the credential.
+    pub(in crate::custody) handle: Option<String>,
 }
 
 /// Check-and-set: 0 means that there must be none, or only a deleted one.

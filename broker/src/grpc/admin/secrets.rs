@@ -247,6 +247,7 @@ fn to_version(version: &VersionView) -> v1::SecretVersion {
     let state = match version.state {
         VersionState::Current => v1::VersionState::Current,
         VersionState::Previous => v1::VersionState::Previous,
+        VersionState::Pending => v1::VersionState::Pending,
         VersionState::Destroyed => v1::VersionState::Destroyed,
     };
     v1::SecretVersion {

@@ -106,9 +106,8 @@ impl Ledger {
             match self.value_of(agent, &target, stale_max_ms, now, only) {
                 Ok((live, source)) => {
                     target.source = source;
-                    let owed = secrets
-                        .entry(live.secret.name.clone())
-                        .or_insert_with(|| owed(live.secret, live.version));
+                    let owed =
+                        secrets.entry(live.secret.name.clone()).or_insert_with(|| owed(&live));
                     owed.stale_max_ms = earlier(owed.stale_max_ms, stale_max_ms);
                     owed.expires_at = earlier(owed.expires_at, live.expires_at);
                     owed.targets.push(target);
@@ -128,7 +127,8 @@ impl Ledger {
         let Some(secret) = self.secret(secret).filter(|secret| secret.deleted_at.is_none()) else {
             return false;
         };
-        let Some(version) = secret.versions.get(&secret.current).filter(|it| !it.destroyed) else {
+        let number = self.version_for(agent, secret);
+        let Some(version) = secret.versions.get(&number).filter(|it| !it.destroyed) else {
             return false;
         };
         agent.active
@@ -215,15 +215,16 @@ impl Ledger {
                 false,
             ));
         }
+        let number = self.version_for(agent, secret);
         let version = secret
             .versions
-            .get(&secret.current)
+            .get(&number)
             .filter(|version| !version.destroyed)
             .ok_or_else(|| put(format!("secret {name:?} has no current version")))?;
         let expires_at = self.expiry(agent, &target.reference, version, &resolved, stale_max_ms);
         match expires_at {
             Some(end) if end <= now => Err(ended(&resolved, version, end)),
-            _ => Ok((Live { secret, version, expires_at }, Some(resolved))),
+            _ => Ok((Live { secret, number, version, expires_at }, Some(resolved))),
         }
     }
 
@@ -273,6 +274,7 @@ fn ended(resolved: &Resolved, version: &SecretVersion, end: Timestamp) -> (Strin
 /// A version that may be handed out.
 struct Live<'l> {
     secret: &'l Secret,
+    number: Version,
     version: &'l SecretVersion,
     expires_at: Option<Timestamp>,
 }
@@ -285,13 +287,13 @@ fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
-fn owed(secret: &Secret, version: &SecretVersion) -> DesiredSecret {
+fn owed(live: &Live<'_>) -> DesiredSecret {
     DesiredSecret {
-        secret: secret.id,
-        name: secret.name.clone(),
-        version: secret.current,
-        digest: version.digest,
-        expires_at: version.expires_at,
+        secret: live.secret.id,
+        name: live.secret.name.clone(),
+        version: live.number,
+        digest: live.version.digest,
+        expires_at: live.version.expires_at,
         stale_max_ms: None,
         targets: Vec::new(),
     }

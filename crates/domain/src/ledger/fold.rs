@@ -50,6 +50,7 @@ impl Ledger {
         let at = record.at;
         let touched = match &record.change {
             Change::SecretPut { .. }
+            | Change::VersionPromoted { .. }
             | Change::VersionDestroyed { .. }
             | Change::SecretDeleted { .. } => self.fold_secret(at, &record.change)?,
             Change::EnvironmentSet { .. }
@@ -59,6 +60,9 @@ impl Ledger {
             | Change::ProviderSet { .. } => self.fold_reference(&record.change),
             Change::SourceObserved { environment, reference, source, observed } => {
                 self.fold_source(at, environment, reference, source, observed)
+            }
+            Change::RotatorSet { .. } | Change::RotationSet { .. } => {
+                self.fold_rotation(&record.change)
             }
             Change::GroupSet { .. } | Change::GroupRemoved { .. } => {
                 self.fold_group(&record.change)
@@ -85,6 +89,14 @@ impl Ledger {
             Change::SecretPut { environment, secret, name, .. } => {
                 self.secret_names.entry((environment.clone(), name.clone())).or_insert(*secret);
                 self.fold_put(at, change);
+                *secret
+            }
+            Change::VersionPromoted { secret, version } => {
+                let found = self.secret_mut(*secret)?;
+                found.updated_at = at;
+                found.current = *version;
+                let promoted = found.versions.get_mut(version);
+                promoted.ok_or_else(|| missing("version", version))?.staged = false;
                 *secret
             }
             Change::VersionDestroyed { secret, version } => {
@@ -120,6 +132,7 @@ impl Ledger {
             activated_from,
             metadata,
             traits,
+            staged,
         } = change
         else {
             return;
@@ -136,7 +149,9 @@ impl Ledger {
             deleted_at: None,
         });
         found.metadata = metadata.clone();
-        found.current = *version;
+        if !staged {
+            found.current = *version;
+        }
         found.updated_at = at;
         found.versions.insert(
             *version,
@@ -147,11 +162,14 @@ impl Ledger {
                 expires_at: *expires_at,
                 activated_from: *activated_from,
                 destroyed: false,
+                staged: *staged,
                 traits: traits.clone(),
             },
         );
-        while found.versions.len() > VERSIONS_MAX {
-            found.versions.pop_first();
+        while found.versions.len() > VERSIONS_MAX
+            && let Some(oldest) = found.oldest()
+        {
+            found.versions.remove(&oldest);
         }
     }
 
@@ -374,9 +392,12 @@ impl Secret {
     /// The version that the next put pushes out, where there are as many as are kept.
     #[must_use]
     pub fn pushed_out(&self) -> Option<Version> {
-        (self.versions.len() >= VERSIONS_MAX)
-            .then(|| self.versions.first_key_value().map(|(version, _)| *version))
-            .flatten()
+        (self.versions.len() >= VERSIONS_MAX).then(|| self.oldest()).flatten()
+    }
+
+    /// The oldest version that is not the current one.
+    fn oldest(&self) -> Option<Version> {
+        self.versions.keys().copied().find(|version| *version != self.current)
     }
 
     /// The newest version, current or not.

@@ -101,6 +101,7 @@ impl Log {
             activated_from: None,
             metadata: SecretMetadata::default(),
             traits: ValueTraits::default(),
+            staged: false,
         })
     }
 
@@ -161,6 +162,7 @@ fn from(secret_ref: &str) -> Credential {
         template: None,
         on_rotate: None,
         stale_max_ms: None,
+        evidence: None,
         deprecation_date: None,
     }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     agent::{AgentSpec, AuthProfile, Credential, OnFailure, OnRotate, Slot, ToolBinding},
+    delivery::Evidence,
     limit::BINDINGS_MAX,
     name::{AgentName, CredentialKey, EnvVar, FileName, NameError, ToolName},
 };
@@ -22,6 +23,15 @@ pub(super) const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 const ON_ROTATE_BYTES_MAX: usize = 1024;
 pub(super) const ON_FAILURE: [(&str, OnFailure); 2] =
     [("deny-and-log", OnFailure::DenyAndLog), ("deny-and-alert", OnFailure::DenyAndAlert)];
+
+/// How it can be known that an agent is on a new version.
+pub(super) const EVIDENCE: [(&str, Evidence); 5] = [
+    ("written", Evidence::Written),
+    ("read", Evidence::Read),
+    ("reloaded", Evidence::Reloaded),
+    ("gated", Evidence::Gated),
+    ("confirmed", Evidence::Confirmed),
+];
 
 /// Reads `agents` and the single form `agent`.
 pub(super) fn all(fields: &Fields<'_>, draft: &mut Draft, problems: &mut Problems) {
@@ -195,6 +205,7 @@ fn credential(
         template: at("template").and_then(|node| template(&node, problems)),
         on_rotate: at("onRotate").and_then(|node| on_rotate(&node, problems)),
         stale_max_ms: at("maxStale").and_then(|node| scalar::duration_ms(&node, problems)),
+        evidence: at("evidence").and_then(|node| scalar::word(&node, &EVIDENCE, problems)),
         deprecation_date: at("deprecationDate").and_then(|node| scalar::date(&node, problems)),
         // Last, so that what is wrong with the others is reported too.
         secret_ref: secret_ref?,

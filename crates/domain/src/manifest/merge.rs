@@ -22,6 +22,7 @@ impl Merge {
             references,
             environments,
             providers,
+            rotators,
             environment,
             active_provider,
             channels,
@@ -32,6 +33,7 @@ impl Merge {
         replace("ref", file, references, draft.references, warnings);
         replace("environment", file, environments, draft.environments, warnings);
         replace("provider", file, providers, draft.providers, warnings);
+        replace("rotator", file, rotators, draft.rotators, warnings);
         replace("alert channel", file, channels, draft.channels, warnings);
         choose("environment", file, environment, draft.environment, warnings);
         choose("active-provider", file, active_provider, draft.active_provider, warnings);

@@ -96,23 +96,29 @@ fn kind(alias: &ProviderAlias, node: &Node<'_>, problems: &mut Problems) -> Opti
         }
         (Some(kind), _) | (None, Some(kind)) => Some(kind),
         (None, None) => {
-            untyped(alias, node, problems);
+            let kinds = ProviderKind::ALL.map(|(name, _)| name);
+            let known = (&tables::PROVIDER, &kinds[..]);
+            untyped(("provider", alias.as_str()), known, node, problems);
             None
         }
     }
 }
 
-/// Reports a provider without a type, and the key that was perhaps to be it.
-fn untyped(alias: &ProviderAlias, node: &Node<'_>, problems: &mut Problems) {
+/// Reports a provider, or a rotator, without a type, and the key that was perhaps to be it.
+pub(super) fn untyped(
+    (what, alias): (&str, &str),
+    (table, kinds): (&Table, &[&'static str]),
+    node: &Node<'_>,
+    problems: &mut Problems,
+) {
     let members = node.value.as_object().into_iter().flatten();
-    for (key, _) in members.filter(|(key, _)| tables::PROVIDER.like(key)) {
+    for (key, _) in members.filter(|(key, _)| table.like(key)) {
         let problem = format!("the key {} is unknown", shown(key));
-        problems.add(&node.at.key(key), problem, tables::PROVIDER.advice(key));
+        problems.add(&node.at.key(key), problem, table.advice(key));
     }
-    let kinds = ProviderKind::ALL.map(|(name, _)| name);
-    let near = tables::nearest(alias.as_str(), &kinds).unwrap_or_default();
-    let problem = format!("the provider {:?} has no `type`", alias.as_str());
-    let kinds = kinds.map(|kind| format!("`{kind}`")).join(", ");
+    let near = tables::nearest(alias, kinds).unwrap_or_default();
+    let problem = format!("the {what} {alias:?} has no `type`");
+    let kinds = kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
     let fix = format!("add a `type`, one of {kinds}; the nearest to its alias is `{near}`");
     problems.add(&node.at, problem, fix);
 }

@@ -4,7 +4,7 @@ use super::{
     Draft,
     check::Origin,
     problems::Problems,
-    scalar,
+    rotation, scalar,
     tables::{self, Table},
     walk::{Fields, Node},
 };
@@ -88,6 +88,7 @@ fn reference(fields: &Fields<'_>, draft: &mut Draft, problems: &mut Problems) ->
             .and_then(|node| scalar::text(&node, SERVICE_BYTES_MAX, problems))
             .map(str::to_owned),
         deprecation_date: deprecation.and_then(|node| scalar::date(&node, problems)),
+        rotation: fields.at("rotation").and_then(|node| rotation::policy(&node, problems)),
     }
 }
 

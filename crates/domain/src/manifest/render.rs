@@ -7,6 +7,7 @@ use crate::{
     group::GroupSpec,
     name::ToolName,
     reference::{ProviderSpec, Reference, Source},
+    rotation::{RotationPolicy, RotatorSpec},
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -86,6 +87,7 @@ pub fn reference(reference: &Reference) -> Value {
         expires_at,
         service,
         deprecation_date,
+        rotation,
     } = reference;
     let mut object = Members::default();
     object.some("provider", provider.as_ref().map(ToString::to_string));
@@ -97,6 +99,47 @@ pub fn reference(reference: &Reference) -> Value {
     object.some("expiresAt", expires_at.map(|at| at.to_string()));
     object.some("service", service.clone());
     object.some("deprecationDate", deprecation_date.map(|at| at.to_string()));
+    object.some("rotation", rotation.as_ref().map(policy));
+    object.into()
+}
+
+fn policy(policy: &RotationPolicy) -> Value {
+    let RotationPolicy {
+        rotator,
+        before_expiry_seconds,
+        schedule,
+        jitter_seconds,
+        window,
+        time_zone,
+        overlap_seconds,
+        restarts_at_once,
+    } = policy;
+    let silent = RotationPolicy::of(rotator.clone());
+    let mut object = Members::default();
+    object.text("rotator", rotator.as_str());
+    let times = [
+        ("beforeExpiry", *before_expiry_seconds, silent.before_expiry_seconds),
+        ("jitter", *jitter_seconds, silent.jitter_seconds),
+        ("overlap", *overlap_seconds, silent.overlap_seconds),
+    ];
+    for (key, seconds, default) in times {
+        object.some(key, (seconds != default).then(|| duration(seconds * 1000)));
+    }
+    object.some("schedule", schedule.clone());
+    object.some("window", window.clone());
+    object.some("timeZone", (*time_zone != silent.time_zone).then(|| time_zone.clone()));
+    let restarts = *restarts_at_once != silent.restarts_at_once;
+    object.some("restartsAtOnce", restarts.then_some(*restarts_at_once));
+    object.into()
+}
+
+/// A rotator, as it stands under `secrets.rotators`.
+#[must_use]
+pub fn rotator(spec: &RotatorSpec) -> Value {
+    let RotatorSpec { kind, settings } = spec;
+    let mut object = Members::default();
+    object.text("type", kind.as_str());
+    object.0.extend(settings.clone());
     object.into()
 }
 
@@ -158,6 +201,7 @@ fn credential(credential: &Credential) -> Value {
         template,
         on_rotate,
         stale_max_ms,
+        evidence,
         deprecation_date,
     } = credential;
     let mut object = Members::default();
@@ -169,6 +213,7 @@ fn credential(credential: &Credential) -> Value {
     object.some("template", template.clone());
     object.some("onRotate", on_rotate.clone().map(String::from));
     object.some("maxStale", stale_max_ms.map(duration));
+    object.some("evidence", evidence.map(|evidence| evidence.as_str()));
     object.some("deprecationDate", deprecation_date.map(|at| at.to_string()));
     object.into()
 }

@@ -8,7 +8,7 @@ mod forms;
 mod keys;
 
 use super::tables::{self, Table};
-use crate::reference::ProviderKind;
+use crate::{reference::ProviderKind, rotation::RotatorKind};
 use forms::{described, map};
 use serde_json::{Map, Value, json};
 
@@ -21,6 +21,8 @@ pub fn schema() -> Value {
         .map(|(name, table, required)| ((*name).to_owned(), object(table, required)))
         .chain([
             ("providers".to_owned(), providers()),
+            ("rotators".to_owned(), rotators()),
+            ("rotatorSecret".to_owned(), object(&tables::ROTATOR_SECRET, &["secretRef"])),
             ("providerSecret".to_owned(), either(&tables::PROVIDER_SECRET, &["secretRef", "file"])),
             ("vaultAuth".to_owned(), vault_auth()),
             ("channel".to_owned(), channel()),
@@ -92,6 +94,22 @@ fn provider(kind: ProviderKind, required: &[&str]) -> Value {
     let mut provider = object(super::providers::table(kind), required);
     provider["properties"]["type"] = json!({"const": kind.as_str()});
     provider
+}
+
+/// A rotator whose alias is the name of a type has that type; any other says its type.
+fn rotators() -> Value {
+    let rotator = |kind: RotatorKind, required: &[&str]| {
+        let mut rotator = object(super::rotation::table(kind), required);
+        rotator["properties"]["type"] = json!({"const": kind.as_str()});
+        rotator
+    };
+    let named: Map<String, Value> =
+        RotatorKind::ALL.iter().map(|(name, kind)| ((*name).into(), rotator(*kind, &[]))).collect();
+    let typed: Vec<Value> =
+        RotatorKind::ALL.iter().map(|(_, kind)| rotator(*kind, &["type"])).collect();
+    let mut all = map(crate::name::RotatorAlias::GRAMMAR, json!({"anyOf": typed}));
+    all["properties"] = named.into();
+    described("Rotators by alias; `type` where the alias is not its own type.", all)
 }
 
 /// Each method of `auth` with the keys that it needs, and none of the other's.

@@ -70,6 +70,7 @@ pub(super) const CREDENTIAL: Table = Table {
         "template",
         "onRotate",
         "maxStale",
+        "evidence",
         "deprecationDate",
     ],
 };
@@ -88,6 +89,7 @@ pub(super) const REFERENCE: Table = Table {
         "expiresAt",
         "service",
         "deprecationDate",
+        "rotation",
     ],
 };
 /// What an environment may say of a ref: the keys of [`REFERENCE`], and a path.
@@ -102,11 +104,12 @@ pub(super) const OVERRIDE: Table = Table {
         "expiresAt",
         "service",
         "deprecationDate",
+        "rotation",
     ],
 };
 pub(super) const FALLBACK: Table = Table { of: "a fallback", keys: &["provider", "target"] };
 pub(super) const ENVIRONMENT: Table = Table { of: "an environment", keys: &["secrets"] };
-pub(super) const SECRETS: Table = Table { of: "`secrets`", keys: &["providers"] };
+pub(super) const SECRETS: Table = Table { of: "`secrets`", keys: &["providers", "rotators"] };
 pub(super) const ALERTS: Table = Table { of: "`alerts`", keys: &["channels"] };
 pub(super) const CHANNEL: Table = Table { of: "an alert channel", keys: &["type", "secretRef"] };
 
@@ -149,8 +152,48 @@ pub(super) const AWS: Table = Table {
 pub(super) const PROVIDER_SECRET: Table =
     Table { of: "a provider's own secret", keys: &["secretRef", "file"] };
 
+/// How a ref is rotated.
+pub(super) const ROTATION: Table = Table {
+    of: "the `rotation` of a ref",
+    keys: &[
+        "rotator",
+        "beforeExpiry",
+        "schedule",
+        "jitter",
+        "window",
+        "timeZone",
+        "overlap",
+        "restartsAtOnce",
+    ],
+};
+/// Where the type of a rotator is not known yet.
+pub(super) const ROTATOR: Table = Table { of: "a rotator", keys: &["type"] };
+pub(super) const RANDOM_ROTATOR: Table =
+    Table { of: "a rotator of type `random`", keys: &["type", "length", "alphabet", "prefix"] };
+pub(super) const POSTGRES_ROTATOR: Table = Table {
+    of: "a rotator of type `postgres-role`",
+    keys: &["type", "address", "users", "form", "length", "secrets"],
+};
+pub(super) const VAULT_ROTATOR: Table = Table {
+    of: "a rotator of type `vault`",
+    keys: &["type", "provider", "role", "length", "alphabet", "prefix"],
+};
+pub(super) const AWS_ROTATOR: Table = Table {
+    of: "a rotator of type `aws-secretsmanager`",
+    keys: &["type", "provider", "length", "alphabet", "prefix"],
+};
+pub(super) const HTTP_ROTATOR: Table =
+    Table { of: "a rotator of type `http`", keys: &["type", "file", "secrets"] };
+pub(super) const EXEC_ROTATOR: Table = Table {
+    of: "a rotator of type `exec`",
+    keys: &["type", "command", "args", "passEnv", "timeoutMs", "secrets"],
+};
+/// A secret that a rotator needs for itself.
+pub(super) const ROTATOR_SECRET: Table =
+    Table { of: "a rotator's own secret", keys: &["secretRef"] };
+
 /// Every table but those of the providers' settings, to say where a misplaced key belongs.
-const PLACES: [&Table; 15] = [
+const PLACES: [&Table; 16] = [
     &FILE,
     &AGENT,
     &GROUP,
@@ -163,6 +206,7 @@ const PLACES: [&Table; 15] = [
     &GATEWAY_SECRETS,
     &REFERENCE,
     &OVERRIDE,
+    &ROTATION,
     &SECRETS,
     &ALERTS,
     &CHANNEL,

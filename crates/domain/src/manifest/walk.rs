@@ -3,7 +3,7 @@
 use super::{
     Draft, agents, groups, literal,
     problems::{At, Problems, shown},
-    providers, references, scalar,
+    providers, references, rotation, scalar,
     tables::{self, Table},
 };
 use crate::name::{EnvironmentName, ProviderAlias};
@@ -41,9 +41,13 @@ pub(super) fn file(at: &At, value: &Value, problems: &mut Problems) -> Draft {
     };
     if let Some(node) = fields.at("secrets")
         && let Some(secrets) = node.fields(&tables::SECRETS, problems)
-        && let Some(node) = secrets.at("providers")
     {
-        providers::all(&node, &mut draft, problems);
+        if let Some(node) = secrets.at("providers") {
+            providers::all(&node, &mut draft, problems);
+        }
+        if let Some(node) = secrets.at("rotators") {
+            rotation::rotators(&node, &mut draft, problems);
+        }
     }
     agents::all(&fields, &mut draft, problems);
     if let Some(node) = fields.at("groups") {

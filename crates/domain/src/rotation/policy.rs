@@ -190,12 +190,14 @@ pub struct RotatorSpec {
 }
 
 impl RotatorSpec {
-    /// The secrets that it needs for itself, by the name of the setting that has the ref.
+    /// The secrets that it needs for itself: those of `secrets`, by the names that the rotator calls
+    /// them by.
     #[must_use]
-    pub fn own_secrets(&self) -> Vec<(&str, SecretName)> {
-        let settings = self.settings.iter();
-        let named = settings.filter_map(|(key, value)| {
-            Some((key.as_str(), SecretName::parse(value.get("secretRef")?.as_str()?).ok()?))
+    pub fn own_secrets(&self) -> Vec<(String, SecretName)> {
+        let secrets = self.settings.get("secrets").and_then(serde_json::Value::as_object);
+        let named = secrets.into_iter().flatten().filter_map(|(name, value)| {
+            let reference = value.get("secretRef")?.as_str()?;
+            Some((name.clone(), SecretName::parse(reference).ok()?))
         });
         named.collect()
     }

@@ -32,6 +32,7 @@ impl Log {
             activated_from: None,
             metadata: SecretMetadata::default(),
             traits,
+            staged: false,
         });
     }
 

@@ -52,6 +52,7 @@ fn secrets_are_counted_and_listed_for_their_environment_alone() {
         activated_from: None,
         metadata: SecretMetadata::default(),
         traits: ValueTraits::default(),
+        staged: false,
     });
     assert_eq!(log.ledger.secret_count(&env()), 3);
     assert_eq!(log.ledger.secret_count(&name("other")), 1);

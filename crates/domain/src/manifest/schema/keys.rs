@@ -3,11 +3,12 @@
 use super::{
     super::{
         agents::{
-            DESCRIPTION_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, ON_FAILURE, OWNER_BYTES_MAX,
+            DESCRIPTION_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, EVIDENCE, ON_FAILURE, OWNER_BYTES_MAX,
             RUNTIME_BYTES_MAX, TEMPLATE_BYTES_MAX, TOOLS_MAX,
         },
         providers::{ITEMS_MAX, OUTPUT_BYTES_MAX, SETTING_BYTES_MAX, TIMEOUT_MS_MAX},
         references::{FALLBACKS_MAX, TARGET_BYTES_MAX},
+        rotation::{FORMS, LENGTH_MAX, RESTARTS_MAX},
         tables::Table,
     },
     forms::{
@@ -18,11 +19,11 @@ use super::{
 use crate::{
     agent::{COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, INHERIT_MAX, SIGNALS},
     alert::CHANNEL_BYTES_MAX,
-    limit::{GROUPS_OF_AGENT_MAX, SERVICE_BYTES_MAX},
+    limit::{GROUPS_OF_AGENT_MAX, SCHEDULE_BYTES_MAX, SERVICE_BYTES_MAX, TIME_ZONE_BYTES_MAX},
     manifest::tables,
     name::{
         AgentName, CredentialKey, EnvVar, EnvironmentName, FileName, GroupName, ProviderAlias,
-        SecretName, ToolName,
+        RotatorAlias, SecretName, ToolName,
     },
     reference::ProviderKind,
 };
@@ -37,6 +38,7 @@ pub(super) fn property(table: &Table, key: &str) -> Value {
         .or_else(|| of_credential(key))
         .or_else(|| of_reference(key))
         .or_else(|| of_provider(key))
+        .or_else(|| of_rotation(key))
         .unwrap_or_else(|| false.into())
 }
 
@@ -65,13 +67,14 @@ fn of_file(key: &str) -> Option<Value> {
 /// The keys that mean something of their own in their table.
 fn section(table: &Table, key: &str) -> Option<Value> {
     let is = |other: &Table| table.of == other.of;
+    let setting = || text(SETTING_BYTES_MAX);
     let (words, form) = match key {
         "gateway" => ("The gateway.", defined("gateway")),
         "environment" => ("The active environment.", name(EnvironmentName::GRAMMAR)),
         "secrets" if is(&tables::GATEWAY) => {
             ("Refs and their provider.", defined("gatewaySecrets"))
         }
-        "secrets" => (
+        "secrets" if !is_rotator(table) => (
             "Refs as the environment has them; they override `refMap`.",
             map(SecretName::GRAMMAR, defined("override")),
         ),
@@ -80,6 +83,17 @@ fn section(table: &Table, key: &str) -> Option<Value> {
             ("Provider of refs that name none; default `store`.", name(ProviderAlias::GRAMMAR))
         }
         "providers" => ("Providers by alias.", defined("providers")),
+        "rotators" => ("Rotators by alias.", defined("rotators")),
+        "secrets" if is_rotator(table) => (
+            "Secrets that the rotator needs, by the names that it calls them by.",
+            map(SecretName::GRAMMAR, defined("rotatorSecret")),
+        ),
+        "file" if is_rotator(table) => {
+            ("File on the broker's host, under a root of its configuration.", setting())
+        }
+        "command" | "role" | "address" if is_rotator(table) => {
+            ("A setting of the rotator.", setting())
+        }
         "channels" => {
             let mut channels = map("", defined("channel"));
             channels["propertyNames"] = text(CHANNEL_BYTES_MAX);
@@ -182,6 +196,10 @@ fn of_credential(key: &str) -> Option<Value> {
             "How long it may be kept without a sign of the broker, 1s to 90d.",
             pattern("^[0-9]+[smhd]$"),
         ),
+        "evidence" => (
+            "How it is to be known that the agent is on a new version; default `written`.",
+            words(EVIDENCE.iter().map(|(word, _)| *word)),
+        ),
         "deprecationDate" => ("From when on it should no longer be used.", date()),
         _ => return None,
     };
@@ -202,6 +220,7 @@ fn of_reference(key: &str) -> Option<Value> {
         }
         "expiresAt" => ("When its values stop being valid.", date()),
         "service" => ("Service that issued it.", text(SERVICE_BYTES_MAX)),
+        "rotation" => ("How it is rotated.", object(&tables::ROTATION, &["rotator"])),
         _ => return None,
     };
     Some(described(words, form))
@@ -239,6 +258,34 @@ fn of_provider(key: &str) -> Option<Value> {
         _ => return None,
     };
     Some(described(words, form))
+}
+
+/// The keys of rotations and rotators.
+fn of_rotation(key: &str) -> Option<Value> {
+    let (words, form) = match key {
+        "rotator" => ("Alias of the rotator.", name(RotatorAlias::GRAMMAR)),
+        "beforeExpiry" => ("How long before its end it is rotated; default 7d, 0s: never.", span()),
+        "jitter" => ("By how much a scheduled one is put off at most; default 5m.", span()),
+        "overlap" => ("How long the old one stays valid afterwards; default 1h.", span()),
+        "schedule" => ("When it is rotated besides, as cron says it.", text(SCHEDULE_BYTES_MAX)),
+        "window" => ("The minutes in which one may begin, as cron.", text(SCHEDULE_BYTES_MAX)),
+        "timeZone" => ("Time zone of both; default UTC.", text(TIME_ZONE_BYTES_MAX)),
+        "restartsAtOnce" => ("Agents of one kind restarted at a time.", number(RESTARTS_MAX)),
+        "length" => ("Length of the value, in characters; default 32.", number(LENGTH_MAX)),
+        "alphabet" => (
+            "Characters of the value: `alphanumeric`, `hex`, `base64url`, or themselves.",
+            text(SETTING_BYTES_MAX),
+        ),
+        "prefix" => ("What the value begins with.", text(SETTING_BYTES_MAX)),
+        "users" => ("The role, or two that take turns.", list(text(SETTING_BYTES_MAX), 2)),
+        "form" => ("How the value is written.", words(FORMS.iter().map(|(word, _)| *word))),
+        _ => return None,
+    };
+    Some(described(words, form))
+}
+
+fn is_rotator(table: &Table) -> bool {
+    table.of.starts_with("a rotator")
 }
 
 /// A short time.

@@ -49,14 +49,17 @@ fn chosen(place: &[String]) -> bool {
         "refMap",
         "environments",
         "providers",
+        "rotators",
         "channels",
         "env",
     ];
     let is_named = |levels: usize| named.contains(&above(levels));
     // `secrets` holds refs inside an environment, and keys of its own elsewhere.
     let of_environment = above(1) == "secrets" && above(3) == "environments";
-    (is_named(1) && !["environment", "providers"].contains(&above(0))) && !is_named(2)
+    let of_rotator = above(1) == "secrets" && above(3) == "rotators";
+    (is_named(1) && !["environment", "providers", "rotators"].contains(&above(0))) && !is_named(2)
         || of_environment
+        || of_rotator
 }
 
 fn misspelt(key: &str) -> Vec<String> {

@@ -1,0 +1,1 @@
+//! Takes rotations from one phase to the next.

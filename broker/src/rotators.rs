@@ -1,0 +1,188 @@
+//! Rotators: who knows how a credential is replaced at its service. A leaf: it does one step, well,
+//! and knows nothing of who has the credential or whether it may be revoked yet.
+//!
+//! | rotator | replaces |
+//! | --- | --- |
+//! | [`random`] | a value that both sides read from here |
+//!
+//! Every step may be done again: a broker may die after it and before that is written down. So each
+//! is told the rotation's identity, and does nothing twice that its service can tell apart by it.
+
+pub mod random;
+
+use crate::permits::Permits;
+use secretref_domain::{
+    clock::Timestamp,
+    id::RotationId,
+    name::{EnvironmentName, RotatorAlias, SecretName},
+    rotation::{RotatorKind, RotatorSpec},
+    value::SecretValue,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The rotation that a step belongs to.
+#[derive(Clone)]
+pub struct Task {
+    /// Identity; the same for every step, and every time that a step is done again.
+    pub rotation: RotationId,
+    /// Environment of the ref.
+    pub environment: EnvironmentName,
+    /// The ref.
+    pub reference: SecretName,
+    /// The credential that is replaced.
+    pub old: Credential,
+}
+
+/// A credential as a rotator gets it.
+#[derive(Clone)]
+pub struct Credential {
+    /// The value.
+    pub value: Arc<SecretValue>,
+    /// The service's own word for it, where it was minted by a rotator.
+    pub handle: Option<String>,
+}
+
+/// A new credential.
+pub struct Minted {
+    /// The value.
+    pub value: SecretValue,
+    /// When it stops being valid, where the service says so.
+    pub expires_at: Option<Timestamp>,
+    /// The service's own word for it, by which it is revoked; never a secret, and at most
+    /// [`secretref_domain::limit::HANDLE_BYTES_MAX`] bytes.
+    pub handle: Option<String>,
+}
+
+/// Why a step was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rotator {rotator:?} {message}. Fix: {fix}")]
+pub struct RotatorError {
+    /// The rotator.
+    pub rotator: String,
+    /// Whether it is of no use to try again as things are.
+    pub lasting: bool,
+    /// What it did, to be read after its name: `could not reach db.example:5432`. Never a part of
+    /// what a service answered: that may be a value.
+    pub message: String,
+    /// The command, or the change, that helps.
+    pub fix: String,
+}
+
+/// The secrets that a rotator needs for itself, by the names that it calls them by.
+pub type OwnSecrets = BTreeMap<String, Arc<SecretValue>>;
+
+/// A rotator that is set up.
+pub enum Rotator {
+    /// A random value.
+    Random(random::Random),
+}
+
+impl RotatorError {
+    /// Something that may be otherwise the next time.
+    #[must_use]
+    pub fn passing(
+        rotator: &RotatorAlias,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        let rotator = rotator.to_string();
+        Self { rotator, lasting: false, message: message.into(), fix: fix.into() }
+    }
+
+    /// Something that stays as it is until somebody changes it.
+    #[must_use]
+    pub fn lasting(
+        rotator: &RotatorAlias,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { lasting: true, ..Self::passing(rotator, message, fix) }
+    }
+}
+
+impl Rotator {
+    /// Opens a rotator. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// A lasting [`RotatorError`] where a setting is missing or not allowed.
+    pub fn open(
+        alias: &RotatorAlias,
+        spec: &RotatorSpec,
+        _permits: &Arc<Permits>,
+        _own: &OwnSecrets,
+    ) -> Result<Self, RotatorError> {
+        match spec.kind {
+            RotatorKind::Random => Ok(Self::Random(random::Random::open(alias, spec)?)),
+            kind => Err(RotatorError::lasting(
+                alias,
+                format!("is of type {:?}, which this broker does not know yet", kind.as_str()),
+                "name another rotator",
+            )),
+        }
+    }
+
+    /// Whether the service can hold the old and the new credential at once. Where it cannot, the
+    /// old one ends when the new one is set, and there is a gap until everybody is on the new one.
+    #[must_use]
+    pub fn overlaps(&self) -> bool {
+        match self {
+            Self::Random(_) => true,
+        }
+    }
+
+    /// A new credential. Where the service makes it, it is asked by the rotation's identity, and
+    /// gives the same one again; where it is made here, nobody knows of it until it is set.
+    ///
+    /// # Errors
+    /// [`RotatorError`].
+    pub async fn mint(&self, _task: &Task) -> Result<Minted, RotatorError> {
+        match self {
+            Self::Random(random) => random.mint(),
+        }
+    }
+
+    /// Makes the new credential valid at the service, beside the old one where it can.
+    ///
+    /// # Errors
+    /// [`RotatorError`].
+    pub async fn set(&self, _task: &Task, _new: &Credential) -> Result<(), RotatorError> {
+        match self {
+            Self::Random(_) => Ok(()),
+        }
+    }
+
+    /// Whether a credential really works at the service.
+    ///
+    /// # Errors
+    /// [`RotatorError`]; a lasting one where the service refuses it.
+    pub async fn test(&self, _task: &Task, _credential: &Credential) -> Result<(), RotatorError> {
+        match self {
+            Self::Random(_) => Ok(()),
+        }
+    }
+
+    /// Ends the old credential at the service. One that has ended already is well.
+    ///
+    /// # Errors
+    /// [`RotatorError`].
+    pub async fn revoke(&self, _task: &Task) -> Result<(), RotatorError> {
+        match self {
+            Self::Random(_) => Ok(()),
+        }
+    }
+
+    /// Ends the new credential at the service, and has the old one be valid. Without one, whatever
+    /// the service may have made for this rotation.
+    ///
+    /// # Errors
+    /// [`RotatorError`].
+    pub async fn withdraw(
+        &self,
+        _task: &Task,
+        _new: Option<&Credential>,
+    ) -> Result<(), RotatorError> {
+        match self {
+            Self::Random(_) => Ok(()),
+        }
+    }
+}
