@@ -26,6 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "providers",
         "references",
         "environments",
+        "rotations",
     ]
     .map(|name| format!("secretref/v1/{name}.proto"));
     let descriptors = protox::compile(&files, ["."])?;

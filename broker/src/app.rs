@@ -7,11 +7,12 @@ use crate::{
     authority::Authority,
     config::Config,
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
-    grpc::{Listener, Port, serve_admins, serve_agents},
+    grpc::{Admin, Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
     outbound::{Outbound, Patience},
-    providers::Permits,
+    permits::Permits,
     refresh::Refresh,
+    rotation::{NotWritten, Rotations, WriteBack},
     store::{Store, StoreError},
     telemetry::announce,
     unseal::unseal,
@@ -190,24 +191,25 @@ async fn run(
     say(&format!("listening admin {}", admins.address()?));
     let permits =
         Permits { roots: config.provider_roots(), environment: config.provider_variables()? };
-    let refresh = Refresh::new(custody.clone(), permits, config.provider_poll());
+    let permits = Arc::new(permits);
+    let refresh = Refresh::new(custody.clone(), Arc::clone(&permits), config.provider_poll());
+    let rotations = Rotations::new(custody.clone(), permits, write_back(refresh.clone()));
     let mut tasks = JoinSet::new();
     let asking = refresh.clone().run(stop.clone());
     tasks.spawn(async move {
         asking.await;
         Ok(())
     });
+    let rotating = rotations.clone().run(stop.clone());
+    tasks.spawn(async move {
+        rotating.await;
+        Ok(())
+    });
     let incoming = agents.run(stop.clone());
     tasks.spawn(serve_agents(custody.clone(), alerts.handle(), limits, incoming, stop.clone()));
     let incoming = admins.run(stop.clone());
-    tasks.spawn(serve_admins(
-        custody.clone(),
-        refresh,
-        alerts.handle(),
-        limits,
-        incoming,
-        stop.clone(),
-    ));
+    let admin = Admin { custody: custody.clone(), refresh, rotations, alerts: alerts.handle() };
+    tasks.spawn(serve_admins(admin, limits, incoming, stop.clone()));
     health.send_replace(Health::Serving);
     say("ready");
     tokio::select! {
@@ -229,6 +231,19 @@ async fn run(
     Ok(())
 }
 
+/// How a rotated value goes back to the provider that owns it.
+fn write_back(refresh: Refresh) -> WriteBack {
+    Arc::new(move |place, value, expires_at| {
+        let refresh = refresh.clone();
+        Box::pin(async move {
+            refresh.write(&place, &value, expires_at).await.map_err(|error| NotWritten {
+                lasting: !error.fault.falls_through(),
+                message: format!("provider {:?} {error}", place.source.provider.as_str()),
+            })
+        })
+    })
+}
+
 /// What has to be done now and then.
 async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Health>) {
     let mut ticks = interval(UPKEEP_EVERY);
@@ -243,6 +258,11 @@ async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Healt
             *before = now;
             changed
         });
+        if tick % PRESENCE_TICKS == 0
+            && let Err(error) = custody.tell_presence().await
+        {
+            tracing::warn!(%error, "who is connected was not told");
+        }
         if tick % TIDY_TICKS == 0
             && let Err(error) = custody.tidy().await
         {
@@ -261,5 +281,7 @@ const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 const UPKEEP_EVERY: Duration = Duration::from_secs(2);
 /// Housekeeping every 4 s.
 const TIDY_TICKS: u64 = 2;
+/// Who is connected is told every 10 s: well within the time after which one is taken to be away.
+const PRESENCE_TICKS: u64 = 5;
 /// Certificates are looked at every 10 minutes.
 const RENEW_TICKS: u64 = 300;

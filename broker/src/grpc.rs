@@ -15,7 +15,9 @@ mod throttle;
 
 pub use listener::{Conn, Doors, Listener, Port};
 
-use crate::{alerts::Handle, config::Limits, custody::Custody, refresh::Refresh};
+use crate::{
+    alerts::Handle, config::Limits, custody::Custody, refresh::Refresh, rotation::Rotations,
+};
 use futures_util::Stream;
 use gate::Gate;
 use secretref_proto::{DESCRIPTORS, v1};
@@ -32,7 +34,8 @@ use v1::{
     environments_service_server::EnvironmentsServiceServer,
     providers_service_server::ProvidersServiceServer,
     references_service_server::ReferencesServiceServer,
-    secrets_service_server::SecretsServiceServer, watch_service_server::WatchServiceServer,
+    rotations_service_server::RotationsServiceServer, secrets_service_server::SecretsServiceServer,
+    watch_service_server::WatchServiceServer,
 };
 
 /// Serves the agents' port until `stop`.
@@ -61,14 +64,24 @@ pub async fn serve_agents(
         .await
 }
 
+/// What the administrators' port is a door to.
+pub struct Admin {
+    /// Secrets and whoever may have them.
+    pub custody: Custody,
+    /// What asks providers.
+    pub refresh: Refresh,
+    /// What takes rotations further.
+    pub rotations: Rotations,
+    /// What tells people.
+    pub alerts: Handle,
+}
+
 /// Serves the administrators' port until `stop`. The reporter says that the broker serves.
 ///
 /// # Errors
 /// What tonic says of the transport.
 pub async fn serve_admins(
-    custody: Custody,
-    refresh: Refresh,
-    alerts: Handle,
+    Admin { custody, refresh, rotations, alerts }: Admin,
     limits: Limits,
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
@@ -113,6 +126,10 @@ pub async fn serve_admins(
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
+            RotationsServiceServer::new(admin::Rotations::new(custody.clone(), rotations))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
             AlertsServiceServer::new(admin::Alerts::new(custody.clone(), alerts))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
@@ -137,6 +154,7 @@ async fn report_serving(health: &HealthReporter) {
     health.set_serving::<ReferencesServiceServer<admin::References>>().await;
     health.set_serving::<ProvidersServiceServer<admin::Providers>>().await;
     health.set_serving::<EnvironmentsServiceServer<admin::Environments>>().await;
+    health.set_serving::<RotationsServiceServer<admin::Rotations>>().await;
     health.set_serving::<AlertsServiceServer<admin::Alerts>>().await;
     health.set_serving::<AuditServiceServer<admin::Audit>>().await;
 }
@@ -156,13 +174,14 @@ fn bounded(server: Server) -> Server {
 }
 
 /// What reflection says that the administrators' port serves.
-const ADMIN_SERVICES: [&str; 9] = [
+const ADMIN_SERVICES: [&str; 10] = [
     "secretref.v1.SecretsService",
     "secretref.v1.AgentsService",
     "secretref.v1.AdminsService",
     "secretref.v1.ReferencesService",
     "secretref.v1.ProvidersService",
     "secretref.v1.EnvironmentsService",
+    "secretref.v1.RotationsService",
     "secretref.v1.AlertsService",
     "secretref.v1.AuditService",
     "grpc.health.v1.Health",

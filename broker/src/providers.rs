@@ -144,6 +144,22 @@ impl Provider {
         }
     }
 
+    /// Writes a value to a place, which has it from then on.
+    ///
+    /// # Errors
+    /// Why it does not; [`Fault::Misconfigured`] where this type of provider cannot be written.
+    #[expect(clippy::unused_async, reason = "those that can be written are asked over the network")]
+    pub async fn write(
+        &self,
+        _place: &Place,
+        _value: &SecretValue,
+        _expires_at: Option<Timestamp>,
+    ) -> Result<(), ProviderError> {
+        let message = "is of a type that cannot be written";
+        let fix = "rotate it at its source, or move the ref to the store";
+        Err(ProviderError::new(Fault::Misconfigured, message, fix))
+    }
+
     /// Whether it can be asked at all, and one line about what answered.
     ///
     /// # Errors

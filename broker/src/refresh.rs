@@ -25,9 +25,11 @@ use open::{Group, Open};
 use secretref_domain::{
     caller::Caller,
     change::Failing,
+    clock::Timestamp,
     fault::Fault,
     name::{EnvironmentName, ProviderAlias},
     reference::ProviderSpec,
+    value::SecretValue,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
@@ -50,8 +52,8 @@ struct Shared {
 impl Refresh {
     /// Asks every so often, within what the broker's configuration permits.
     #[must_use]
-    pub fn new(custody: Custody, permits: Permits, every: Duration) -> Self {
-        let (permits, open) = (Arc::new(permits), Open::default());
+    pub fn new(custody: Custody, permits: Arc<Permits>, every: Duration) -> Self {
+        let open = Open::default();
         Self(Arc::new(Shared { custody, permits, every, open }))
     }
 
@@ -124,6 +126,31 @@ impl Refresh {
         match timeout(ASK_TIME_MAX, provider.check()).await {
             Ok(answer) => answer,
             Err(_) => Err(too_slow(alias)),
+        }
+    }
+
+    /// Writes a value to a place, which has it from then on.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn write(
+        &self,
+        place: &Place,
+        value: &SecretValue,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(), ProviderError> {
+        let alias = &place.source.provider;
+        let spec = self.0.custody.itinerary().providers.remove(alias);
+        let spec = spec.ok_or_else(|| {
+            let fix = format!("secretref explain {}", place.reference);
+            ProviderError::new(Fault::Misconfigured, "is in no chain any more", fix)
+        })?;
+        let (environment, alias) = (place.environment.clone(), alias.clone());
+        let group = Group { environment, alias, spec, places: Vec::new() };
+        let provider = self.0.open.get(&self.0.custody, &self.0.permits, &group).await?;
+        match timeout(ASK_TIME_MAX, provider.write(&within(place), value, expires_at)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(too_slow(&place.source.provider)),
         }
     }
 

@@ -21,6 +21,7 @@ mod profile;
 mod programs;
 mod provider;
 mod put;
+mod rotate;
 mod run;
 mod show;
 mod status;
@@ -74,6 +75,8 @@ pub(crate) enum Command {
     /// Look at environments and switch between them
     #[command(subcommand)]
     Environment(environment::Environment),
+    /// Rotate a credential, and prove it
+    Rotate(Box<rotate::Rotate>),
     /// Run a program with an agent's credentials in its environment
     Run(Box<run::Run>),
     /// Administer administrators
@@ -99,6 +102,16 @@ pub(crate) enum Command {
     /// The same commands by their longer names
     #[command(subcommand, hide = true)]
     Gateway(Gateway),
+    /// The same commands by their longer names
+    #[command(subcommand, hide = true)]
+    Secrets(Secrets),
+}
+
+/// Longer names of some commands.
+#[derive(clap::Subcommand)]
+pub(crate) enum Secrets {
+    /// As `secretref rotate`
+    Rotate(Box<rotate::Rotate>),
 }
 
 /// Longer names of some commands.
@@ -149,6 +162,9 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Alert(command) => command.run(session).await,
         Command::Provider(command) => command.run(session).await,
         Command::Environment(command) => command.run(session).await,
+        Command::Rotate(command) | Command::Secrets(Secrets::Rotate(command)) => {
+            command.run(session).await
+        }
         Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
             command.run(session).await
         }

@@ -20,7 +20,7 @@ use secretref_proto::v1::{
     environments_service_client::EnvironmentsServiceClient,
     providers_service_client::ProvidersServiceClient,
     references_service_client::ReferencesServiceClient,
-    secrets_service_client::SecretsServiceClient,
+    rotations_service_client::RotationsServiceClient, secrets_service_client::SecretsServiceClient,
 };
 use std::{
     cell::Cell,
@@ -106,6 +106,11 @@ impl<'a> Session<'a> {
     /// The providers of the broker.
     pub(crate) async fn providers(&self) -> Result<ProvidersServiceClient<Channel>, Failure> {
         Ok(ProvidersServiceClient::new(self.channel().await?))
+    }
+
+    /// The rotations of the broker.
+    pub(crate) async fn rotations(&self) -> Result<RotationsServiceClient<Channel>, Failure> {
+        Ok(RotationsServiceClient::new(self.channel().await?))
     }
 
     /// The environments of the broker.

@@ -1,6 +1,7 @@
 //! Printing: data goes to standard output, everything for people to standard error.
 
 pub(crate) mod json;
+pub(crate) mod rotation;
 pub(crate) mod schedule;
 pub(crate) mod status;
 pub(crate) mod time;

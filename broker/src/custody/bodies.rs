@@ -11,6 +11,12 @@ use super::CustodyError;
 pub struct Body(Bytes);
 
 impl Body {
+    /// The value again, for what takes one: a copy, overwritten like any other.
+    #[must_use]
+    pub fn to_value(&self) -> Option<SecretValue> {
+        SecretValue::new(self.expose().to_vec()).ok()
+    }
+
     /// Makes a value ready to be sent.
     #[must_use]
     pub fn new(value: SecretValue) -> Self {

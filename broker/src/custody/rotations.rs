@@ -3,31 +3,35 @@
 //! is part of the same batch.
 
 mod consumers;
+mod events;
 mod lease;
+mod select;
 
+use events::{rotation_event, step_event, told};
 pub use lease::Lease;
+use select::rotatable;
 
 use super::{
-    Body, Custody, CustodyError,
+    Body, Custody, CustodyError, Place,
     plan::{Committed, Effects, Ground, Plan, Planned, event},
     secrets::{NewVersion, Rotated},
 };
 use secretref_domain::{
-    audit::Event,
     caller::Caller,
     change::Change,
     clock::Timestamp,
     id::{RotationId, SecretId},
-    ledger::{Ledger, Secret},
+    ledger::Ledger,
     limit::REASON_BYTES_MAX,
-    name::{EnvironmentName, SecretName},
+    name::{EnvironmentName, RotatorAlias, SecretName},
     policy::Action,
     reference::ProviderKind,
-    rotation::{Asked, Happened, Phase, Rotation, RotationPolicy, Touch, Trigger, waves},
+    rotation::{Asked, Happened, Phase, Rotation, RotatorSpec, Trigger, waves},
     value::SecretValue,
     version::Version,
 };
 use std::sync::Arc;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// A rotation that is to begin.
@@ -111,26 +115,6 @@ impl Custody {
             Ok(Planned { effects, answer: rotation })
         });
         self.writer.change(None, plan).await
-    }
-
-    /// What a rotation of a ref would do to whom.
-    ///
-    /// # Errors
-    /// [`CustodyError`] where it cannot be rotated.
-    pub async fn plan_rotation(
-        &self,
-        caller: &Caller,
-        environment: Option<EnvironmentName>,
-        reference: &SecretName,
-    ) -> Result<(RotationPolicy, Vec<Touch>), CustodyError> {
-        let environment = self.environment(environment);
-        let record = || rotation_event(caller, "rotation.plan", &environment, reference);
-        self.permit(caller, Action::MetadataRead, record).await?;
-        let policy = {
-            let ledger = self.shared.ledger();
-            rotatable(&ledger, &environment, reference)?.0.clone()
-        };
-        Ok((policy, self.touched_by(&environment, reference).await?))
     }
 
     /// Seals the credential that a rotation minted, as a version that is not current yet.
@@ -272,16 +256,36 @@ impl Custody {
         self.shared.ledger().secret(secret).map(|secret| secret.current)
     }
 
-    /// The refs that are due to be rotated by themselves now.
+    /// A rotator that is set up.
     #[must_use]
-    pub fn due_rotations(&self) -> Vec<(EnvironmentName, SecretName, Trigger)> {
-        // Each secret has a number of its own, the same for every broker: its identity ends in
-        // random bytes.
-        let jitter = |secret: SecretId| {
-            let [.., first, second] = secret.0.into_bytes();
-            f64::from(u16::from_be_bytes([first, second])) / f64::from(u16::MAX)
-        };
-        self.shared.ledger().due_rotations(self.now(), jitter)
+    pub fn rotator(&self, alias: &RotatorAlias) -> Option<RotatorSpec> {
+        self.shared.ledger().rotator(alias).cloned()
+    }
+
+    /// When the value of a version stops being valid.
+    #[must_use]
+    pub fn version_expiry(&self, secret: SecretId, version: Version) -> Option<Timestamp> {
+        let ledger = self.shared.ledger();
+        ledger.secret(secret)?.versions.get(&version)?.expires_at
+    }
+
+    /// The place that the value of a rotation belongs to; none where that is the store.
+    #[must_use]
+    pub fn rotation_place(&self, rotation: &Rotation) -> Option<Place> {
+        let ledger = self.shared.ledger();
+        let chain = ledger.chain(&rotation.environment, &rotation.reference);
+        let link = chain.into_iter().find(|it| it.secret.as_ref() == Some(&rotation.name))?;
+        (link.kind != Some(ProviderKind::Store)).then(|| Place {
+            environment: rotation.environment.clone(),
+            reference: rotation.reference.clone(),
+            source: link.source,
+        })
+    }
+
+    /// Number of the last round of sidecars' results that was saved, now and from now on.
+    #[must_use]
+    pub fn reports_saved(&self) -> watch::Receiver<u64> {
+        self.shared.results.saved()
     }
 
     /// A credential that a rotation is about, and the service's own word for it; the read is
@@ -390,53 +394,6 @@ impl Custody {
     }
 }
 
-/// How a ref is rotated, and the secret that is.
-fn rotatable<'l>(
-    ledger: &'l Ledger,
-    environment: &EnvironmentName,
-    reference: &SecretName,
-) -> Result<(&'l RotationPolicy, &'l Secret), CustodyError> {
-    let refused = |code: &'static str, message: String, fix: String| CustodyError::Precondition {
-        code,
-        message,
-        fix,
-    };
-    let policy = ledger.reference(environment, reference).and_then(|it| it.rotation.as_ref());
-    let policy = policy.ok_or_else(|| {
-        let message = format!("ref {reference:?} names no rotator");
-        let fix = format!("add `\"rotation\": {{\"rotator\": \"ALIAS\"}}` to refMap.{reference}");
-        refused("NO_ROTATOR", message, fix)
-    })?;
-    if ledger.rotator(&policy.rotator).is_none() {
-        let message = format!("rotator {:?} of ref {reference:?} is not there", policy.rotator);
-        let fix = format!("set `secrets.rotators.{}` and apply again", policy.rotator);
-        return Err(refused("NO_ROTATOR", message, fix));
-    }
-    let secret = ledger.rotated_secret(environment, reference).ok_or_else(|| {
-        let message = format!("ref {reference:?} has no value yet that could be replaced");
-        refused("NO_VALUE", message, format!("secretref put {reference}"))
-    })?;
-    let first = ledger.chain(environment, reference).into_iter().next();
-    if let Some((link, kind)) = first.and_then(|link| Some((link.source.clone(), link.kind?)))
-        && matches!(kind, ProviderKind::Env | ProviderKind::Exec)
-    {
-        let (alias, kind) = (link.provider, kind.as_str());
-        let message = format!(
-            "ref {reference:?} belongs to provider {alias:?}, and a provider of type {kind} cannot \
-             be written: what is rotated here would be undone by it"
-        );
-        let fix = "rotate it at its source, or move the ref to the store".to_owned();
-        return Err(refused("PROVIDER_READ_ONLY", message, fix));
-    }
-    if let Some(rotation) = ledger.rotation_of(secret.id) {
-        let (by, phase) = (&rotation.asked.by, rotation.phase.as_str());
-        let message = format!("ref {reference:?} is being rotated already ({phase}, by {by})");
-        let fix = format!("secretref rotate status {reference}");
-        return Err(refused("ROTATION_UNDER_WAY", message, fix));
-    }
-    Ok((policy, secret))
-}
-
 fn found(ledger: &Ledger, id: RotationId) -> Result<&Rotation, CustodyError> {
     ledger.rotation(id).ok_or_else(|| gone(id))
 }
@@ -484,72 +441,4 @@ fn ended(ledger: &Ledger, rotation: &Rotation) -> Option<Version> {
 
 fn set(rotation: &Rotation) -> Change {
     Change::RotationSet { rotation: Box::new(rotation.clone()) }
-}
-
-fn rotation_event(
-    caller: &Caller,
-    action: &'static str,
-    environment: &EnvironmentName,
-    reference: &SecretName,
-) -> Event {
-    let mut record = event(caller, action);
-    (record.environment, record.object) = (environment.to_string(), reference.to_string());
-    record.object_kind = "ref";
-    record
-}
-
-fn step_event(caller: &Caller, action: &'static str, rotation: &Rotation) -> Event {
-    let mut record = event(caller, action);
-    record.environment = rotation.environment.to_string();
-    record.object = rotation.name.to_string();
-    record.object_kind = "secret";
-    record.object_id = rotation.secret.0;
-    record.reason = format!("rotation {}", rotation.id);
-    record
-}
-
-/// What the trail says of a turn.
-fn told(caller: &Caller, rotation: &Rotation, happened: &Happened) -> Event {
-    let action = match happened {
-        Happened::Minted(_) => "rotation.mint",
-        Happened::Set => "rotation.set",
-        Happened::Tested => "rotation.test",
-        Happened::WaveProven => "rotation.wave",
-        Happened::Promoted => "rotation.promote",
-        Happened::Drained(_) => "rotation.drain",
-        Happened::Revoked => "rotation.revoke",
-        Happened::Troubled(_) => "rotation.trouble",
-        Happened::Refused(_) => "rotation.fail",
-        Happened::Aborted(_) => "rotation.abort",
-        Happened::Evicted(_) => "rotation.evict",
-    };
-    let mut record = step_event(caller, action, rotation);
-    let withdrawn = matches!(
-        rotation.phase,
-        Phase::Failed { .. } | Phase::Aborted { .. } | Phase::Withdrawing { .. }
-    );
-    let version = if withdrawn { rotation.new } else { rotation.new.or(Some(rotation.old)) };
-    record.version = version.map_or(0, Version::get);
-    let why = match happened {
-        Happened::Refused(why) | Happened::Aborted(why) => why.clone(),
-        Happened::Troubled(trouble) => trouble.message.clone(),
-        Happened::Evicted(instance) => format!("instance {instance} is not waited for"),
-        Happened::Drained(proofs) => format!("{} proven", proofs.len()),
-        Happened::Revoked => match rotation.phase {
-            Phase::Finished => format!("{} is revoked", rotation.old),
-            _ => "the new one is revoked".to_owned(),
-        },
-        _ => rotation.phase.as_str().to_owned(),
-    };
-    record.reason = format!("rotation {}: {why}", rotation.id);
-    record.reason.truncate(cut_at(&record.reason, REASON_BYTES_MAX));
-    record
-}
-
-fn cut_at(text: &str, most: usize) -> usize {
-    let mut end = text.len().min(most);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    end
 }

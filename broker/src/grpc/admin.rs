@@ -7,6 +7,7 @@ mod audit;
 mod environments;
 mod providers;
 mod references;
+mod rotations;
 mod secrets;
 mod sources;
 mod status;
@@ -18,6 +19,7 @@ pub(super) use audit::Audit;
 pub(super) use environments::Environments;
 pub(super) use providers::Providers;
 pub(super) use references::References;
+pub(super) use rotations::Rotations;
 pub(super) use secrets::Secrets;
 
 use super::status as refuse;

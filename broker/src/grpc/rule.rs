@@ -19,8 +19,8 @@ pub(super) struct Rule {
 /// The rule of a method.
 pub(super) const fn rule(method: Method) -> Rule {
     use Action::{
-        AdminRenew, AdminWrite, AgentWrite, AuditRead, Join, MetadataRead, Renew, SecretAccess,
-        SecretWrite, Watch,
+        AdminRenew, AdminWrite, AgentWrite, AuditRead, Join, MetadataRead, Renew, RotationWrite,
+        SecretAccess, SecretWrite, Watch,
     };
     use Port::{Admins, Agents};
     let (port, action) = match method {
@@ -54,6 +54,12 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::DiagnoseReferences => (Admins, MetadataRead),
         Method::ListEnvironments => (Admins, MetadataRead),
         Method::UseEnvironment => (Admins, AgentWrite),
+        Method::StartRotations => (Admins, RotationWrite),
+        Method::PlanRotations => (Admins, MetadataRead),
+        Method::GetRotation => (Admins, MetadataRead),
+        Method::ListRotations => (Admins, MetadataRead),
+        Method::AbortRotation => (Admins, RotationWrite),
+        Method::EvictInstance => (Admins, RotationWrite),
         Method::ListChannels => (Admins, MetadataRead),
         Method::TestChannel => (Admins, AgentWrite),
         Method::Join => (Agents, Join),

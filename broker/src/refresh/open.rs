@@ -9,7 +9,6 @@ use secretref_domain::{
     id::SecretId,
     name::{EnvironmentName, ProviderAlias},
     reference::ProviderSpec,
-    value::SecretValue,
     version::Version,
 };
 use std::{
@@ -111,9 +110,7 @@ async fn secrets(
         let why = format!("{} of provider {alias}", need.key);
         let body = custody.own_secret(environment, &need.reference, &why).await;
         let body = body.map_err(|error| lacking(need.key, &error))?;
-        // A body has come out of a value, so it makes one again.
-        let value = SecretValue::new(body.expose().to_vec()).ok();
-        own.extend(value.map(|value| (need.key, Arc::new(value))));
+        own.extend(body.to_value().map(|value| (need.key, Arc::new(value))));
     }
     Ok(own)
 }

@@ -285,6 +285,9 @@ pub struct ValueTraits {
     /// Where it was copied from; absent where it was put.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Service that a value of its shape is for; where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// The service's own word for the credential, by which it is revoked there; never a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,

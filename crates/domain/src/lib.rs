@@ -23,5 +23,6 @@ pub mod policy;
 pub mod reference;
 pub mod rotation;
 pub mod schedule;
+pub mod service;
 pub mod value;
 pub mod version;

@@ -367,6 +367,17 @@ impl Rotation {
         }
     }
 
+    /// Who is proven to be on the new version now.
+    #[must_use]
+    pub fn proven(&self, consumers: &[Consumer], now: Timestamp) -> Vec<Proof> {
+        let Some(new) = self.new else { return Vec::new() };
+        let proof = |it: &Consumer| match standing(it, new, now) {
+            Standing::Proven(proof) => Some(proof),
+            Standing::Waiting(_) | Standing::Refused(_) | Standing::Gone => None,
+        };
+        consumers.iter().filter_map(proof).collect()
+    }
+
     /// Whether somebody put another version before this one became current.
     fn is_overtaken(&self, current: Version) -> bool {
         let before = !matches!(self.phase, Phase::Draining { .. }) && self.phase.can_turn_back();

@@ -1,6 +1,6 @@
 //! The value of a secret.
 
-use crate::{limit::VALUE_BYTES_MAX, placeholder::looks_like_example};
+use crate::{limit::VALUE_BYTES_MAX, placeholder::looks_like_example, service::of_shape};
 use zeroize::Zeroizing;
 
 /// The bytes of a secret: 1 to 65,536. They cannot be printed, cloned, compared or serialised,
@@ -60,6 +60,12 @@ impl SecretValue {
     #[must_use]
     pub fn is_placeholder(&self) -> bool {
         looks_like_example(&self.0)
+    }
+
+    /// The service that a value of its shape is for; see [`of_shape`].
+    #[must_use]
+    pub fn service(&self) -> Option<&'static str> {
+        of_shape(&self.0)
     }
 
     /// How many bytes there are.

@@ -15,7 +15,8 @@ use secretref_proto::v1::{
     ListAuditEntriesRequest, ManifestFile, PutSecretRequest, PutSecretResponse, RevokeAgentRequest,
     RevokeAgentResponse, admins_service_client::AdminsServiceClient,
     agents_service_client::AgentsServiceClient, alerts_service_client::AlertsServiceClient,
-    audit_service_client::AuditServiceClient, secrets_service_client::SecretsServiceClient,
+    audit_service_client::AuditServiceClient, rotations_service_client::RotationsServiceClient,
+    secrets_service_client::SecretsServiceClient,
 };
 use std::{fs, path::Path};
 use tonic::{Status, transport::Channel};
@@ -55,6 +56,12 @@ impl Admin {
     #[must_use]
     pub fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    /// Client of rotations.
+    #[must_use]
+    pub fn rotations(&self) -> RotationsServiceClient<Channel> {
+        RotationsServiceClient::new(self.channel())
     }
 
     /// Client of secrets.

@@ -210,6 +210,17 @@ impl Agent {
         .await
     }
 
+    /// Waits until a secret's file has another value than this, and gives it.
+    ///
+    /// # Errors
+    /// Where it has not in time.
+    pub async fn file_changes(&self, file: &str, from: &[u8]) -> Result<Vec<u8>> {
+        eventually(&format!("the file {file} has another value"), async || {
+            Ok(self.read(file)?.filter(|value| value != from))
+        })
+        .await
+    }
+
     /// Waits until a secret's file is gone.
     ///
     /// # Errors

@@ -192,7 +192,8 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 34] = messages![
+pub const MESSAGES: [Target; 40] = messages![
+    AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
     ApplyManifestRequest,
@@ -200,9 +201,11 @@ pub const MESSAGES: [Target; 34] = messages![
     CreateJoinTokenRequest,
     DeleteSecretRequest,
     DestroySecretVersionRequest,
+    EvictInstanceRequest,
     GetAdminRequest,
     GetAgentRequest,
     GetBrokerRequest,
+    GetRotationRequest,
     GetSecretRequest,
     JoinRequest,
     ListAdminsRequest,
@@ -211,6 +214,8 @@ pub const MESSAGES: [Target; 34] = messages![
     ListAuditEntriesRequest,
     ListChannelsRequest,
     ListProvidersRequest,
+    ListRotationsRequest,
+    PlanRotationsRequest,
     CheckProviderRequest,
     ListReferencesRequest,
     DiagnoseReferencesRequest,
@@ -223,6 +228,7 @@ pub const MESSAGES: [Target; 34] = messages![
     RenewRequest,
     RevokeAdminRequest,
     RevokeAgentRequest,
+    StartRotationsRequest,
     TestChannelRequest,
     UndeleteSecretRequest,
 ];

@@ -108,6 +108,11 @@ impl Results {
         drop(self.done.subscribe().wait_for(|done| *done >= round).await);
     }
 
+    /// Number of the last round that was saved, now and from now on.
+    pub(in crate::custody) fn saved(&self) -> watch::Receiver<u64> {
+        self.done.subscribe()
+    }
+
     /// Waits until there is something to save, and time to. Cancel-safe.
     pub(in crate::custody) async fn due(&self) {
         loop {

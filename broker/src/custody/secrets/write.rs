@@ -295,6 +295,7 @@ impl Custody {
             mark: Some(Digest(self.shared.keyring.mark_value(&new.environment, &new.value))),
             placeholder: new.value.is_placeholder(),
             origin: new.origin,
+            service: new.value.service().map(str::to_owned),
             handle: new.rotated.as_ref().and_then(|rotated| rotated.handle.clone()),
         };
         let staged = new.rotated.is_some();

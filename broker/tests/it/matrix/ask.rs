@@ -141,6 +141,30 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::UseEnvironmentRequest { environment, validate_only, ..Default::default() }
                 .encode_to_vec()
         }
+        // No ref names a rotator, and nothing is rotated: what is asked here is who may.
+        Method::StartRotations => {
+            v1::StartRotationsRequest { secret_ref: name, environment, ..Default::default() }
+                .encode_to_vec()
+        }
+        Method::PlanRotations => {
+            v1::PlanRotationsRequest { secret_ref: name, environment, ..Default::default() }
+                .encode_to_vec()
+        }
+        Method::GetRotation => {
+            v1::GetRotationRequest { secret_ref: name, environment, ..Default::default() }
+                .encode_to_vec()
+        }
+        Method::ListRotations => {
+            v1::ListRotationsRequest { environment, ..Default::default() }.encode_to_vec()
+        }
+        Method::AbortRotation => {
+            v1::AbortRotationRequest { secret_ref: name, environment, ..Default::default() }
+                .encode_to_vec()
+        }
+        Method::EvictInstance => {
+            let instance = uuid::Uuid::nil().to_string();
+            v1::EvictInstanceRequest { secret_ref: name, environment, instance }.encode_to_vec()
+        }
         Method::ListChannels => v1::ListChannelsRequest { environment }.encode_to_vec(),
         // Nobody has one: what is asked here is who may.
         Method::TestChannel => v1::TestChannelRequest { name, environment }.encode_to_vec(),

@@ -35,6 +35,7 @@ pub(super) fn manifest(
             Failure::usage(error.to_string(), fix)
         })?;
         let credential = Credential {
+            evidence: None,
             secret_ref: secret.clone(),
             env_var: Some(variable.name.clone()),
             file: None,

@@ -9,6 +9,7 @@ use crate::{
     name::{EnvironmentName, RotatorAlias, SecretName},
     reference::Reference,
     rotation::{Rotation, RotationPolicy, RotatorSpec, Trigger},
+    service,
     version::Version,
 };
 
@@ -85,6 +86,22 @@ impl Ledger {
         let secret = self.secret_named(environment, &first.secret?)?;
         let live = secret.versions.get(&secret.current).is_some_and(|it| !it.destroyed);
         (live && secret.deleted_at.is_none()).then_some(secret)
+    }
+
+    /// The service of a ref: what its manifest says, else what its secret says, else what the
+    /// shape of its value says, else the first word of its name.
+    #[must_use]
+    pub fn service_of<'l>(
+        &'l self,
+        environment: &EnvironmentName,
+        reference: &'l SecretName,
+    ) -> &'l str {
+        let said = self.reference(environment, reference).and_then(|it| it.service.as_deref());
+        let secret = self.rotated_secret(environment, reference);
+        let named = secret.map(|it| it.metadata.service.as_str()).filter(|it| !it.is_empty());
+        let version = secret.and_then(|it| it.versions.get(&it.current));
+        let shape = version.and_then(|it| it.traits.service.as_deref());
+        said.or(named).or(shape).unwrap_or_else(|| service::of_name(reference))
     }
 
     pub(super) fn fold_rotation(&mut self, change: &Change) -> Touched {

@@ -20,6 +20,7 @@ mod kills;
 mod manifests;
 mod operator;
 mod process;
+mod proof;
 mod race;
 mod removed;
 mod restarts;

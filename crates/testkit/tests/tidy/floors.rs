@@ -30,7 +30,7 @@ const HOUSES: [House; 3] = [
                     "telemetry",
                 ],
             ),
-            (2, &["config", "outbound"]),
+            (2, &["config", "outbound", "permits"]),
         ],
     },
     House {
