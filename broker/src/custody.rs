@@ -58,7 +58,7 @@ use secretref_envelope::Keyring;
 use std::{
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -103,6 +103,8 @@ struct Shared {
     lease: Duration,
     /// When the store last answered, by the broker's clock in microseconds.
     contact: AtomicI64,
+    /// Whether this process has said who is connected.
+    presence_told: AtomicBool,
     feed: Feed,
     bodies: Bodies,
     results: Results,
@@ -145,6 +147,7 @@ impl Custody {
             keyring: parts.keyring,
             authority: ArcSwap::from_pointee(parts.authority),
             broker: parts.broker,
+            presence_told: AtomicBool::new(false),
             contact: AtomicI64::new(parts.clock.now().as_micros()),
             clock: parts.clock,
             certificate_life: parts.certificate_life,

@@ -1,6 +1,7 @@
 //! One suite that both engines pass.
 
 mod durability;
+mod leases;
 mod order;
 mod rows;
 mod schema;
@@ -112,6 +113,10 @@ on_both! {
     rows::a_row_that_is_too_big_is_refused,
     rows::a_batch_out_of_order_is_refused,
     rows::a_big_batch_is_one_batch,
+    leases::one_holder_at_a_time_and_the_next_when_it_ends,
+    leases::of_many_who_take_one_at_once_one_has_it,
+    leases::who_is_there_is_what_each_broker_said_last,
+    leases::reports_of_a_secret_are_those_of_all_agents,
     order::the_lock_shows_what_others_committed,
     order::a_lane_has_one_writer,
     order::a_lane_that_lost_entries_is_damaged,

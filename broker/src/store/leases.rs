@@ -50,6 +50,17 @@ impl Store {
         on_engine!(Self, self, engine => engine.set_presence(broker, at, instances).await)
     }
 
+    /// Who held a stream of a broker when it said so last, and when that was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn presence_of(
+        &self,
+        broker: BrokerId,
+    ) -> Result<Option<(Timestamp, Vec<InstanceId>)>, StoreError> {
+        on_engine!(Self, self, engine => engine.presence_of(broker).await)
+    }
+
     /// Says when an instance held a stream last.
     ///
     /// # Errors
@@ -114,16 +125,23 @@ impl<E: Engine> StoreOn<E> {
             .map(drop)
     }
 
+    async fn presence_of(
+        &self,
+        broker: BrokerId,
+    ) -> Result<Option<(Timestamp, Vec<InstanceId>)>, StoreError> {
+        let rows = self.ask(sql::PRESENCE_OF, vec![broker.0.into()]).await?;
+        rows.first().map(presence_in::<E>).transpose()
+    }
+
     async fn contacts(&self) -> Result<HashMap<InstanceId, Timestamp>, StoreError> {
         let mut contacts = HashMap::new();
         for row in &self.ask(sql::CONTACTS, vec![]).await? {
             contacts.insert(InstanceId(id_of::<E>(row, 0)?), time_of::<E>(row, 1)?);
         }
         for row in &self.ask(sql::PRESENCE, vec![]).await? {
-            let at = time_of::<E>(row, 0)?;
-            let instances = E::bytes(row, 1).map_err(fault::before_commit)?;
-            for id in instances.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok()) {
-                let last = contacts.entry(InstanceId(id)).or_insert(at);
+            let (at, instances) = presence_in::<E>(row)?;
+            for instance in instances {
+                let last = contacts.entry(instance).or_insert(at);
                 *last = at.max(*last);
             }
         }
@@ -133,4 +151,11 @@ impl<E: Engine> StoreOn<E> {
     async fn forget_contacts(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.change(sql::FORGET_CONTACTS, vec![before.as_micros().into()]).await
     }
+}
+
+/// A row of when, and of instances of 16 bytes each.
+fn presence_in<E: Engine>(row: &E::Row) -> Result<(Timestamp, Vec<InstanceId>), StoreError> {
+    let instances = E::bytes(row, 1).map_err(fault::before_commit)?;
+    let ids = instances.chunks_exact(16).filter_map(|id| Uuid::from_slice(id).ok());
+    Ok((time_of::<E>(row, 0)?, ids.map(InstanceId).collect()))
 }

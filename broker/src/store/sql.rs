@@ -82,6 +82,9 @@ pub(super) const SET_CONTACT: &str = "\
 /// Who holds a stream, and when.
 pub(super) const PRESENCE: &str = "SELECT at, instances FROM presence";
 
+/// Who held a stream of a broker when it said so last, and when that was.
+pub(super) const PRESENCE_OF: &str = "SELECT at, instances FROM presence WHERE broker = $1";
+
 /// When instances held a stream last.
 pub(super) const CONTACTS: &str = "SELECT instance, at FROM contacts";
 

@@ -11,7 +11,10 @@ use secretref_domain::{
     name::{EnvironmentName, SecretName},
     rotation::{Became, Consumer, Rotation, Said, Touch},
 };
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::atomic::Ordering,
+};
 
 impl Custody {
     /// Who has the credential of a rotation, or may have it, as all brokers know them.
@@ -105,6 +108,14 @@ impl Custody {
     /// [`CustodyError::Store`].
     pub async fn tell_presence(&self) -> Result<(), CustodyError> {
         let now = self.now();
+        // Those of this broker before it was started again: what it says now is not of them.
+        if !self.shared.presence_told.swap(true, Ordering::Relaxed)
+            && let Some((at, instances)) = self.shared.store.presence_of(self.broker()).await?
+        {
+            for instance in instances {
+                self.shared.store.set_contact(instance, at).await?;
+            }
+        }
         for instance in self.feed().departed() {
             self.shared.store.set_contact(instance, now).await?;
         }

@@ -5,6 +5,7 @@ mod desired;
 mod findings;
 mod groups;
 mod identity;
+mod rotations;
 mod secrets;
 mod sources;
 

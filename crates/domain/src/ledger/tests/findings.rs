@@ -20,7 +20,7 @@ impl Log {
         shown.collect()
     }
 
-    fn put_with(&mut self, secret: u128, called: &str, traits: ValueTraits) {
+    pub(super) fn put_with(&mut self, secret: u128, called: &str, traits: ValueTraits) {
         self.write(Change::SecretPut {
             environment: env(),
             secret: secret_id(secret),
