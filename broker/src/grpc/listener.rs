@@ -4,6 +4,7 @@
 //! sessions, which would skip the verifier.
 
 mod conn;
+mod frames;
 mod handshakes;
 mod pace;
 mod quota;
@@ -193,8 +194,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DESCRIPTORS_KEPT: usize = 256;
 /// Connections of the administrators' port in all.
 const ADMIN_CONNECTIONS_MAX: usize = 1024;
-/// An agent's connection. A flood of small frames costs the most for each byte, and this is what
-/// bounds it: 256 KiB are 15,000 pings.
+/// An agent's connection. A flood of small frames costs the most for each byte, so each counts for
+/// 256 at least: these are 1,024 pings.
 const AGENT_BYTES_PER_SECOND: u32 = 256 * 1024;
 /// As many bytes at once: four messages of the largest size.
 const AGENT_BYTES_BURST: u32 = 1024 * 1024;

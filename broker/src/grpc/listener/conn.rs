@@ -1,6 +1,6 @@
 //! A connection that passed its handshake.
 
-use super::{pace::Pace, quota::Place};
+use super::{frames::Frames, pace::Pace, quota::Place};
 use secretref_identity::peer::Peer;
 use std::{
     future::Future,
@@ -44,6 +44,7 @@ pub struct Conn {
     /// Bytes that came before HTTP/2 was begun.
     heard: usize,
     pace: Pace,
+    frames: Frames,
     /// Held for as long as the connection is open.
     _places: (OwnedSemaphorePermit, Place),
 }
@@ -58,7 +59,8 @@ impl Conn {
         let killed = Box::pin(info.kill.clone().cancelled_owned());
         let silent = Box::pin(tokio::time::sleep(SILENCE_TIME_MAX));
         let ends = Some((silent, "the client did not begin HTTP/2"));
-        Self { stream, info, killed, ends, begun: false, heard: 0, pace, _places: places }
+        let frames = Frames::new();
+        Self { stream, info, killed, ends, begun: false, heard: 0, pace, frames, _places: places }
     }
 
     fn poll_end(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -84,8 +86,9 @@ impl Conn {
 
     /// Counts what was heard. From the preface on, HTTP/2's own pings find out who is gone; only
     /// strangers have no longer than they need.
-    fn hear(&mut self, bytes: usize) {
-        self.pace.read(bytes);
+    fn hear(&mut self, heard: &[u8]) {
+        let (bytes, frames) = (heard.len(), self.frames.count(heard));
+        self.pace.read(bytes.max(frames.saturating_mul(FRAME_COST_BYTES)));
         if self.begun {
             return;
         }
@@ -124,8 +127,8 @@ impl AsyncRead for Conn {
         ready!(self.pace.poll_ready(context));
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let heard = buffer.filled().len() - before;
-        if heard > 0 {
+        let heard = &buffer.filled()[before..];
+        if !heard.is_empty() {
             self.hear(heard);
         }
         polled
@@ -155,6 +158,8 @@ impl AsyncWrite for Conn {
 
 /// What every client of HTTP/2 says first.
 const PREFACE_BYTES: usize = 24;
+/// What a frame counts for at least, however small it is.
+const FRAME_COST_BYTES: usize = 256;
 /// How long a connection may say nothing after its handshake.
 const SILENCE_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a connection without a certificate may last: an enrolment takes less than a second.
