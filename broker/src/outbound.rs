@@ -45,6 +45,9 @@ pub enum Trouble {
     /// Who is there is not who it should be.
     #[error("its certificate is not trusted")]
     Untrusted,
+    /// What came is no HTTP.
+    #[error("it answered what is no HTTP")]
+    Garbled,
 }
 
 impl Default for Patience {
@@ -145,8 +148,41 @@ impl Trouble {
             }
             source = cause.source();
         }
-        if error.is_timeout() { Self::TimedOut } else { Self::Unreachable }
+        match error {
+            _ if error.is_timeout() => Self::TimedOut,
+            _ if is_garbled(error) => Self::Garbled,
+            _ => Self::Unreachable,
+        }
     }
+}
+
+/// The first error of a kind among the causes of another, also where it is inside one of I/O, which
+/// does not name it as its source.
+#[must_use]
+pub fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
+    let mut next: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// Whether what came is no HTTP, in its head or in its body.
+#[must_use]
+pub fn is_garbled(error: &reqwest::Error) -> bool {
+    let in_head = |it: &hyper::Error| it.is_parse() || it.is_parse_too_large();
+    // A chunk of a body without a length.
+    let in_body = |it: &io::Error| {
+        matches!(it.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    };
+    cause(error).is_some_and(in_head) || cause(error).is_some_and(in_body)
 }
 
 /// Whether a cause is that of TLS, which I/O errors carry and do not call their source.

@@ -7,13 +7,16 @@
 //! | [`environment`] | the broker's environment, names that its configuration allows |
 //! | [`exec`] | a program on the broker's host, below the same roots |
 //! | [`vault`] | KV version 2 of Vault and OpenBao |
+//! | [`aws_secrets_manager`] | AWS Secrets Manager |
 //!
 //! Nothing is read, and no program started, that [`Permits`] does not name.
 
+pub mod aws_secrets_manager;
 pub mod environment;
 pub mod exec;
 pub mod file;
 pub mod record;
+mod trust;
 pub mod vault;
 
 pub use crate::permits::Permits;
@@ -47,6 +50,16 @@ pub struct Found {
     /// When it was made, where the provider says so.
     pub created_at: Option<Timestamp>,
     /// The provider's own word for the version, for people: at most [`VERSION_BYTES_MAX`] bytes.
+    pub version: String,
+    /// A version that is to come after it, where the provider has one.
+    pub pending: Option<Pending>,
+}
+
+/// A version that a provider holds and that is not the current one yet.
+pub struct Pending {
+    /// The value.
+    pub value: SecretValue,
+    /// The provider's own word for the version.
     pub version: String,
 }
 
@@ -94,6 +107,8 @@ pub enum Provider {
     Exec(exec::Exec),
     /// Vault or OpenBao.
     Vault(Box<vault::Vault>),
+    /// AWS Secrets Manager.
+    Aws(Box<aws_secrets_manager::Aws>),
 }
 
 impl Provider {
@@ -126,11 +141,10 @@ impl Provider {
                 Ok(Self::Vault(Box::new(vault::Vault::open(alias, spec, permits, own)?)))
             }
             ProviderKind::Exec => Ok(Self::Exec(exec::Exec::open(alias, spec, permits)?)),
-            ProviderKind::AwsSecretsmanager => Err(ProviderError::new(
-                Fault::Misconfigured,
-                "is of a type that this broker does not ask yet",
-                "name another provider",
-            )),
+            ProviderKind::AwsSecretsmanager => {
+                let opened = aws_secrets_manager::Aws::open(alias, spec, permits, own)?;
+                Ok(Self::Aws(Box::new(opened)))
+            }
         }
     }
 
@@ -141,6 +155,7 @@ impl Provider {
             Self::Environment(environment) => environment.fetch(places),
             Self::Exec(exec) => exec.fetch(places).await,
             Self::Vault(vault) => vault.fetch(places).await,
+            Self::Aws(aws) => aws.fetch(places).await,
         }
     }
 
@@ -170,6 +185,7 @@ impl Provider {
             Self::Environment(environment) => Ok(environment.check()),
             Self::Exec(exec) => exec.check().await,
             Self::Vault(vault) => vault.check().await,
+            Self::Aws(aws) => aws.check().await,
         }
     }
 }

@@ -254,8 +254,9 @@ fn within(place: &Place) -> providers::Place {
 }
 
 fn seen(found: Found) -> Seen {
-    let Found { value, expires_at, created_at, version, .. } = found;
-    Seen { value, expires_at, created_at, version }
+    let Found { value, expires_at, created_at, version, pending } = found;
+    let pending = pending.map(|pending| (pending.value, pending.version));
+    Seen { value, expires_at, created_at, version, pending }
 }
 
 fn failing(error: ProviderError) -> Failing {

@@ -186,7 +186,15 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
 
 /// The name of a secret, or why it is none.
 fn secret_name(given: &str) -> Result<String, Failure> {
-    match SecretName::parse(given) {
+    match SecretName::parse_own(given) {
+        Ok(_) => Ok(given.to_owned()),
+        Err(why) => Err(Failure::usage(why, "see secretref list for names")),
+    }
+}
+
+/// The name of a secret that is only looked at: that of a copy too.
+fn kept_name(given: &str) -> Result<String, Failure> {
+    match SecretName::parse_kept(given) {
         Ok(_) => Ok(given.to_owned()),
         Err(error) => Err(Failure::usage(error.to_string(), "see secretref list for names")),
     }

@@ -3,7 +3,7 @@
 use super::{
     Body, Custody, CustodyError,
     plan::{Committed, Effects, Ground, Plan, Planned, event},
-    secrets::{NewVersion, secret_event},
+    secrets::{NewVersion, Rotated, secret_event},
 };
 use secretref_domain::{
     audit::Event,
@@ -11,8 +11,8 @@ use secretref_domain::{
     change::{Change, Failing, Observed, Origin, SecretMetadata},
     clock::Timestamp,
     fault::Fault,
-    id::Digest,
-    ledger::{Ledger, Link, Resolution},
+    id::{Digest, SecretId},
+    ledger::{Ledger, Link, Resolution, Secret},
     limit::SECRETS_MAX,
     name::{EnvironmentName, ProviderAlias, SecretName},
     policy::Action,
@@ -54,6 +54,8 @@ pub struct Seen {
     pub created_at: Option<Timestamp>,
     /// The provider's own word for the version.
     pub version: String,
+    /// What is to come after it, and the provider's own word for that.
+    pub pending: Option<(SecretValue, String)>,
 }
 
 /// The places that are to be asked, and the providers that they are in.
@@ -175,7 +177,7 @@ impl Custody {
         &self,
         environment: &EnvironmentName,
         reference: &SecretName,
-    ) -> Result<(secretref_domain::id::SecretId, Version), CustodyError> {
+    ) -> Result<(SecretId, Version), CustodyError> {
         let ledger = self.shared.ledger();
         let nothing = |fix: String| CustodyError::NotFound {
             kind: "value of ref",
@@ -226,7 +228,12 @@ impl Custody {
                 let copy = copy_of(ledger, &observation.place);
                 let held =
                     copy.and_then(|name| self.kept_version(ledger, environment, &name, seen));
-                state.fault.is_some() || held.is_none() || held != state.version
+                let pending = seen.pending.as_ref().zip(copy_of(ledger, &observation.place));
+                let staged = pending.is_none_or(|((value, _), copy)| {
+                    let secret = ledger.secret_named(environment, &copy);
+                    secret.is_some_and(|it| self.version_with(it, environment, value).is_some())
+                });
+                state.fault.is_some() || held.is_none() || held != state.version || !staged
             }
             (_, None) => true,
         }
@@ -245,6 +252,66 @@ impl Custody {
         let mark = Digest(self.shared.keyring.mark_value(environment, &seen.value));
         let same = version.traits.mark == Some(mark) && version.expires_at == seen.expires_at;
         (same && secret.deleted_at.is_none() && !version.destroyed).then_some(secret.current)
+    }
+
+    /// The version of a secret that has this value and is not shredded.
+    fn version_with(
+        &self,
+        secret: &Secret,
+        environment: &EnvironmentName,
+        value: &SecretValue,
+    ) -> Option<Version> {
+        let mark = Some(Digest(self.shared.keyring.mark_value(environment, value)));
+        let mut versions = secret.versions.iter().rev();
+        let found = versions.find(|(_, it)| it.traits.mark == mark && !it.destroyed);
+        found.map(|(version, _)| *version)
+    }
+
+    /// The staged version of a place's copy that has the value which is current there now.
+    fn staged_version(
+        &self,
+        ledger: &Ledger,
+        place: &Place,
+        seen: &Seen,
+    ) -> Option<(SecretId, Version)> {
+        let copy = copy_of(ledger, place)?;
+        let secret = ledger.secret_named(&place.environment, &copy)?;
+        let version = self.version_with(secret, &place.environment, &seen.value)?;
+        let found = secret.versions.get(&version)?;
+        let same = found.staged && found.expires_at == seen.expires_at;
+        (same && secret.deleted_at.is_none()).then_some((secret.id, version))
+    }
+
+    /// Seals what is to come at a place as a version that is not current, unless it is known.
+    fn plan_pending(
+        &self,
+        ground: &Ground<'_>,
+        caller: &Caller,
+        (place, copy): (&Place, &SecretName),
+        pending: Option<(SecretValue, String)>,
+        effects: &mut Effects,
+    ) -> Result<(), CustodyError> {
+        let Place { environment, source, .. } = place;
+        let Some((value, word)) = pending else { return Ok(()) };
+        let Some(secret) = ground.ledger.secret_named(environment, copy) else { return Ok(()) };
+        if self.version_with(secret, environment, &value).is_some() {
+            return Ok(());
+        }
+        let new = NewVersion {
+            secret: Some(secret),
+            environment: environment.clone(),
+            name: copy.clone(),
+            value,
+            expires_at: None,
+            activated_from: None,
+            metadata: metadata(ground.ledger, place),
+            origin: Some(Origin { source: source.clone(), version: word, created_at: None }),
+            rotated: Some(Rotated { handle: None }),
+        };
+        let mut record = secret_event(caller, "secret.stage", environment, copy);
+        record.reason = format!("provider {} is about to have another value", source.provider);
+        effects.extend(self.plan_version(ground, new, record)?.effects);
+        Ok(())
     }
 
     /// What comes of answers. An answer of a place that is in no chain any more is left out.
@@ -287,7 +354,20 @@ impl Custody {
                 return Err(CustodyError::Limit { what: "secrets".into(), limit: SECRETS_MAX });
             }
             Ok(seen) => match self.kept_version(ground.ledger, environment, &copy, &seen) {
-                Some(version) => Observed::Holds(version),
+                Some(version) => {
+                    self.plan_pending(ground, caller, (&place, &copy), seen.pending, effects)?;
+                    Observed::Holds(version)
+                }
+                None if let Some(staged) = self.staged_version(ground.ledger, &place, &seen) => {
+                    // What was to come has come: agents that hold it already keep it.
+                    let (secret, version) = staged;
+                    effects.changes.push(Change::VersionPromoted { secret, version });
+                    let mut record = secret_event(caller, "secret.promote", environment, &copy);
+                    (record.object_id, record.version) = (secret.0, version.get());
+                    record.reason = format!("provider {} has it as current", source.provider);
+                    effects.events.push(record);
+                    Observed::Holds(version)
+                }
                 None => {
                     *room -= usize::from(known.is_none());
                     let new = NewVersion {

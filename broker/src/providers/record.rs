@@ -32,7 +32,7 @@ pub fn plain(bytes: Vec<u8>, what: &str, version: String) -> Result<Found, Provi
         let fault = if empty { Fault::Malformed } else { Fault::TooLarge };
         ProviderError::new(fault, format!("has {what}, and {error}"), "correct it there")
     })?;
-    Ok(Found { value, expires_at: None, created_at: None, version })
+    Ok(Found { value, expires_at: None, created_at: None, version, pending: None })
 }
 
 fn record(

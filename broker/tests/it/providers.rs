@@ -3,6 +3,7 @@
 //! A provider joins with one file here: a [`World`] that can hold values, [`Remote`] too where it
 //! is asked over a network, and `conforms!` or `conforms_remotely!`.
 
+mod aws_secrets_manager;
 mod environment;
 mod exec;
 mod file;

@@ -1,6 +1,6 @@
 //! `secretref get`: break-glass. Nothing is read without `--reveal` and a reason.
 
-use super::{incomplete, secret_name};
+use super::{incomplete, kept_name};
 use crate::{
     connect::{Session, ask},
     failure::{Exit, Failure},
@@ -42,7 +42,7 @@ struct Revealed<'a> {
 impl Get {
     /// Prints the bytes of the value as they are; on a terminal a newline follows.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let name = secret_name(&self.name)?;
+        let name = kept_name(&self.name)?;
         let reason = self.reason.filter(|reason| !reason.trim().is_empty());
         let (true, Some(reason)) = (self.reveal, reason) else {
             let missing = if self.reveal { "--reason TEXT" } else { "--reveal" };

@@ -16,11 +16,12 @@ use crate::{
 use secretref_proto::v1;
 
 /// Replace a credential at its service and at every agent that has it, and revoke the old one once
-/// it is proven that nobody is on it any more.
+/// it is proven that nobody is on it.
 #[derive(clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  secretref rotate stripe-api-key --reason \"it was in a log\" --wait\n  \
+    after_help = "Examples:\n  \
+        secretref rotate stripe-api-key --reason \"it was in a log\" --wait\n  \
         secretref rotate --service stripe --days-remaining 30\n  \
         secretref rotate --service stripe --force --reason \"leak\"\n  \
         secretref rotate stripe-api-key --plan\n  \

@@ -1,6 +1,6 @@
 //! `secretref show`.
 
-use super::{incomplete, secret_name};
+use super::{incomplete, kept_name};
 use crate::{
     connect::{Session, ask},
     failure::{Exit, Failure},
@@ -19,7 +19,7 @@ pub(crate) struct Show {
 impl Show {
     /// Prints the metadata of a secret.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let name = secret_name(&self.name)?;
+        let name = kept_name(&self.name)?;
         let request = v1::GetSecretRequest { name, environment: session.environment() };
         let mut client = session.secrets().await?;
         let answer = ask(client.get_secret(request)).await?;

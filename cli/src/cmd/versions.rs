@@ -1,6 +1,6 @@
 //! `secretref versions`.
 
-use super::secret_name;
+use super::kept_name;
 use crate::{
     connect::{Session, ask, pages},
     failure::{Exit, Failure},
@@ -19,7 +19,7 @@ pub(crate) struct Versions {
 impl Versions {
     /// Prints all versions, newest first.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let versions = all(session, &secret_name(&self.name)?).await?;
+        let versions = all(session, &kept_name(&self.name)?).await?;
         if session.out.json {
             let versions: Vec<json::Version> = versions.iter().map(Into::into).collect();
             session.out.json(&versions)?;

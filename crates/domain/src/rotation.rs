@@ -10,10 +10,10 @@
 //! ```
 //!
 //! Each phase is a record of the authority log, and is entered when what it waits for is durable. A
-//! step that touches the service is done between two records, so it may be done twice where a broker
-//! dies after it and before the record: steps carry the rotation's identity, by which a service, or
-//! the rotator, knows them again. Up to `draining` everybody can go back to the old credential,
-//! which is valid all the while.
+//! step that touches the service is done between two records, so it may be done twice where a
+//! broker dies after it and before the record: steps carry the rotation's identity, by which a
+//! service, or the rotator, knows them again. Up to `draining` everybody can go back to the old
+//! credential, which is valid all the while.
 
 mod consumer;
 mod policy;

@@ -1,10 +1,9 @@
 //! Requests to a Vault: bounded in time and length, to the one address and nowhere else.
 
 mod faults;
-mod trust;
 
 use super::{answer::Answer, settings::Settings};
-use crate::providers::{Permits, ProviderError};
+use crate::providers::{Permits, ProviderError, trust};
 use reqwest::{
     Method, Response, Url,
     header::{HeaderName, HeaderValue},
@@ -164,7 +163,9 @@ impl Client {
         } else {
             builder = builder.https_only(true);
         }
-        let tls = trust::configuration(&self.settings, &self.permits).await?;
+        let Settings { alias, ca_file, loopback, .. } = &*self.settings;
+        let (ca_file, is_plain) = (ca_file.as_deref(), loopback.is_some());
+        let tls = trust::configuration(alias, ca_file, is_plain, &self.permits).await?;
         builder = builder.tls_backend_preconfigured(tls);
         let made = builder.build().map_err(|_| {
             let message = "cannot be asked: no HTTP client could be set up";

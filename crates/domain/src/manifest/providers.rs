@@ -43,7 +43,7 @@ pub(super) fn all(node: &Node<'_>, draft: &mut Draft, problems: &mut Problems) {
             ProviderKind::Vault => vault(&fields, draft, problems),
             ProviderKind::Exec => exec(&fields, problems),
             ProviderKind::AwsSecretsmanager => {
-                texts(&fields, &["region", "endpoint", "accessKeyId"], problems);
+                texts(&fields, &["region", "endpoint", "caFile", "accessKeyId"], problems);
                 url(&fields, "endpoint", problems);
                 for key in ["secretAccessKey", "sessionToken"] {
                     secret(&fields, key, draft, problems);

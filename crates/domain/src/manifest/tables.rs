@@ -146,7 +146,15 @@ pub(super) const EXEC: Table = Table {
 };
 pub(super) const AWS: Table = Table {
     of: "a provider of type `aws-secretsmanager`",
-    keys: &["type", "region", "endpoint", "accessKeyId", "secretAccessKey", "sessionToken"],
+    keys: &[
+        "type",
+        "region",
+        "endpoint",
+        "caFile",
+        "accessKeyId",
+        "secretAccessKey",
+        "sessionToken",
+    ],
 };
 /// A secret that a provider needs for itself.
 pub(super) const PROVIDER_SECRET: Table =

@@ -34,6 +34,23 @@ impl SecretName {
         }
     }
 
+    /// Takes a name that may be put to. That of a copy is refused with what to do instead.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    pub fn parse_own(given: &str) -> Result<Self, String> {
+        match Self::parse_kept(given) {
+            Ok(name) => match name.copied_ref() {
+                None => Ok(name),
+                Some(reference) => Err(format!(
+                    "{given:?} is the broker's own copy of what a provider holds for ref \
+                     {reference}: it is written at the provider, or by rotating the ref"
+                )),
+            },
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// The ref whose copy it names; none for a name that may be put to.
     #[must_use]
     pub fn copied_ref(&self) -> Option<Self> {

@@ -14,7 +14,7 @@ use std::fmt;
 pub struct RotationPolicy {
     /// Who knows how.
     pub rotator: RotatorAlias,
-    /// How long before the value ends it is rotated by itself, in seconds; 0: never because of that.
+    /// How long before the value ends it is rotated by itself, in seconds; 0: never for that.
     pub before_expiry_seconds: i64,
     /// When it is rotated besides: a cron expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,8 +190,8 @@ pub struct RotatorSpec {
 }
 
 impl RotatorSpec {
-    /// The secrets that it needs for itself: those of `secrets`, by the names that the rotator calls
-    /// them by.
+    /// The secrets that it needs for itself: those of `secrets`, by the names that the rotator
+    /// calls them by.
     #[must_use]
     pub fn own_secrets(&self) -> Vec<(String, SecretName)> {
         let secrets = self.settings.get("secrets").and_then(serde_json::Value::as_object);

@@ -243,7 +243,8 @@ async fn chapter_four_environments(engine: Engine) -> Result<()> {
     let put = ["put", "vault-token", "--environment", "production"];
     desk.cli.run_with(&put, bao.token().as_bytes())?.ended(0)?;
     let vault = json!({"secrets": {"providers": {"vault": {
-        "address": bao.address(), "auth": {"method": "token", "token": {"secretRef": "vault-token"}},
+        "address": bao.address(),
+        "auth": {"method": "token", "token": {"secretRef": "vault-token"}},
     }}}});
     let articles = ["4.2-environments.json", "2.2-finance-analyst.json"];
     let applied = desk.apply(&articles, Some(&vault))?.ended(0)?;

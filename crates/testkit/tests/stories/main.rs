@@ -4,6 +4,7 @@ mod administration;
 mod alerts;
 mod article;
 mod attacks;
+mod aws;
 mod canaries;
 mod cancelled;
 mod denied;

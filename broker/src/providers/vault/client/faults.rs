@@ -2,10 +2,13 @@
 
 use super::super::settings::Settings;
 use super::{ANSWER_TIME_MAX, CONNECT_TIME_MAX};
-use crate::providers::ProviderError;
+use crate::{
+    outbound::{cause, is_garbled},
+    providers::ProviderError,
+};
 use rustls::CertificateError;
 use secretref_domain::fault::Fault;
-use std::{error::Error, io};
+use std::io;
 
 pub(super) fn of(error: &reqwest::Error, settings: &Settings) -> ProviderError {
     let fix = settings.check_command();
@@ -32,12 +35,7 @@ pub(super) fn of(error: &reqwest::Error, settings: &Settings) -> ProviderError {
             fix,
         );
     }
-    let in_head = |it: &hyper::Error| it.is_parse() || it.is_parse_too_large();
-    // A chunk of a body without a length.
-    let in_body = |it: &io::Error| {
-        matches!(it.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-    };
-    if cause(error).is_some_and(in_head) || cause(error).is_some_and(in_body) {
+    if is_garbled(error) {
         return ProviderError::new(
             Fault::Malformed,
             "answered what is no HTTP",
@@ -77,21 +75,4 @@ fn of_tls(error: &rustls::Error, settings: &Settings) -> ProviderError {
         settings.alias,
     );
     ProviderError::new(fault, message, fix)
-}
-
-/// The first error of a kind among the causes of another, also where it is inside one of I/O, which
-/// does not name it as its source.
-fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match inner {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
 }

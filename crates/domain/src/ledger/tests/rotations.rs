@@ -9,7 +9,7 @@ use crate::{
 
 fn rotation(phase: Phase) -> Rotation {
     Rotation {
-        id: RotationId(uuid::Uuid::from_u128(1)),
+        id: RotationId(Uuid::from_u128(1)),
         environment: env(),
         reference: name("s"),
         secret: secret_id(1),
@@ -125,7 +125,7 @@ fn what_is_over_is_forgotten_and_what_is_under_way_is_not() {
     set(&mut log, Phase::Testing);
     for number in 2..crate::limit::ROTATIONS_KEPT_MAX as u128 + 10 {
         let mut over = rotation(Phase::Finished);
-        over.id = RotationId(uuid::Uuid::from_u128(number));
+        over.id = RotationId(Uuid::from_u128(number));
         over.secret = secret_id(7);
         log.write(Change::RotationSet { rotation: Box::new(over) });
     }

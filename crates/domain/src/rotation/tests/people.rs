@@ -168,8 +168,8 @@ proptest! {
                 });
                 prop_assert!(of_kind.count() <= at_once.max(1));
             }
-            let calm = touched.iter().filter(|it| !it.restarts());
-            prop_assert!(number == 0 || calm.into_iter().all(|it| !wave.agents.contains(&it.agent)));
+            let mut calm = touched.iter().filter(|it| !it.restarts());
+            prop_assert!(number == 0 || calm.all(|it| !wave.agents.contains(&it.agent)));
         }
         prop_assert!(waves.len() <= 1 || waves.iter().all(|wave| !wave.agents.is_empty()));
     }

@@ -1,25 +1,38 @@
 //! Whose certificates are believed.
 
-use super::super::settings::Settings;
-use crate::providers::{Permits, ProviderError, file};
+use super::{Permits, ProviderError, file};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use secretref_domain::fault::Fault;
-use std::sync::Arc;
+use secretref_domain::{fault::Fault, name::ProviderAlias};
+use std::{path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 
 /// TLS 1.3 or 1.2, since it is others who run the server; with the authorities of `caFile`, else
-/// those of the host.
+/// those of the host. Over plain HTTP nobody has to be believed.
 pub(super) async fn configuration(
-    settings: &Settings,
+    alias: &ProviderAlias,
+    ca_file: Option<&Path>,
+    is_plain: bool,
     permits: &Arc<Permits>,
 ) -> Result<ClientConfig, ProviderError> {
-    let wrong =
-        |message: String, fix: String| ProviderError::new(Fault::Misconfigured, message, fix);
+    let roots = roots(alias, ca_file, is_plain, permits).await?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(format!("cannot be asked over TLS: {error}"), String::new()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The authorities of `caFile`, else those of the host.
+pub(super) async fn roots(
+    alias: &ProviderAlias,
+    ca_file: Option<&Path>,
+    is_plain: bool,
+    permits: &Arc<Permits>,
+) -> Result<RootCertStore, ProviderError> {
     let mut roots = RootCertStore::empty();
-    if settings.loopback.is_some() {
-        // Plain HTTP: nobody is believed over TLS.
-    } else if let Some(path) = &settings.ca_file {
+    if is_plain {
+        // Nobody is believed over TLS.
+    } else if let Some(path) = ca_file {
         let pem = file::own_secret(permits, path).await?;
         let no_authority = || {
             let shown = path.display();
@@ -34,18 +47,19 @@ pub(super) async fn configuration(
         let found = spawn_blocking(rustls_native_certs::load_native_certs).await;
         roots.add_parsable_certificates(found.map(|it| it.certs).unwrap_or_default());
     }
-    if roots.is_empty() && settings.loopback.is_none() {
-        let place = match &settings.ca_file {
+    if roots.is_empty() && !is_plain {
+        let place = match ca_file {
             Some(path) => path.display().to_string(),
             None => "the broker's host".to_owned(),
         };
         return Err(wrong(
             format!("cannot be believed: {place} has no authority for its certificate"),
-            format!("set `secrets.providers.{}.caFile`", settings.alias),
+            format!("set `secrets.providers.{alias}.caFile`"),
         ));
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(format!("cannot be asked over TLS: {error}"), String::new()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(roots)
+}
+
+fn wrong(message: String, fix: String) -> ProviderError {
+    ProviderError::new(Fault::Misconfigured, message, fix)
 }
