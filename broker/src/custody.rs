@@ -14,6 +14,7 @@ mod error;
 mod load;
 mod manifests;
 mod plan;
+mod receipts;
 mod references;
 mod refusals;
 mod reports;

@@ -105,7 +105,7 @@ impl Rotations {
         let custody = &self.0.custody;
         let Request { environment, reference, reason, trigger, force } = request;
         // Whoever may not begin one is told so before anything is opened.
-        let (policy, ..) = custody.plan_rotation(caller, environment.clone(), &reference).await?;
+        let policy = custody.may_rotate(caller, environment.clone(), &reference).await?;
         let overlaps = self.overlaps(environment.as_ref(), &policy.rotator).await?;
         let begin = Begin { environment, reference, reason, trigger, force, overlaps };
         Ok(custody.begin_rotation(caller, begin).await?.answer)

@@ -4,10 +4,12 @@
 //! | rotator | replaces |
 //! | --- | --- |
 //! | [`random`] | a value that both sides read from here |
+//! | [`postgres_role`] | the password of a role of a Postgres, or of two that take turns |
 //!
 //! Every step may be done again: a broker may die after it and before that is written down. So each
 //! is told the rotation's identity, and does nothing twice that its service can tell apart by it.
 
+pub mod postgres_role;
 pub mod random;
 
 use crate::permits::Permits;
@@ -75,6 +77,8 @@ pub type OwnSecrets = BTreeMap<String, Arc<SecretValue>>;
 pub enum Rotator {
     /// A random value.
     Random(random::Random),
+    /// A role of a Postgres, or two.
+    PostgresRole(Box<postgres_role::PostgresRole>),
 }
 
 impl RotatorError {
@@ -109,10 +113,14 @@ impl Rotator {
         alias: &RotatorAlias,
         spec: &RotatorSpec,
         _permits: &Arc<Permits>,
-        _own: &OwnSecrets,
+        own: &OwnSecrets,
     ) -> Result<Self, RotatorError> {
         match spec.kind {
             RotatorKind::Random => Ok(Self::Random(random::Random::open(alias, spec)?)),
+            RotatorKind::PostgresRole => {
+                let opened = postgres_role::PostgresRole::open(alias, spec, own)?;
+                Ok(Self::PostgresRole(Box::new(opened)))
+            }
             kind => Err(RotatorError::lasting(
                 alias,
                 format!("is of type {:?}, which this broker does not know yet", kind.as_str()),
@@ -127,6 +135,7 @@ impl Rotator {
     pub fn overlaps(&self) -> bool {
         match self {
             Self::Random(_) => true,
+            Self::PostgresRole(role) => role.overlaps(),
         }
     }
 
@@ -135,9 +144,10 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`].
-    pub async fn mint(&self, _task: &Task) -> Result<Minted, RotatorError> {
+    pub async fn mint(&self, task: &Task) -> Result<Minted, RotatorError> {
         match self {
             Self::Random(random) => random.mint(),
+            Self::PostgresRole(role) => role.mint(task),
         }
     }
 
@@ -145,9 +155,10 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`].
-    pub async fn set(&self, _task: &Task, _new: &Credential) -> Result<(), RotatorError> {
+    pub async fn set(&self, _task: &Task, new: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
+            Self::PostgresRole(role) => role.set(new).await,
         }
     }
 
@@ -155,9 +166,10 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`]; a lasting one where the service refuses it.
-    pub async fn test(&self, _task: &Task, _credential: &Credential) -> Result<(), RotatorError> {
+    pub async fn test(&self, _task: &Task, credential: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
+            Self::PostgresRole(role) => role.test(credential).await,
         }
     }
 
@@ -165,9 +177,10 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`].
-    pub async fn revoke(&self, _task: &Task) -> Result<(), RotatorError> {
+    pub async fn revoke(&self, task: &Task) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
+            Self::PostgresRole(role) => role.revoke(task).await,
         }
     }
 
@@ -178,11 +191,12 @@ impl Rotator {
     /// [`RotatorError`].
     pub async fn withdraw(
         &self,
-        _task: &Task,
-        _new: Option<&Credential>,
+        task: &Task,
+        new: Option<&Credential>,
     ) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
+            Self::PostgresRole(role) => role.withdraw(task, new).await,
         }
     }
 }

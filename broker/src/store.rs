@@ -311,6 +311,14 @@ impl Store {
         on_engine!(Self, self, engine => engine.vault(name).await)
     }
 
+    /// Writes a blob unless there is one of that name; says whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn add_vault(&self, name: &str, content: &[u8]) -> Result<bool, StoreError> {
+        on_engine!(Self, self, engine => engine.add_vault(name, content).await)
+    }
+
     /// Replaces a blob of the vault, if it still is what the caller read.
     ///
     /// # Errors

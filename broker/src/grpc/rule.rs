@@ -57,6 +57,7 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::StartRotations => (Admins, RotationWrite),
         Method::PlanRotations => (Admins, MetadataRead),
         Method::GetRotation => (Admins, MetadataRead),
+        Method::GetReceipt => (Admins, MetadataRead),
         Method::ListRotations => (Admins, MetadataRead),
         Method::AbortRotation => (Admins, RotationWrite),
         Method::EvictInstance => (Admins, RotationWrite),

@@ -59,17 +59,26 @@ impl Random {
     /// # Errors
     /// [`RotatorError`] where the system has no randomness, or the value would be too long.
     pub(super) fn mint(&self) -> Result<Minted, RotatorError> {
+        let value = self.draw()?;
+        let value = SecretValue::new(value.as_bytes().to_vec()).map_err(|error| {
+            let fix = format!("shorten `secrets.rotators.{}.length`", self.alias);
+            RotatorError::lasting(&self.alias, format!("made a value that is none: {error}"), fix)
+        })?;
+        Ok(Minted { value, expires_at: None, handle: None })
+    }
+
+    /// The characters of a new value.
+    ///
+    /// # Errors
+    /// [`RotatorError`] where the system has no randomness.
+    pub(super) fn draw(&self) -> Result<Zeroizing<String>, RotatorError> {
         let mut value = Zeroizing::new(self.prefix.clone());
         // Room at once: a text that grows leaves its beginning behind.
         value.reserve(self.length.saturating_mul(4));
         for _ in 0..self.length {
             value.push(self.alphabet[self.below(self.alphabet.len())?]);
         }
-        let value = SecretValue::new(value.as_bytes().to_vec()).map_err(|error| {
-            let fix = format!("shorten `secrets.rotators.{}.length`", self.alias);
-            RotatorError::lasting(&self.alias, format!("made a value that is none: {error}"), fix)
-        })?;
-        Ok(Minted { value, expires_at: None, handle: None })
+        Ok(value)
     }
 
     /// A number below a limit of at most 256, each as likely as any other: what would favour some

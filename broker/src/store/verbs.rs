@@ -70,6 +70,10 @@ impl<E: Engine> StoreOn<E> {
         rows.first().map(|row| E::bytes(row, 0).map_err(fault::before_commit)).transpose()
     }
 
+    pub(super) async fn add_vault(&self, name: &str, content: &[u8]) -> Result<bool, StoreError> {
+        Ok(self.change(sql::FIRST_BLOB, vec![name.into(), content.into()]).await? == 1)
+    }
+
     pub(super) async fn replace_vault(
         &self,
         name: &str,

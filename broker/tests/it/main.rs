@@ -28,6 +28,7 @@ mod paths;
 mod place;
 mod providers;
 mod refusals;
+mod rotators;
 mod schedules;
 mod sealed_rows;
 mod stream;

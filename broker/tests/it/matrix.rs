@@ -89,6 +89,7 @@ fn rule(method: Method) -> (Port, &'static [Role]) {
         Method::StartRotations => (Port::Admins, &[Operator]),
         Method::PlanRotations => (Port::Admins, ANY),
         Method::GetRotation => (Port::Admins, ANY),
+        Method::GetReceipt => (Port::Admins, ANY),
         Method::ListRotations => (Port::Admins, ANY),
         Method::AbortRotation => (Port::Admins, &[Operator]),
         Method::EvictInstance => (Port::Admins, &[Operator]),

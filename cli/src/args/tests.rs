@@ -39,8 +39,8 @@ fn the_tree_of_commands_is_sound_and_each_has_an_example() {
 
 #[test]
 fn a_wrong_line_says_what_and_where_to_look() {
-    let unknown = refusal(&["rotate", "stripe-api-key"]);
-    assert!(unknown.contains("no command \"rotate\"; there are put, get, list"), "{unknown}");
+    let unknown = refusal(&["turn", "stripe-api-key"]);
+    assert!(unknown.contains("no command \"turn\"; there are put, get, list"), "{unknown}");
     assert!(!unknown.contains("gateway"), "{unknown}");
     assert!(refusal(&["agent", "explode"]).contains("there are list, show, token, revoke"));
     assert!(refusal(&["lsit"]).contains("did you mean list"));

@@ -195,7 +195,9 @@ impl Import {
             ..v1::PutSecretRequest::default()
         };
         let answer = put::send(client, request, &variable.value).await?;
-        Ok(answer.version.map(|version| version.version).unwrap_or_default())
+        let Some(version) = answer.version else { return Ok(0) };
+        put::warn_of_example(session, secret.as_str(), &version);
+        Ok(version.version)
     }
 
     /// Says what became of each: on standard output, unless the manifest goes there.

@@ -97,6 +97,7 @@ impl Put {
         let answer = send(&session.secrets().await?, request, &value).await?;
         let secret = answer.secret.ok_or_else(|| incomplete("secret"))?;
         let version = answer.version.ok_or_else(|| incomplete("version"))?;
+        warn_of_example(session, &secret.name, &version);
         if session.out.json {
             session.out.json(&json::Written::new(secret, &version, Some(answer.revision)))?;
         } else {
@@ -135,6 +136,16 @@ impl Put {
             };
             Failure::usage(what, fix)
         })
+    }
+}
+
+/// Says that a value looks like somebody's example. It was put all the same: it may be meant.
+pub(super) fn warn_of_example(session: &Session<'_>, name: &str, version: &v1::SecretVersion) {
+    if version.looks_like_example {
+        session.out.warning(&format!(
+            "the value of {name} looks like an example from somebody's documentation; if it is \
+             one, put the real one: secretref put {name}"
+        ));
     }
 }
 

@@ -5,6 +5,7 @@ mod evict;
 mod history;
 mod plan;
 mod progress;
+mod receipt;
 mod status;
 
 use super::secret_name;
@@ -71,6 +72,8 @@ enum Verb {
     Evict(evict::Evict),
     /// List rotations, the newest first
     History(history::History),
+    /// Print the signed receipt of a rotation, or verify one
+    Receipt(receipt::Receipt),
 }
 
 impl Rotate {
@@ -81,6 +84,7 @@ impl Rotate {
             Some(Verb::Abort(command)) => return command.run(session).await,
             Some(Verb::Evict(command)) => return command.run(session).await,
             Some(Verb::History(command)) => return command.run(session).await,
+            Some(Verb::Receipt(command)) => return command.run(session).await,
             None => {}
         }
         let which = self.which.checked()?;

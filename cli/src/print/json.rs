@@ -50,6 +50,7 @@ pub(crate) struct Version {
     expire_time: Option<String>,
     size_bytes: i64,
     activated_from: Option<i64>,
+    looks_like_example: bool,
 }
 
 impl From<&v1::SecretVersion> for Version {
@@ -61,6 +62,7 @@ impl From<&v1::SecretVersion> for Version {
             expire_time: time::optional(version.expire_time.as_ref()),
             size_bytes: version.size_bytes,
             activated_from: Some(version.activated_from).filter(|&from| from != 0),
+            looks_like_example: version.looks_like_example,
         }
     }
 }

@@ -9,7 +9,7 @@ fn bare(arguments: &[&str]) -> Ran {
 #[test]
 fn wrong_lines_end_with_2_and_one_line() {
     let table: [(&[&str], &str); 15] = [
-        (&["rotate"], "there is no command \"rotate\"; there are put, get"),
+        (&["turn"], "there is no command \"turn\"; there are put, get"),
         (&["put"], "<NAME> is missing"),
         (&["put", "Bad Name"], "is not a valid name"),
         (&["put", "a", "--label", "x"], "--label"),

@@ -15,6 +15,7 @@ pub mod client;
 pub mod clock;
 pub mod credentials;
 pub mod join_token;
+pub mod note;
 pub mod peer;
 pub mod provider;
 pub mod request;

@@ -192,7 +192,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 40] = messages![
+pub const MESSAGES: [Target; 41] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -205,6 +205,7 @@ pub const MESSAGES: [Target; 40] = messages![
     GetAdminRequest,
     GetAgentRequest,
     GetBrokerRequest,
+    GetReceiptRequest,
     GetRotationRequest,
     GetSecretRequest,
     JoinRequest,

@@ -34,6 +34,23 @@ impl Custody {
         Ok((policy, secret, self.touched_by(&environment, reference).await?))
     }
 
+    /// How a ref is rotated, for whoever may begin it.
+    ///
+    /// # Errors
+    /// [`CustodyError`] where it cannot be rotated, or he may not.
+    pub async fn may_rotate(
+        &self,
+        caller: &Caller,
+        environment: Option<EnvironmentName>,
+        reference: &SecretName,
+    ) -> Result<RotationPolicy, CustodyError> {
+        let environment = self.environment(environment);
+        let record = || rotation_event(caller, "rotation.begin", &environment, reference);
+        self.permit(caller, Action::RotationWrite, record).await?;
+        let ledger = self.shared.ledger();
+        Ok(rotatable(&ledger, &environment, reference)?.0.clone())
+    }
+
     /// The refs that are asked for: one that is named, or those of a service; of them only those
     /// whose value ends within so many days, unless it is 0.
     ///

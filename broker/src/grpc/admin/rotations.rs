@@ -72,6 +72,41 @@ impl Rotations {
         Ok(Selection { environment, references: found, one })
     }
 
+    /// A rotation by its identity, else the newest of a ref that is wanted.
+    async fn find(
+        &self,
+        caller: &Caller,
+        (uid, secret_ref, environment): (String, String, String),
+        wanted: impl Fn(&Rotation) -> bool,
+    ) -> Result<Rotation, Status> {
+        let id: Option<RotationId> = field::optional("uid", &uid).map_err(refuse::field)?;
+        let reference: Option<SecretName> =
+            field::optional("secret_ref", &secret_ref).map_err(refuse::field)?;
+        let environment: Option<EnvironmentName> =
+            field::optional("environment", &environment).map_err(refuse::field)?;
+        let environment = environment.unwrap_or_else(|| self.custody.active_environment());
+        if id.is_none() && reference.is_none() {
+            let problem = "name a rotation by its uid, or a ref by `secret_ref`";
+            return Err(refuse::invalid("uid".into(), problem.into()));
+        }
+        let all = self.custody.rotations(caller).await.map_err(refuse::of)?;
+        let ours = |it: &Rotation| match (&id, &reference) {
+            (Some(id), _) => it.id == *id,
+            (None, reference) => {
+                it.environment == environment
+                    && Some(&it.reference) == reference.as_ref()
+                    && wanted(it)
+            }
+        };
+        all.into_iter().find(ours).ok_or_else(|| {
+            refuse::of(CustodyError::NotFound {
+                kind: "rotation",
+                name: if uid.is_empty() { secret_ref } else { uid },
+                fix: "secretref rotate history".to_owned(),
+            })
+        })
+    }
+
     async fn shown(&self, rotation: &Rotation) -> Result<v1::Rotation, Status> {
         let mut shown = show(rotation);
         if !rotation.phase.is_over() {
@@ -143,33 +178,24 @@ impl v1::rotations_service_server::RotationsService for Rotations {
     ) -> Result<Response<v1::GetRotationResponse>, Status> {
         let caller = caller::admin(&self.custody, &request)?;
         let asked = request.into_inner();
-        let id: Option<RotationId> = field::optional("uid", &asked.uid).map_err(refuse::field)?;
-        let reference: Option<SecretName> =
-            field::optional("secret_ref", &asked.secret_ref).map_err(refuse::field)?;
-        let environment: Option<EnvironmentName> =
-            field::optional("environment", &asked.environment).map_err(refuse::field)?;
-        let environment = environment.unwrap_or_else(|| self.custody.active_environment());
-        if id.is_none() && reference.is_none() {
-            let problem = "name a rotation by its uid, or a ref by `secret_ref`";
-            return Err(refuse::invalid("uid".into(), problem.into()));
-        }
-        let all = self.custody.rotations(&caller).await.map_err(refuse::of)?;
-        let ours = |it: &Rotation| match (&id, &reference) {
-            (Some(id), _) => it.id == *id,
-            (None, reference) => {
-                it.environment == environment && Some(&it.reference) == reference.as_ref()
-            }
-        };
-        let found = all.into_iter().find(ours).ok_or_else(|| {
-            let name = if asked.uid.is_empty() { asked.secret_ref } else { asked.uid };
-            refuse::of(CustodyError::NotFound {
-                kind: "rotation",
-                name,
-                fix: "secretref rotate history".to_owned(),
-            })
-        })?;
+        let named = (asked.uid, asked.secret_ref, asked.environment);
+        let found = self.find(&caller, named, |_| true).await?;
         let rotation = Some(self.shown(&found).await?);
         Ok(Response::new(v1::GetRotationResponse { rotation }))
+    }
+
+    async fn get_receipt(
+        &self,
+        request: Request<v1::GetReceiptRequest>,
+    ) -> Result<Response<v1::GetReceiptResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let asked = request.into_inner();
+        let named = (asked.uid, asked.secret_ref, asked.environment);
+        let finished = |it: &Rotation| it.phase == Phase::Finished;
+        let found = self.find(&caller, named, finished).await?;
+        let (receipt, key) = self.custody.receipt(&caller, found.id).await.map_err(refuse::of)?;
+        let verifier_key = key.to_string();
+        Ok(Response::new(v1::GetReceiptResponse { receipt, verifier_key }))
     }
 
     async fn list_rotations(

@@ -154,6 +154,10 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::GetRotationRequest { secret_ref: name, environment, ..Default::default() }
                 .encode_to_vec()
         }
+        Method::GetReceipt => {
+            v1::GetReceiptRequest { secret_ref: name, environment, ..Default::default() }
+                .encode_to_vec()
+        }
         Method::ListRotations => {
             v1::ListRotationsRequest { environment, ..Default::default() }.encode_to_vec()
         }

@@ -287,6 +287,15 @@ async fn chapter_five_pitfalls(engine: Engine) -> Result<()> {
         ensure!(refused.err.contains(said), "{said}: {refused:?}");
     }
     ensure!(!refused.err.contains(STRIPE_VALUE), "the value is in the message");
+    // What the article shows as keys are examples, and it is said so where one is put.
+    let put = desk.cli.run_with(&["put", "pasted", "--json"], STRIPE_VALUE.as_bytes())?.ended(0)?;
+    ensure!(put.err.contains("warning: the value of pasted looks like an example"), "{put:?}");
+    ensure!(put.json()?["looks_like_example"] == true, "{put:?}");
+    let put = desk.cli.run_with(&["put", "real", "--json"], b"3kWq9zXv1LrT8mYcB5nD")?.ended(0)?;
+    ensure!(!put.err.contains("example") && put.json()?["looks_like_example"] == false, "{put:?}");
+    let variables = format!("PASTED={STRIPE_VALUE}\n");
+    let import = desk.cli.run_with(&["import", "-", "--prefix", "env/"], variables.as_bytes())?;
+    ensure!(import.err.contains("the value of env/pasted looks like an example"), "{import:?}");
     // 5.3: every credential's state, and all that is to be said of each ref.
     let all = desk.run("gateway status --secrets --all")?.ended(0)?;
     ensure!(prints(&all, "payment-analyst (default, active)"), "{all:?}");

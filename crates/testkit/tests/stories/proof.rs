@@ -1,6 +1,7 @@
 //! Rotation with proof: finished only when every consumer is proven to be on the new credential,
 //! and only then is the old one revoked.
 
+mod roles;
 mod turned_back;
 
 use crate::scene::{AGENT, SLACK, SLACK_FILE, STRIPE, STRIPE_FILE, ref_of};
@@ -131,6 +132,7 @@ async fn everybody_is_on_the_new_one_before_the_old_one_ends(engine: Engine) -> 
     for agent in &agents {
         agent.file_becomes(STRIPE_FILE, &new).await?;
     }
+    receipt(&stage, &done)?;
     // The old one's key is shredded: nobody can bring a revoked credential back.
     ensure!(stage.versions()? == ["current", "destroyed"], "{:?}", stage.versions()?);
     // The trail has every step, in its order.
@@ -151,6 +153,32 @@ async fn everybody_is_on_the_new_one_before_the_old_one_ends(engine: Engine) -> 
         "rotation.revoke",
     ];
     ensure!(steps == wanted, "{steps:?}");
+    Ok(())
+}
+
+/// What was done is signed, in words; and verified without a broker.
+fn receipt(stage: &Stage, done: &Rotation) -> Result<()> {
+    let receipt = stage.cli.run(&["rotate", "receipt", STRIPE])?.ended(0)?.out;
+    let lines: Vec<&str> = receipt.lines().collect();
+    ensure!(lines[0] == "secretref rotation receipt v1", "{receipt}");
+    ensure!(lines[1] == format!("rotation {}", done.uid), "{receipt}");
+    ensure!(lines[3] == "versions v1 → v2", "{receipt}");
+    let asked =
+        lines[4].starts_with("asked for by admin:") && lines[4].ends_with(": for the story");
+    ensure!(asked && lines.contains(&"proven: 3 of 3"), "{receipt}");
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("receipt.txt");
+    std::fs::write(&path, &receipt)?;
+    let path = path.to_str().context("a path")?;
+    let key = stage.cli.run(&["rotate", "receipt", "--key-only", &done.uid])?.ended(0)?.out;
+    ensure!(key.starts_with("stories.test/receipts+"), "{key}");
+    let alone = Cli::with("127.0.0.1:1", folder.path())?;
+    let verify = ["rotate", "receipt", "--verify", path, "--key", key.trim()];
+    let genuine = alone.run(&verify)?.ended(0)?;
+    ensure!(genuine.err.contains("it is genuine"), "{genuine:?}");
+    std::fs::write(path, receipt.replace("proven: 3 of 3", "proven: 4 of 4"))?;
+    let altered = alone.run(&verify)?.ended(1)?;
+    ensure!(altered.err.contains("it was altered"), "{altered:?}");
     Ok(())
 }
 
