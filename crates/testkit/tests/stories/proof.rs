@@ -1,6 +1,7 @@
 //! Rotation with proof: finished only when every consumer is proven to be on the new credential,
 //! and only then is the old one revoked.
 
+mod crashes;
 mod roles;
 mod turned_back;
 
