@@ -35,6 +35,7 @@ pub use environments::{EnvironmentView, Move, Switch, Switched};
 pub use error::CustodyError;
 pub use manifests::{Applied, AppliedChange, Apply, Unresolved};
 pub use plan::{Committed, RequestKey};
+pub(crate) use receipts::RECEIPTS;
 pub use references::{BindingView, ProviderView, ReferenceView, SourceView};
 pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
 pub use rotations::{Begin, Lease, Turn};
