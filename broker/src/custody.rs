@@ -11,6 +11,7 @@ mod delivery;
 mod enrolment;
 mod environments;
 mod error;
+mod expiry;
 mod load;
 mod manifests;
 mod plan;
