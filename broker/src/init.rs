@@ -7,7 +7,7 @@ use crate::{
         ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file, provider_poll_seconds,
         read_passphrase,
     },
-    custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
+    custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts, RECEIPTS},
     store::Store,
     telemetry::announce,
     unseal::{write_private, write_slot},
@@ -21,6 +21,7 @@ use secretref_domain::{
 use secretref_envelope::{Keyring, RootKey, SealedKeyring, write_file_slot, write_passphrase_slot};
 use secretref_identity::{
     credentials::Credentials,
+    note::NoteSigner,
     request::{CertificateRequest, parse_request},
     subject::TrustDomain,
 };
@@ -138,8 +139,10 @@ async fn found(
     let (keyring, sealed) = Keyring::create(root)?;
     let authority = Authority::create(domain, now)?;
     let authority_blob = keyring.seal_blob(AUTHORITY, &authority.export())?;
+    let receipts_blob = keyring.seal_blob(RECEIPTS, &NoteSigner::generate()?)?;
     let mut vault = keyring_blobs(&sealed);
     vault.push((AUTHORITY.to_owned(), authority_blob));
+    vault.push((RECEIPTS.to_owned(), receipts_blob));
     store.initialise(Uuid::new_v4(), vault).await?;
     let custody = Custody::open(Parts {
         store: store.clone(),

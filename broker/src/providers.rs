@@ -159,20 +159,28 @@ impl Provider {
         }
     }
 
-    /// Writes a value to a place, which has it from then on.
+    /// Writes a value to a place that has one, and which has this one from then on. A record keeps
+    /// what else it has, and gets the expiry; a text has nowhere for it. Written twice it is as
+    /// written once.
     ///
     /// # Errors
-    /// Why it does not; [`Fault::Misconfigured`] where this type of provider cannot be written.
-    #[expect(clippy::unused_async, reason = "those that can be written are asked over the network")]
+    /// Why it does not; [`Fault::Misconfigured`] where this type of provider cannot be written,
+    /// [`Fault::Unreachable`] where somebody changed the place at the same time.
     pub async fn write(
         &self,
-        _place: &Place,
-        _value: &SecretValue,
-        _expires_at: Option<Timestamp>,
+        place: &Place,
+        value: &SecretValue,
+        expires_at: Option<Timestamp>,
     ) -> Result<(), ProviderError> {
-        let message = "is of a type that cannot be written";
+        let what = match self {
+            Self::File(files) => return files.write(place, value, expires_at).await,
+            Self::Vault(vault) => return vault.write(place, value, expires_at).await,
+            Self::Environment(_) => "is the broker's environment, which cannot be written",
+            Self::Exec(_) => "is a program, which is asked and cannot be written",
+            Self::Aws(_) => "is of a type that cannot be written",
+        };
         let fix = "rotate it at its source, or move the ref to the store";
-        Err(ProviderError::new(Fault::Misconfigured, message, fix))
+        Err(ProviderError::new(Fault::Misconfigured, what, fix))
     }
 
     /// Whether it can be asked at all, and one line about what answered.

@@ -31,8 +31,9 @@ impl Custody {
         Ok((signed, signer.verifier()))
     }
 
-    /// Whoever signs receipts; made when it is first needed. Of two brokers that make one at once
-    /// the second finds the first one's.
+    /// Whoever signs receipts. `init` makes the key; in a database from before there were receipts
+    /// it is made when it is first needed. Of two brokers that make one at once the second finds
+    /// the first one's.
     async fn signer(&self) -> Result<NoteSigner, CustodyError> {
         let store = &self.shared.store;
         let keyring = &self.shared.keyring;
@@ -53,5 +54,8 @@ fn failed(error: &dyn std::fmt::Display) -> CustodyError {
     CustodyError::Internal(format!("signing a receipt: {error}"))
 }
 
-/// Name of the sealed key.
-const RECEIPTS: &str = "receipts";
+/// Name of the sealed key in the vault.
+pub(crate) const RECEIPTS: &str = "receipts";
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use select::rotatable;
 
 use super::{
     Body, Custody, CustodyError, Place,
+    expiry::own_expiry,
     plan::{Committed, Effects, Ground, Plan, Planned, event},
     secrets::{NewVersion, Rotated},
 };
@@ -136,13 +137,15 @@ impl Custody {
             let lived = secret.versions.get(&rotation.old).and_then(|old| {
                 Some(ground.at.plus_millis(old.expires_at?.millis_since(old.created_at)))
             });
+            // What nobody says and nothing shows is as long as it was before.
+            let shown = || own_expiry(&value).map(|own| own.at);
+            let expires_at = expires_at.or_else(shown).or(lived);
             let new = NewVersion {
                 secret: Some(secret),
                 environment: rotation.environment.clone(),
                 name: rotation.name.clone(),
                 value,
-                // What nobody says and nothing shows is as long as it was before.
-                expires_at: expires_at.or(lived),
+                expires_at,
                 activated_from: None,
                 metadata: secret.metadata.clone(),
                 origin: secret.versions.get(&rotation.old).and_then(|it| it.traits.origin.clone()),

@@ -2,6 +2,7 @@
 
 use super::{
     Body, Custody, CustodyError,
+    expiry::own_expiry,
     plan::{Committed, Effects, Ground, Plan, Planned, event},
     secrets::{NewVersion, Rotated, secret_event},
 };
@@ -48,7 +49,8 @@ pub struct Observation {
 pub struct Seen {
     /// The value.
     pub value: SecretValue,
-    /// When the value stops being valid, where the provider says so.
+    /// When the value stops being valid, where the provider says so; else it is read from the
+    /// value, where that says so itself.
     pub expires_at: Option<Timestamp>,
     /// When the provider says that it was made.
     pub created_at: Option<Timestamp>,
@@ -65,6 +67,18 @@ pub struct Itinerary {
     pub places: BTreeSet<Place>,
     /// Settings of the providers, by alias. A provider without any has those of its type.
     pub providers: BTreeMap<ProviderAlias, ProviderSpec>,
+}
+
+impl Observation {
+    /// With the end that the value says of itself, where its provider says none. One that is past
+    /// is kept as well: it is what the provider has.
+    fn with_own_expiry(mut self) -> Self {
+        if let Ok(seen) = &mut self.answer {
+            let own = || own_expiry(&seen.value).map(|own| own.at);
+            seen.expires_at = seen.expires_at.or_else(own);
+        }
+        self
+    }
 }
 
 impl Itinerary {
@@ -133,7 +147,8 @@ impl Custody {
         let fresh: Vec<Observation> = {
             let ledger = self.shared.ledger();
             let differs = |it: &Observation| self.differs(&ledger, it);
-            observations.into_iter().filter(differs).collect()
+            let observations = observations.into_iter().map(Observation::with_own_expiry);
+            observations.filter(differs).collect()
         };
         if fresh.is_empty() {
             return Ok(());
@@ -297,12 +312,13 @@ impl Custody {
         if self.version_with(secret, environment, &value).is_some() {
             return Ok(());
         }
+        let expires_at = own_expiry(&value).map(|own| own.at);
         let new = NewVersion {
             secret: Some(secret),
             environment: environment.clone(),
             name: copy.clone(),
             value,
-            expires_at: None,
+            expires_at,
             activated_from: None,
             metadata: metadata(ground.ledger, place),
             origin: Some(Origin { source: source.clone(), version: word, created_at: None }),
@@ -323,7 +339,7 @@ impl Custody {
     ) -> Result<Effects, CustodyError> {
         let mut effects = Effects::default();
         let mut room = BTreeMap::new();
-        for observation in observations {
+        for observation in observations.into_iter().map(Observation::with_own_expiry) {
             let Place { environment, .. } = &observation.place;
             let left = room.entry(environment.clone()).or_insert_with(|| {
                 SECRETS_MAX.saturating_sub(ground.ledger.secret_count(environment))

@@ -8,6 +8,8 @@
 //! | `path` and `target` | the key or pointer in that file |
 
 pub(super) mod reach;
+mod span;
+mod write;
 
 pub use reach::read_below;
 
@@ -53,11 +55,7 @@ impl Files {
         let content = self.read(path.clone(), most).await?;
         let what = path.display().to_string();
         if whole {
-            let bytes = match content.bytes.strip_suffix(b"\n") {
-                Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
-                None => &content.bytes,
-            };
-            return record::plain(bytes.to_vec(), &what, content.version);
+            return record::plain(whole_value(&content.bytes).to_vec(), &what, content.version);
         }
         let target = place.target.as_deref().unwrap_or_else(|| place.reference.as_str());
         let picked = pick(&content.bytes, target, &what)?;
@@ -109,6 +107,14 @@ pub(super) fn folder(spec: &ProviderSpec, permits: &Permits, place: &Place) -> O
 
 fn own_path(spec: &ProviderSpec) -> Option<String> {
     spec.settings.get("path").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The value that a whole file is: without one newline at its end.
+fn whole_value(bytes: &[u8]) -> &[u8] {
+    match bytes.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => bytes,
+    }
 }
 
 fn parsed(bytes: &[u8], what: &str) -> Result<Value, ProviderError> {

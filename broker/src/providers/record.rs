@@ -9,6 +9,7 @@
 use super::{Found, ProviderError};
 use secretref_domain::{clock::Timestamp, fault::Fault, value::SecretValue};
 use serde_json::{Map, Value};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A value out of JSON: a text, or a record.
 ///
@@ -55,7 +56,25 @@ fn record(
     Ok(Found { expires_at, created_at, ..plain(value.into_bytes(), what, version)? })
 }
 
-fn malformed(what: &str, why: &str) -> ProviderError {
+/// A value as a text, which is all that JSON can have.
+///
+/// # Errors
+/// [`Fault::Misconfigured`] where it is none.
+pub(super) fn text<'v>(value: &'v [u8], what: &str) -> Result<&'v str, ProviderError> {
+    str::from_utf8(value).map_err(|_| {
+        let fix = "let its rotator make texts, or have the value in a file of its own";
+        let message = format!("can have a text only as {what}, and the new value is none");
+        ProviderError::new(Fault::Misconfigured, message, fix)
+    })
+}
+
+/// The time now, in whole seconds: when a record was made.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(0).plus_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+pub(super) fn malformed(what: &str, why: &str) -> ProviderError {
     let fix = "write a text, or {\"value\": \"…\", \"expiresAt\": \"2027-03-08T04:12:00Z\"}";
     ProviderError::new(Fault::Malformed, format!("has {what}, and it is {why}"), fix)
 }

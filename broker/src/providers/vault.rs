@@ -11,6 +11,7 @@ mod answer;
 mod client;
 mod session;
 mod settings;
+mod write;
 
 use super::{Found, OwnSecrets, Permits, Place, ProviderError, record};
 use answer::Answer;
@@ -19,7 +20,7 @@ use futures_util::{StreamExt, stream};
 use secretref_domain::{
     clock::Timestamp, fault::Fault, name::ProviderAlias, reference::ProviderSpec,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use session::Session;
 use settings::Settings;
 use std::sync::{
@@ -42,6 +43,14 @@ struct Spot {
     path: String,
     /// Absent: `value`, or the whole record.
     field: Option<String>,
+}
+
+/// The newest version of a path.
+struct Newest {
+    version: u64,
+    /// Of which one is the place's.
+    fields: Map<String, Value>,
+    created: Option<Timestamp>,
 }
 
 impl Vault {
@@ -67,25 +76,46 @@ impl Vault {
 
     async fn one(&self, place: &Place) -> Result<Found, ProviderError> {
         let spot = Spot::of(place)?;
-        let path: Vec<&str> =
-            self.settings.mount.split('/').chain(["data"]).chain(spot.path.split('/')).collect();
+        let Newest { version, mut fields, created } = self.newest(&spot).await?;
+        let field = spot.field.as_deref().unwrap_or(FIELD);
+        // What stands beside a `value` makes a record of it.
+        let picked = match spot.field {
+            None if fields[field].is_string() => Some(Value::Object(fields)),
+            _ => fields.remove(field),
+        };
+        let what = self.what(&spot);
+        let mut found = record::found(picked.unwrap_or_default(), &what, version.to_string())?;
+        found.created_at = found.created_at.or(created);
+        Ok(found)
+    }
+
+    async fn newest(&self, spot: &Spot) -> Result<Newest, ProviderError> {
+        let path = self.path(spot);
         let answer = self.session.get(&path).await?;
         match answer.status {
-            200 => self.found(answer, &spot),
+            200 => self.fields(answer, spot),
             401 | 403 => Err(ProviderError::new(
                 Fault::Denied,
-                format!("answered {} for {}", answer.status, self.shown(&spot)),
+                format!("answered {} for {}", answer.status, self.shown(spot)),
                 format!(
                     "give the token's policy `read` on {}: bao policy read NAME",
                     path.join("/")
                 ),
             )),
-            404 => Err(self.absent(&answer, &spot).await),
+            404 => Err(self.absent(&answer, spot).await),
             _ => Err(answer.refusal(&self.settings)),
         }
     }
 
-    fn found(&self, mut answer: Answer, spot: &Spot) -> Result<Found, ProviderError> {
+    fn path<'s>(&'s self, spot: &'s Spot) -> Vec<&'s str> {
+        self.settings.mount.split('/').chain(["data"]).chain(spot.path.split('/')).collect()
+    }
+
+    fn what(&self, spot: &Spot) -> String {
+        format!("the field {:?} of {}", spot.field.as_deref().unwrap_or(FIELD), self.shown(spot))
+    }
+
+    fn fields(&self, mut answer: Answer, spot: &Spot) -> Result<Newest, ProviderError> {
         let mut outer = answer.take("/data")?;
         let version = outer.pointer("/metadata/version").and_then(Value::as_u64);
         let Some(version) = version else {
@@ -94,11 +124,10 @@ impl Vault {
         let created = outer.pointer("/metadata/created_time").and_then(Value::as_str);
         let created = created.and_then(Timestamp::parse);
         self.mount_is_known.store(true, Ordering::Relaxed);
-        let Some(Value::Object(mut fields)) = outer.get_mut("data").map(Value::take) else {
+        let Some(Value::Object(fields)) = outer.get_mut("data").map(Value::take) else {
             return Err(Answer::malformed("a version without fields"));
         };
         let field = spot.field.as_deref().unwrap_or(FIELD);
-        let what = format!("the field {field:?} of {}", self.shown(spot));
         if !fields.contains_key(field) {
             return Err(ProviderError::new(
                 Fault::NotFound,
@@ -106,14 +135,7 @@ impl Vault {
                 format!("bao kv patch -mount={} {} {field}=…", self.settings.mount, spot.path),
             ));
         }
-        // What stands beside a `value` makes a record of it.
-        let picked = match spot.field {
-            None if fields[field].is_string() => Some(Value::Object(fields)),
-            _ => fields.remove(field),
-        };
-        let mut found = record::found(picked.unwrap_or_default(), &what, version.to_string())?;
-        found.created_at = found.created_at.or(created);
-        Ok(found)
+        Ok(Newest { version, fields, created })
     }
 
     /// What a 404 means: nothing there, deleted, or the wrong mount.

@@ -103,6 +103,7 @@ on_both! {
     schema::of_two_who_initialise_one_wins,
     schema::a_store_that_lost_its_head_is_not_empty,
     rows::the_vault_is_replaced_if_unchanged,
+    rows::of_two_who_add_a_blob_the_first_wins,
     rows::the_log_is_read_in_pages,
     rows::a_sealed_version_comes_and_goes,
     rows::a_shredded_version_leaves_no_copy,

@@ -14,6 +14,7 @@ mod authority_log;
 mod channels;
 mod delivery;
 mod enrolment;
+mod expiry;
 mod fields;
 mod hello;
 mod hostile;

@@ -10,6 +10,7 @@ mod file;
 mod remote;
 mod suite;
 mod vault;
+mod write;
 
 use anyhow::Result;
 use secretref_broker::providers::{Found, Place, Provider, ProviderError};

@@ -10,6 +10,7 @@ pub mod caller;
 pub mod change;
 pub mod clock;
 pub mod delivery;
+pub mod expiry;
 pub mod fault;
 pub mod group;
 pub mod id;

@@ -1,7 +1,7 @@
 //! Reading X.509 certificates, bounded.
 
 use aws_lc_rs::digest;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 /// Most bytes of one certificate. Ours have about 600.
@@ -59,6 +59,24 @@ pub fn validity(certificate: &CertificateDer<'_>) -> Result<Validity, Malformed>
     Ok(validity_of(&parse(certificate)?))
 }
 
+/// When the first of the certificates in a PEM text stops being valid: seconds since the epoch.
+/// None where there is none, or one that cannot be read. What stands between them, such as their
+/// private key, is not decoded.
+#[must_use]
+pub fn first_end(pem: &[u8]) -> Option<i64> {
+    let mut rest = str::from_utf8(pem).ok().filter(|_| pem.len() <= PEM_BYTES_MAX)?;
+    let mut first = None;
+    while let Some(at) = rest.find(PEM_BEGIN) {
+        let section = &rest[at..];
+        let (section, after) = section.split_at(section.find(PEM_END)? + PEM_END.len());
+        let der = CertificateDer::from_pem_slice(section.as_bytes()).ok()?;
+        let end = validity(&der).ok()?.not_after;
+        first = Some(first.map_or(end, |first: i64| first.min(end)));
+        rest = after;
+    }
+    first
+}
+
 /// Whether a certificate says that it may issue others.
 pub(crate) fn is_authority(certificate: &X509Certificate<'_>) -> bool {
     certificate.basic_constraints().is_ok_and(|found| found.is_some_and(|basic| basic.value.ca))
@@ -102,3 +120,11 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     out
 }
+
+/// Most bytes of a PEM text that is looked at.
+const PEM_BYTES_MAX: usize = 64 * 1024;
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const PEM_END: &str = "-----END CERTIFICATE-----";
+
+#[cfg(test)]
+mod tests;

@@ -14,12 +14,15 @@ use prost::Message;
 use rustls_pki_types::CertificateDer;
 use secretref_domain::{
     audit::DecodedEntry,
+    expiry::{Form, OwnExpiry},
+    limit::VALUE_BYTES_MAX,
     manifest,
     name::{AgentName, EnvironmentName, FileName, SecretName},
 };
 use secretref_envelope::{Context, DataKey, KekId, RootKey, Sealed, Slot, WrappedKey};
 use secretref_identity::{
-    join_token::JoinToken, peer::Peer, request::parse_request, subject::TrustDomain,
+    certificate::first_end, join_token::JoinToken, peer::Peer, request::parse_request,
+    subject::TrustDomain,
 };
 use secretref_proto::{
     convert::{field, from_schedule, manifest_digest, to_schedule},
@@ -33,10 +36,11 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("audit", audit),
     ("certificate", certificate),
     ("envelope", envelope),
+    ("expiry", expiry),
     ("join_token", join_token),
     ("manifest", manifest),
     ("socket", socket),
@@ -83,6 +87,24 @@ pub fn envelope(bytes: &[u8]) {
     // Unlocking takes a passphrase's time on purpose, and is not tried.
     if let Ok(slot) = Slot::parse(bytes) {
         let _ = (slot.kek_id(), slot.needs_passphrase());
+    }
+}
+
+/// The end that a value says of itself: of a token, of a session, of certificates.
+pub fn expiry(bytes: &[u8]) {
+    let certificates =
+        first_end(bytes).and_then(|end| OwnExpiry::in_seconds(Form::Certificate, end));
+    for own in OwnExpiry::of(bytes).into_iter().chain(certificates) {
+        let shown = own.at.to_string();
+        assert!(shown.ends_with('Z'), "an end that is no time: {shown}");
+        assert!(own.at.as_micros() > 0, "an end before all of time: {shown}");
+    }
+    if let Ok(text) = str::from_utf8(bytes) {
+        let again = OwnExpiry::of(text.trim_ascii().as_bytes());
+        assert!(
+            bytes.len() > VALUE_BYTES_MAX || again == OwnExpiry::of(bytes),
+            "a line end counts"
+        );
     }
 }
 

@@ -4,6 +4,7 @@ use super::{SecretView, VersionState, VersionView, find, find_live, secret_event
 use crate::{
     custody::{
         Body, Custody, CustodyError,
+        expiry::own_expiry,
         plan::{Committed, Effects, Ground, Plan, Planned, RequestKey},
     },
     store::SealedRow,
@@ -13,6 +14,7 @@ use secretref_domain::{
     caller::Caller,
     change::{Change, Origin, SecretMetadata, ValueTraits},
     clock::Timestamp,
+    expiry::OwnExpiry,
     id::{Digest, SecretId},
     ledger::Secret,
     limit::{LABEL_BYTES_MAX, LABELS_MAX, SECRETS_MAX, SERVICE_BYTES_MAX},
@@ -36,7 +38,8 @@ pub struct Put {
     pub service: Option<String>,
     /// Replaces the labels where there are any.
     pub labels: BTreeMap<String, String>,
-    /// When the value stops being valid.
+    /// When the value stops being valid; else it is read from the value, where that says so
+    /// itself.
     pub expires_at: Option<Timestamp>,
     /// Replaces the deprecation date.
     pub deprecation_date: Option<Timestamp>,
@@ -71,6 +74,25 @@ impl Put {
             _ => Ok(()),
         }
     }
+
+    /// With the end that the value says of itself, where nobody says one.
+    fn with_own_expiry(self, now: Timestamp) -> Result<Self, CustodyError> {
+        let own = match self.expires_at {
+            Some(_) => None,
+            None => own_expiry(&self.value),
+        };
+        match own {
+            Some(OwnExpiry { form, at }) if at <= now => {
+                let problem = format!(
+                    "it is a {form} that ended at {at}, and it is {now} now; put one that is \
+                     valid, or say until when this one is to be used all the same"
+                );
+                Err(CustodyError::invalid("value", problem))
+            }
+            Some(own) => Ok(Self { expires_at: Some(own.at), ..self }),
+            None => Ok(self),
+        }
+    }
 }
 
 impl Custody {
@@ -85,6 +107,7 @@ impl Custody {
         request: Option<RequestKey>,
     ) -> Result<Committed<(SecretView, VersionView)>, CustodyError> {
         put.check(self.now())?;
+        let put = put.with_own_expiry(self.now())?;
         let environment = self.environment(put.environment.clone());
         self.permit_secret(caller, Action::SecretWrite, "secret.put", &environment, &put.name)
             .await?;

@@ -68,22 +68,49 @@ pub(super) fn read(
     path: &Path,
     bytes_max: usize,
 ) -> Result<Content, ProviderError> {
-    let shown = path.display();
-    let Some((root, inside)) = below(roots, path) else {
-        let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
-        return Err(ProviderError::new(
-            Fault::Misconfigured,
-            format!("may not read {shown}: it is not below a provider root ({})", roots.join(", ")),
-            "move it there, or add its folder to `provider_roots` in broker.toml and restart",
-        ));
-    };
+    read_with_stat(roots, path, bytes_max).map(|(_, content)| content)
+}
+
+/// What a file has, and which one it is.
+pub(super) fn read_with_stat(
+    roots: &[PathBuf],
+    path: &Path,
+    bytes_max: usize,
+) -> Result<(Stat, Content), ProviderError> {
+    let (root, inside) = below_a_root(roots, path)?;
     let root_fd = open_checked(root, &inside)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = openat2(&root_fd, &inside, flags, Mode::empty(), RESOLVE)
         .map_err(|error| unopened(&root.join(&inside), error))?;
     let stat = fstat(&file).map_err(|error| unopened(path, error))?;
     check_file(&root.join(&inside), &stat)?;
-    content(path, file, &stat, bytes_max)
+    let content = content(path, file, &stat, bytes_max)?;
+    Ok((stat, content))
+}
+
+/// The folder of a file, by the same rules.
+pub(super) fn open_folder(roots: &[PathBuf], path: &Path) -> Result<OwnedFd, ProviderError> {
+    let (root, inside) = below_a_root(roots, path)?;
+    let root_fd = open_checked(root, &inside)?;
+    let folder = Path::new(".").join(inside.parent().unwrap_or(Path::new("")));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat2(&root_fd, &folder, flags, Mode::empty(), RESOLVE)
+        .map_err(|error| unopened(&root.join(folder), error))
+}
+
+fn below_a_root<'r>(
+    roots: &'r [PathBuf],
+    path: &Path,
+) -> Result<(&'r Path, PathBuf), ProviderError> {
+    let shown = path.display();
+    below(roots, path).ok_or_else(|| {
+        let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
+        ProviderError::new(
+            Fault::Misconfigured,
+            format!("may not read {shown}: it is not below a provider root ({})", roots.join(", ")),
+            "move it there, or add its folder to `provider_roots` in broker.toml and restart",
+        )
+    })
 }
 
 fn content(

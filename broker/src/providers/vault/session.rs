@@ -67,15 +67,37 @@ impl Session {
 
     /// Asks with the token; where it is refused as such, once more with a new one.
     pub(super) async fn get(&self, path: &[&str]) -> Result<Answer, ProviderError> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// Writes with the token, in the same way.
+    pub(super) async fn post(
+        &self,
+        path: &[&str],
+        body: &Zeroizing<Vec<u8>>,
+    ) -> Result<Answer, ProviderError> {
+        self.ask(Method::POST, path, Some(body)).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Zeroizing<Vec<u8>>>,
+    ) -> Result<Answer, ProviderError> {
         let token = self.token().await?;
-        let answer = self.0.get(path, &token).await?;
+        let with = async |token: &Token| {
+            let (method, token) = (method.clone(), Some(&token.header));
+            self.0.client.ask(Request { method, path, token, body }).await
+        };
+        let answer = with(&token).await?;
         if answer.status != 403 {
             return Ok(answer);
         }
         let Some(token) = self.token_after(&token).await? else {
             return Ok(answer);
         };
-        let answer = self.0.get(path, &token).await?;
+        let answer = with(&token).await?;
         if answer.status == 403 {
             self.0.state.lock().await.quiet_until = Some(Instant::now() + QUIET);
         }

@@ -18,6 +18,23 @@ pub(super) async fn the_vault_is_replaced_if_unchanged(place: Place) {
     assert_eq!(store.vault("keyring").await.unwrap(), Some(b"sealed again".to_vec()));
 }
 
+pub(super) async fn of_two_who_add_a_blob_the_first_wins(place: Place) {
+    let store = place.ready().await;
+    let brokers = (1..=4_u8).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { (number, store.add_vault("receipts", &[number]).await.unwrap()) })
+    });
+    let mut winners = Vec::new();
+    for broker in brokers.collect::<Vec<_>>() {
+        let (number, added) = broker.await.unwrap();
+        winners.extend(added.then_some(number));
+    }
+    let [winner] = winners.as_slice() else { panic!("{winners:?}") };
+    assert_eq!(store.vault("receipts").await.unwrap(), Some(vec![*winner]));
+    assert!(!store.add_vault("keyring", b"another").await.unwrap());
+    assert_eq!(store.vault("keyring").await.unwrap(), Some(b"sealed".to_vec()));
+}
+
 pub(super) async fn the_log_is_read_in_pages(place: Place) {
     let store = place.ready().await;
     let head = put(&store, &[b"a", b"b", b"c"]).await;

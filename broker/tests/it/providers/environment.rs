@@ -1,6 +1,6 @@
 //! The broker's environment.
 
-use super::{Held, World, at, suite::conforms};
+use super::{Held, World, at, suite::conforms, write::is_not_written};
 use anyhow::Result;
 use secretref_broker::providers::{OwnSecrets, Permits, Place, Provider};
 use secretref_domain::{
@@ -50,3 +50,4 @@ impl World for Environment {
 }
 
 conforms!(Environment);
+is_not_written!(Environment);

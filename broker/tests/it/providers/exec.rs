@@ -1,6 +1,6 @@
 //! Programs: what they are given, what they may do, and how they end.
 
-use super::{Held, World, at, silent, suite::conforms};
+use super::{Held, World, at, silent, suite::conforms, write::is_not_written};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, test_kill_process};
 use secretref_broker::providers::{Found, Permits, Place, Provider, ProviderError};
@@ -134,6 +134,7 @@ impl World for Holder {
 }
 
 conforms!(Holder);
+is_not_written!(Holder);
 
 fn write_program(path: &Path, text: &str) -> Result<PathBuf> {
     fs::create_dir_all(path.parent().context("no folder")?)?;

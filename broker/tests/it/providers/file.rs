@@ -1,7 +1,13 @@
 //! Files on the broker's host.
 
-use super::{Held, World, at, suite::conforms};
+use super::{
+    Held, World, at,
+    suite::conforms,
+    value,
+    write::{is_written, write, write_in_the_end},
+};
 use anyhow::Result;
+use futures_util::future::try_join_all;
 use secretref_broker::providers::{OwnSecrets, Permits, Place, Provider};
 use secretref_domain::{
     name::ProviderAlias,
@@ -66,3 +72,35 @@ impl World for Files {
 }
 
 conforms!(Files);
+is_written!(Files);
+
+#[tokio::test]
+async fn bytes_are_written_to_a_file_of_their_own() -> Result<()> {
+    let Some(mut files) = Files::new().await? else { return Ok(()) };
+    let place = files.put("key.der", &Held::value(vec![0xff, 0x00, b'\n'])).await?;
+    let provider = files.open()?;
+    for bytes in [vec![0xfe, b'\r', b'\n'], vec![b'\n'], vec![0x80, b'\r']] {
+        write(&provider, &place, bytes.clone(), None).await?;
+        assert_eq!(value(&provider, &place).await?, bytes);
+    }
+    Ok(())
+}
+
+/// Ten who write ten records of one file, each of which is lost where one does not look.
+#[tokio::test]
+async fn of_many_writes_at_once_none_is_lost() -> Result<()> {
+    let Some(mut files) = Files::new().await? else { return Ok(()) };
+    let mut places = Vec::new();
+    for name in 'a'..='j' {
+        places.push(files.put(&format!("many-{name}"), &Held::value("before")).await?);
+    }
+    let provider = files.open()?;
+    let written = places.iter().zip(0..).map(async |(place, number)| {
+        write_in_the_end(&provider, place, &format!("after {number}")).await
+    });
+    try_join_all(written).await?;
+    for (place, number) in places.iter().zip(0..) {
+        assert_eq!(value(&provider, place).await?, format!("after {number}").as_bytes());
+    }
+    Ok(())
+}

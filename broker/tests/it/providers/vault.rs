@@ -1,8 +1,11 @@
 //! KV version 2 of a real OpenBao.
 
 mod own;
+mod write;
 
-use super::{Aimed, CANARY, Held, Remote, TOKEN, World, at, remote::conforms_remotely};
+use super::{
+    Aimed, CANARY, Held, Remote, TOKEN, World, at, remote::conforms_remotely, write::is_written,
+};
 use anyhow::Result;
 use secretref_broker::providers::{OwnSecrets, Permits, Place, Provider};
 use secretref_domain::{
@@ -77,6 +80,7 @@ impl Remote for Vault {
 }
 
 conforms_remotely!(Vault);
+is_written!(Vault);
 
 /// A provider with these settings, let in by a token where they do not say otherwise.
 fn opened(settings: &Value, secret: &str, root: Option<&Path>) -> Result<Provider> {

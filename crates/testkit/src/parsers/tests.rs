@@ -34,6 +34,10 @@ fn the_corpora_hold_what_is_right_as_well() {
     assert!(corpus("envelope").iter().any(|case| WrappedKey::from_bytes(case).is_ok()));
     assert!(corpus("envelope").iter().any(|case| Slot::parse(case).is_ok()));
     let text = |case: &[u8]| String::from_utf8(case.to_vec()).unwrap_or_default();
+    let end = |case: &[u8]| OwnExpiry::of(case).map(|own| own.form);
+    assert!(corpus("expiry").iter().any(|case| end(case) == Some(Form::Jwt)));
+    assert!(corpus("expiry").iter().any(|case| end(case) == Some(Form::StsSession)));
+    assert!(corpus("expiry").iter().any(|case| first_end(case).is_some()));
     assert!(corpus("join_token").iter().any(|case| JoinToken::parse(&text(case)).is_ok()));
     assert!(corpus("manifest").iter().any(|case| manifest::parse(&[("m", case)]).is_ok()));
     assert!(corpus("wire").iter().any(|case| case.len() > 10));

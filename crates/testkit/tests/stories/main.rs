@@ -35,3 +35,4 @@ mod socket;
 mod status;
 mod tampered;
 mod templates;
+mod written_back;
