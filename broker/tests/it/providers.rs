@@ -7,6 +7,7 @@ mod aws_secrets_manager;
 mod environment;
 mod exec;
 mod file;
+mod log;
 mod remote;
 mod suite;
 mod vault;
