@@ -10,8 +10,8 @@
 //! | `target: prod/stripe?version=ID` | that version and no other |
 //! | no target | the secret that is named like the ref |
 //!
-//! What has the stage `AWSCURRENT` is the value, and what has `AWSPENDING` is the one to come, where
-//! a target names neither a stage nor a version.
+//! What has the stage `AWSCURRENT` is the value, and what has `AWSPENDING` is the one to come. Where a
+//! target names a stage or a version, it is that one alone.
 
 mod faults;
 mod settings;
@@ -189,8 +189,8 @@ impl Aws {
 impl Spot {
     fn of(place: &Place) -> Result<Self, ProviderError> {
         let wrong = |message: String| {
-            let fix = "write the ref's `target` as `NAME`, then `?stage=STAGE` or `?version=ID` where \
-                       another than AWSCURRENT is meant, then `#MEMBER` or `#/POINTER`";
+            let fix = "write the ref's `target` as `NAME`, then `?stage=STAGE` or `?version=ID` \
+                       where another than AWSCURRENT is meant, then `#MEMBER` or `#/POINTER`";
             Err(ProviderError::new(Fault::Misconfigured, message, fix))
         };
         if place.path.is_some() {

@@ -9,6 +9,7 @@ mod exec;
 mod file;
 mod log;
 mod remote;
+mod store;
 mod suite;
 mod vault;
 
