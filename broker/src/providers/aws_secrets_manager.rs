@@ -10,8 +10,8 @@
 //! | `target: prod/stripe?version=ID` | that version and no other |
 //! | no target | the secret that is named like the ref |
 //!
-//! What has the stage `AWSCURRENT` is the value, and what has `AWSPENDING` is the one to come. Where a
-//! target names a stage or a version, it is that one alone.
+//! What has the stage `AWSCURRENT` is the value, and what has `AWSPENDING` is the one to come. A
+//! target that names a stage or a version means that one alone.
 
 mod faults;
 mod settings;

@@ -8,7 +8,8 @@ use crate::{
 use aws_sdk_secretsmanager::{
     Client,
     config::{
-        BehaviorVersion, Config, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
+        BehaviorVersion, Builder, Config, Credentials, Region, retry::RetryConfig,
+        timeout::TimeoutConfig,
     },
 };
 use aws_smithy_runtime_api::{
@@ -63,18 +64,23 @@ pub(super) async fn client(
     let token = token.map(|token| token.to_string());
     let id = settings.access_key_id.clone();
     let credentials = Credentials::new(id, key.to_string(), token, None, "secretref");
-    let mut config = Config::builder()
+    let way_out = WayOut { out, turns: Arc::clone(turns) };
+    Ok(Client::from_conf(config(settings, credentials).http_client(way_out).build()))
+}
+
+/// All but the way out.
+fn config(settings: &Settings, credentials: Credentials) -> Builder {
+    let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(settings.region.clone()))
         .credentials_provider(credentials)
-        .http_client(WayOut { out, turns: Arc::clone(turns) })
         // Who asks again, and when, is decided where all providers are asked.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled());
-    if let Some(endpoint) = &settings.endpoint {
-        config = config.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+    match &settings.endpoint {
+        Some(endpoint) => config.endpoint_url(endpoint.as_str().trim_end_matches('/')),
+        None => config,
     }
-    Ok(Client::from_conf(config.build()))
 }
 
 /// The broker's way out, as the SDK wants one.
@@ -153,3 +159,6 @@ async fn exchange(out: &Outbound, request: HttpRequest) -> Result<HttpResponse, 
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Room that is made at once: most answers fit.
 const ROOM_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;
