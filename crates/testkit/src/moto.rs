@@ -5,13 +5,13 @@ use crate::{
     guardian::Guardian,
     process::Process,
     python::{Tool, installed},
-    wait::eventually,
+    wait::{DEADLINE, eventually},
 };
 use anyhow::{Context, Result, ensure};
 use reqwest::{Client, RequestBuilder, Url};
 use secretref_broker::outbound::{Outbound, Patience};
 use serde_json::{Value, json};
-use std::{net::TcpListener, process::Command};
+use std::process::Command;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
@@ -43,15 +43,15 @@ impl Moto {
     pub async fn start() -> Result<Option<Self>> {
         let Some(program) = spawn_blocking(|| installed(MOTO)).await?? else { return Ok(None) };
         let home = tempfile::Builder::new().prefix("secretref-moto-").tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).current_dir(home.path());
+        // It takes a free port and says which: one that was looked for before may be another's.
+        command.args(["-H", "127.0.0.1", "-p", "0"]).current_dir(home.path());
         let server = Process::start("moto", &mut command, home.path())?;
         let guardian = Guardian::of(server.pid(), "KILL", home.path())?;
-        let (http, address) = (
-            Outbound::new(Patience::default())?.client().clone(),
-            format!("http://127.0.0.1:{port}"),
-        );
+        let line = server.wait_for_line(STARTED, DEADLINE)?;
+        let address = line.split_once(STARTED).map(|it| it.1.trim().to_owned());
+        let address = address.context("it says no address")?;
+        let http = Outbound::new(Patience::default())?.client().clone();
         let moto = Self { _server: server, _guardian: guardian, _home: home, http, address };
         let answers = async || Ok(moto.ask("ListSecrets", &json!({})).await.ok());
         eventually("moto answers", answers).await?;
@@ -168,6 +168,7 @@ fn credential(service: &str) -> String {
     )
 }
 
+const STARTED: &str = " * Running on ";
 const MOTO: Tool = Tool {
     name: "moto-5.2.5",
     package: "moto[server]==5.2.5",
