@@ -41,7 +41,7 @@ pub use references::{BindingView, ProviderView, ReferenceView, SourceView};
 pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
 pub use rotations::{Begin, Lease, Turn};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
-pub use sources::{Itinerary, Observation, Place, Seen};
+pub use sources::{Coming, Itinerary, Observation, Place, Seen};
 pub use trail::{AuditFilter, AuditLine, AuditPage};
 
 use crate::{authority::Authority, feed::Feed, store::Store};

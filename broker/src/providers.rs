@@ -59,6 +59,8 @@ pub struct Found {
 pub struct Pending {
     /// The value.
     pub value: SecretValue,
+    /// When it stops being valid, where the provider says so.
+    pub expires_at: Option<Timestamp>,
     /// The provider's own word for the version.
     pub version: String,
 }

@@ -15,8 +15,8 @@ mod folders;
 mod open;
 
 use crate::{
-    custody::{Apply, Custody, CustodyError, Itinerary, Observation, Place, Seen, Switch},
-    providers::{self, Found, Permits, Provider, ProviderError},
+    custody::{Apply, Coming, Custody, CustodyError, Itinerary, Observation, Place, Seen, Switch},
+    providers::{self, Found, Pending, Permits, Provider, ProviderError},
 };
 use due::Schedule;
 use folders::Folders;
@@ -255,7 +255,8 @@ fn within(place: &Place) -> providers::Place {
 
 fn seen(found: Found) -> Seen {
     let Found { value, expires_at, created_at, version, pending } = found;
-    let pending = pending.map(|pending| (pending.value, pending.version));
+    let coming = |Pending { value, expires_at, version }| Coming { value, expires_at, version };
+    let pending = pending.map(coming);
     Seen { value, expires_at, created_at, version, pending }
 }
 

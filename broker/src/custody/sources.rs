@@ -56,8 +56,18 @@ pub struct Seen {
     pub created_at: Option<Timestamp>,
     /// The provider's own word for the version.
     pub version: String,
-    /// What is to come after it, and the provider's own word for that.
-    pub pending: Option<(SecretValue, String)>,
+    /// What is to come after it.
+    pub pending: Option<Coming>,
+}
+
+/// What a place is about to hold.
+pub struct Coming {
+    /// The value.
+    pub value: SecretValue,
+    /// When the value stops being valid, where the provider says so.
+    pub expires_at: Option<Timestamp>,
+    /// The provider's own word for the version.
+    pub version: String,
 }
 
 /// The places that are to be asked, and the providers that they are in.
@@ -244,7 +254,7 @@ impl Custody {
                 let held =
                     copy.and_then(|name| self.kept_version(ledger, environment, &name, seen));
                 let pending = seen.pending.as_ref().zip(copy_of(ledger, &observation.place));
-                let staged = pending.is_none_or(|((value, _), copy)| {
+                let staged = pending.is_none_or(|(Coming { value, .. }, copy)| {
                     let secret = ledger.secret_named(environment, &copy);
                     secret.is_some_and(|it| self.version_with(it, environment, value).is_some())
                 });
@@ -303,16 +313,27 @@ impl Custody {
         ground: &Ground<'_>,
         caller: &Caller,
         (place, copy): (&Place, &SecretName),
-        pending: Option<(SecretValue, String)>,
+        pending: Option<Coming>,
         effects: &mut Effects,
     ) -> Result<(), CustodyError> {
         let Place { environment, source, .. } = place;
-        let Some((value, word)) = pending else { return Ok(()) };
+        let Some(Coming { value, expires_at, version }) = pending else { return Ok(()) };
         let Some(secret) = ground.ledger.secret_named(environment, copy) else { return Ok(()) };
         if self.version_with(secret, environment, &value).is_some() {
             return Ok(());
         }
-        let expires_at = own_expiry(&value).map(|own| own.at);
+        let expires_at = expires_at.or_else(|| own_expiry(&value).map(|own| own.at));
+        // Only one is to come: what was to come before was given up.
+        let given_up = secret.versions.iter().filter(|(_, it)| it.staged && !it.destroyed);
+        for (version, _) in given_up {
+            let (secret, version) = (secret.id, *version);
+            effects.changes.push(Change::VersionDestroyed { secret, version });
+            effects.shredded.push((secret, version));
+            let mut record = secret_event(caller, "secret.destroy", environment, copy);
+            (record.object_id, record.version) = (secret.0, version.get());
+            record.reason = format!("provider {} is to have another value", source.provider);
+            effects.events.push(record);
+        }
         let new = NewVersion {
             secret: Some(secret),
             environment: environment.clone(),
@@ -321,7 +342,7 @@ impl Custody {
             expires_at,
             activated_from: None,
             metadata: metadata(ground.ledger, place),
-            origin: Some(Origin { source: source.clone(), version: word, created_at: None }),
+            origin: Some(Origin { source: source.clone(), version, created_at: None }),
             rotated: Some(Rotated { handle: None }),
         };
         let mut record = secret_event(caller, "secret.stage", environment, copy);

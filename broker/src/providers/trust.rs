@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 
 /// TLS 1.3 or 1.2, since it is others who run the server; with the authorities of `caFile`, else
-/// those of the host. Over plain HTTP nobody has to be believed.
+/// those of the host, else Mozilla's. Over plain HTTP nobody has to be believed.
 pub(super) async fn configuration(
     alias: &ProviderAlias,
     ca_file: Option<&Path>,
@@ -22,7 +22,7 @@ pub(super) async fn configuration(
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The authorities of `caFile`, else those of the host.
+/// The authorities of `caFile`, else those of the host, else Mozilla's.
 pub(super) async fn roots(
     alias: &ProviderAlias,
     ca_file: Option<&Path>,
@@ -46,18 +46,18 @@ pub(super) async fn roots(
     } else {
         let found = spawn_blocking(rustls_native_certs::load_native_certs).await;
         roots.add_parsable_certificates(found.map(|it| it.certs).unwrap_or_default());
+        if roots.is_empty() {
+            // As in a bare image: those of Mozilla that came with the build.
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
     }
-    if roots.is_empty() && !is_plain {
-        let place = match ca_file {
-            Some(path) => path.display().to_string(),
-            None => "the broker's host".to_owned(),
-        };
-        return Err(wrong(
-            format!("cannot be believed: {place} has no authority for its certificate"),
+    match ca_file {
+        Some(path) if roots.is_empty() && !is_plain => Err(wrong(
+            format!("cannot be believed: {} has no authority for it", path.display()),
             format!("set `secrets.providers.{alias}.caFile`"),
-        ));
+        )),
+        _ => Ok(roots),
     }
-    Ok(roots)
 }
 
 fn wrong(message: String, fix: String) -> ProviderError {

@@ -5,15 +5,25 @@ use crate::{
     guardian::Guardian,
     process::Process,
     python::{Tool, installed},
-    wait::eventually,
+    wait::{DEADLINE, eventually},
 };
 use anyhow::{Context, Result, ensure};
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder, Url};
 use secretref_broker::outbound::{Outbound, Patience};
 use serde_json::{Value, json};
-use std::{net::TcpListener, process::Command};
+use std::process::Command;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
+
+/// What lets somebody in.
+pub struct Keys {
+    /// Id of the access key.
+    pub id: String,
+    /// The secret access key.
+    pub secret: String,
+    /// The token of a session; none where it is a user's own key.
+    pub token: Option<String>,
+}
 
 /// A server of one's own.
 pub struct Moto {
@@ -33,15 +43,15 @@ impl Moto {
     pub async fn start() -> Result<Option<Self>> {
         let Some(program) = spawn_blocking(|| installed(MOTO)).await?? else { return Ok(None) };
         let home = tempfile::Builder::new().prefix("secretref-moto-").tempdir()?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(program);
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).current_dir(home.path());
+        // It takes a free port and says which: one that was looked for before may be another's.
+        command.args(["-H", "127.0.0.1", "-p", "0"]).current_dir(home.path());
         let server = Process::start("moto", &mut command, home.path())?;
         let guardian = Guardian::of(server.pid(), "KILL", home.path())?;
-        let (http, address) = (
-            Outbound::new(Patience::default())?.client().clone(),
-            format!("http://127.0.0.1:{port}"),
-        );
+        let line = server.wait_for_line(STARTED, DEADLINE)?;
+        let address = line.split_once(STARTED).map(|it| it.1.trim().to_owned());
+        let address = address.context("it says no address")?;
+        let http = Outbound::new(Patience::default())?.client().clone();
         let moto = Self { _server: server, _guardian: guardian, _home: home, http, address };
         let answers = async || Ok(moto.ask("ListSecrets", &json!({})).await.ok());
         eventually("moto answers", answers).await?;
@@ -54,7 +64,8 @@ impl Moto {
         &self.address
     }
 
-    /// Asks for something by the name of its action, as the SDKs do; moto believes anybody.
+    /// Asks Secrets Manager for something by the name of its action, as the SDKs do; moto believes
+    /// anybody until it is told to [`Moto::guard`].
     ///
     /// # Errors
     /// Where it is refused.
@@ -64,19 +75,100 @@ impl Moto {
             .post(format!("{}/", self.address))
             .header("x-amz-target", format!("secretsmanager.{action}"))
             .header("content-type", "application/x-amz-json-1.1")
-            .header("authorization", CREDENTIAL)
+            .header("authorization", credential("secretsmanager"))
             .body(body.to_string());
-        let response = request.send().await?;
-        let status = response.status();
-        let said = response.text().await?;
-        ensure!(status.is_success(), "{action}: {status} {said}");
+        let said = sent(action, request).await?;
         serde_json::from_str(&said).with_context(|| format!("{action}: {said}"))
+    }
+
+    /// From now on it looks at every signature, and at what whoever signed may do.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub async fn guard(&self) -> Result<()> {
+        // So many requests are believed first.
+        let request = self.http.post(format!("{}/moto-api/reset-auth", self.address)).body("0");
+        sent("reset-auth", request).await.map(drop)
+    }
+
+    /// A user who may do these actions with everything, and the key by which he is let in.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn create_user(&self, name: &str, actions: &[&str]) -> Result<Keys> {
+        self.query("iam", "CreateUser", &[("UserName", name)]).await?;
+        let policy = policy(actions);
+        let put = [("UserName", name), ("PolicyName", "it"), ("PolicyDocument", &*policy)];
+        self.query("iam", "PutUserPolicy", &put).await?;
+        let made = self.query("iam", "CreateAccessKey", &[("UserName", name)]).await?;
+        keys(&made)
+    }
+
+    /// A session of a role of this name that may do these actions with everything.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn create_session(&self, role: &str, actions: &[&str]) -> Result<Keys> {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"},
+        }]});
+        let trust = trust.to_string();
+        let create = [("RoleName", role), ("AssumeRolePolicyDocument", &*trust)];
+        self.query("iam", "CreateRole", &create).await?;
+        let policy = policy(actions);
+        let put = [("RoleName", role), ("PolicyName", "it"), ("PolicyDocument", &*policy)];
+        self.query("iam", "PutRolePolicy", &put).await?;
+        let arn = format!("arn:aws:iam::123456789012:role/{role}");
+        let assume = [("RoleArn", &*arn), ("RoleSessionName", "a-test")];
+        keys(&self.query("sts", "AssumeRole", &assume).await?)
+    }
+
+    /// Asks a service that takes forms and answers XML.
+    async fn query(&self, service: &str, action: &str, given: &[(&str, &str)]) -> Result<String> {
+        let mut form = Url::parse("http://form/")?;
+        form.query_pairs_mut().append_pair("Action", action).extend_pairs(given);
+        let request = self
+            .http
+            .post(format!("{}/", self.address))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("authorization", credential(service))
+            .body(form.query().unwrap_or_default().to_owned());
+        sent(action, request).await
     }
 }
 
+async fn sent(action: &str, request: RequestBuilder) -> Result<String> {
+    let response = request.send().await?;
+    let status = response.status();
+    let said = response.text().await?;
+    ensure!(status.is_success(), "{action}: {status} {said}");
+    Ok(said)
+}
+
+fn policy(actions: &[&str]) -> String {
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
+}
+
+fn keys(xml: &str) -> Result<Keys> {
+    let between = |name: &str| {
+        let after = xml.split_once(&format!("<{name}>"))?.1;
+        Some(after.split_once('<')?.0.to_owned())
+    };
+    let needed = |name: &str| between(name).with_context(|| format!("no {name} in {xml}"));
+    let (id, secret) = (needed("AccessKeyId")?, needed("SecretAccessKey")?);
+    Ok(Keys { id, secret, token: between("SessionToken") })
+}
+
 /// Which service is meant, moto reads from here.
-const CREDENTIAL: &str = "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260308/eu-central-1/\
-    secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
+fn credential(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260308/eu-central-1/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    )
+}
+
+const STARTED: &str = " * Running on ";
 const MOTO: Tool = Tool {
     name: "moto-5.2.5",
     package: "moto[server]==5.2.5",

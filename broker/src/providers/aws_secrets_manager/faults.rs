@@ -50,7 +50,14 @@ fn refused(
         "ResourceNotFoundException" => ProviderError::new(
             Fault::NotFound,
             format!("has no {what}"),
-            format!("aws secretsmanager create-secret --name {what} --secret-string file://FILE"),
+            match what.split_once('?') {
+                Some((id, _)) => {
+                    format!("aws secretsmanager list-secret-version-ids --secret-id {id}")
+                }
+                None => format!(
+                    "aws secretsmanager create-secret --name {what} --secret-string file://FILE"
+                ),
+            },
         ),
         "InvalidRequestException" if deleted => ProviderError::new(
             Fault::NotFound,
@@ -70,16 +77,28 @@ fn refused(
         | "SignatureDoesNotMatch"
         | "IncompleteSignature"
         | "MissingAuthenticationTokenException"
+        | "ExpiredToken"
         | "ExpiredTokenException"
+        | "RequestExpired"
         | "OptInRequired" => {
             let alias = &settings.alias;
-            let fix = format!("put the keys of provider {alias} that AWS knows");
+            let fix = format!(
+                "put the keys of provider {alias} that AWS knows, and look at the clock of the \
+                 broker's host"
+            );
             ProviderError::new(Fault::Denied, said, fix)
         }
-        "ThrottlingException"
+        "Throttling"
+        | "ThrottlingException"
+        | "RequestThrottled"
+        | "RequestLimitExceeded"
+        | "LimitExceededException"
         | "TooManyRequestsException"
+        | "InternalFailure"
         | "InternalServiceError"
         | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
         | "RequestTimeoutException" => ProviderError::new(Fault::Unreachable, said, check),
         _ => match status {
             401 | 403 => ProviderError::new(Fault::Denied, said, check),

@@ -8,7 +8,8 @@ use crate::{
 use aws_sdk_secretsmanager::{
     Client,
     config::{
-        BehaviorVersion, Config, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
+        BehaviorVersion, Builder, Config, Credentials, Region, retry::RetryConfig,
+        timeout::TimeoutConfig,
     },
 };
 use aws_smithy_runtime_api::{
@@ -24,8 +25,11 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use secretref_domain::fault::Fault;
 use std::{fmt, sync::Arc};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 /// Why there is no answer, as it is found again among the causes of the SDK's error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +52,7 @@ pub(super) enum NoAnswer {
 pub(super) async fn client(
     settings: &Settings,
     permits: &Arc<Permits>,
+    turns: &Arc<Semaphore>,
 ) -> Result<Client, ProviderError> {
     let Settings { alias, ca_file, .. } = settings;
     let roots = trust::roots(alias, ca_file.as_deref(), settings.is_plain(), permits).await?;
@@ -59,23 +64,32 @@ pub(super) async fn client(
     let token = token.map(|token| token.to_string());
     let id = settings.access_key_id.clone();
     let credentials = Credentials::new(id, key.to_string(), token, None, "secretref");
-    let mut config = Config::builder()
+    let way_out = WayOut { out, turns: Arc::clone(turns) };
+    Ok(Client::from_conf(config(settings, credentials).http_client(way_out).build()))
+}
+
+/// All but the way out.
+fn config(settings: &Settings, credentials: Credentials) -> Builder {
+    let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(settings.region.clone()))
         .credentials_provider(credentials)
-        .http_client(WayOut(out))
         // Who asks again, and when, is decided where all providers are asked.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled());
-    if let Some(endpoint) = &settings.endpoint {
-        config = config.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+    match &settings.endpoint {
+        Some(endpoint) => config.endpoint_url(endpoint.as_str().trim_end_matches('/')),
+        None => config,
     }
-    Ok(Client::from_conf(config.build()))
 }
 
 /// The broker's way out, as the SDK wants one.
 #[derive(Clone)]
-struct WayOut(Outbound);
+struct WayOut {
+    out: Outbound,
+    /// One for each request that may be under way.
+    turns: Arc<Semaphore>,
+}
 
 impl fmt::Debug for WayOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,8 +109,10 @@ impl HttpClient for WayOut {
 
 impl HttpConnector for WayOut {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let out = self.0.clone();
+        let WayOut { out, turns } = self.clone();
         HttpConnectorFuture::new(async move {
+            // They are never closed, and without one it is one request more than meant.
+            let _turn = turns.acquire().await.ok();
             exchange(&out, request).await.map_err(|why| match why {
                 NoAnswer::Trouble(Trouble::TimedOut) => ConnectorError::timeout(why.into()),
                 NoAnswer::Trouble(Trouble::Unreachable) => ConnectorError::io(why.into()),
@@ -121,7 +137,7 @@ async fn exchange(out: &Outbound, request: HttpRequest) -> Result<HttpResponse, 
     }
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    let mut answer = Vec::with_capacity(ROOM_BYTES);
+    let mut answer = Zeroizing::new(Vec::with_capacity(ROOM_BYTES));
     while let Some(chunk) = response.chunk().await.map_err(trouble)? {
         if answer.len() + chunk.len() > ANSWER_BYTES_MAX {
             return Err(NoAnswer::TooLong);
@@ -129,7 +145,7 @@ async fn exchange(out: &Outbound, request: HttpRequest) -> Result<HttpResponse, 
         answer.extend_from_slice(&chunk);
     }
     let status = StatusCode::try_from(status).map_err(|_| NoAnswer::Trouble(Trouble::Garbled))?;
-    let mut made = HttpResponse::new(status, SdkBody::from(answer));
+    let mut made = HttpResponse::new(status, SdkBody::from(Bytes::from_owner(answer)));
     for (name, value) in &headers {
         // What is no text says nothing to the SDK.
         if let Ok(value) = value.to_str() {
@@ -143,3 +159,6 @@ async fn exchange(out: &Outbound, request: HttpRequest) -> Result<HttpResponse, 
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Room that is made at once: most answers fit.
 const ROOM_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests;

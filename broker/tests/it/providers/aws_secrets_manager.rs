@@ -1,5 +1,7 @@
 //! AWS Secrets Manager: moto's server.
 
+mod own;
+
 use super::{Aimed, CANARY, Held, Remote, TOKEN, World, ask, at, error, remote::conforms_remotely};
 use anyhow::Result;
 use secretref_broker::providers::{OwnSecrets, Permits, Place, Provider};
@@ -24,8 +26,8 @@ struct Aws {
 impl World for Aws {
     const HOLDS_BYTES: bool = true;
     const HOLDS_RECORDS: bool = true;
-    // AWS holds 64 KiB, as we do.
-    const HOLDS_TOO_MUCH: bool = false;
+    // AWS itself holds 64 KiB, as we do; others that speak as it does hold more.
+    const HOLDS_TOO_MUCH: bool = true;
     const CHANGES: bool = true;
 
     async fn new() -> Result<Option<Self>> {
@@ -62,9 +64,14 @@ impl Remote for Aws {
             json!({"SecretString": [CANARY], "VersionId": "v"}),
             json!({"SecretString": {"value": CANARY}, "VersionId": "v"}),
             json!({"SecretBinary": "not base64, {}", "VersionId": CANARY}),
+            json!({"SecretString": CANARY}),
+            json!({"SecretString": CANARY, "VersionId": "\u{1}"}),
             json!({"SecretString": "", "VersionId": CANARY}),
-            json!({"SecretString": json!({"value": [CANARY]}).to_string()}),
-            json!({"SecretString": json!({"value": "v", "expiresAt": CANARY}).to_string()}),
+            json!({"SecretString": json!({"value": [CANARY]}).to_string(), "VersionId": "v"}),
+            json!({
+                "SecretString": json!({"value": "v", "expiresAt": CANARY}).to_string(),
+                "VersionId": "v",
+            }),
         ];
         bodies.map(|it| it.to_string()).into()
     }
@@ -146,10 +153,15 @@ async fn what_aws_says_is_told_by_its_name() -> Result<()> {
         (400, "DecryptionFailure", Fault::Denied),
         (400, "UnrecognizedClientException", Fault::Denied),
         (400, "ExpiredTokenException", Fault::Denied),
+        (400, "RequestExpired", Fault::Denied),
+        (403, "NotAnErrorOfToday", Fault::Denied),
         (400, "InvalidSignatureException", Fault::Denied),
         (400, "ThrottlingException", Fault::Unreachable),
+        (400, "LimitExceededException", Fault::Unreachable),
         (500, "InternalServiceError", Fault::Unreachable),
         (400, "ValidationException", Fault::Misconfigured),
+        (400, "InvalidParameterException", Fault::Misconfigured),
+        (400, "InvalidRequestException", Fault::Misconfigured),
     ] {
         let body = json!({"__type": format!("com.amazonaws#{code}"), "message": CANARY});
         let server = Faulty::start(Trouble::Answers(status, body.to_string())).await?;
@@ -189,6 +201,12 @@ async fn put(moto: &Moto, name: &str, content: Value) -> Result<()> {
 
 /// A provider with these settings, let in with a secret access key.
 fn opened(settings: Value, secret: &str, root: Option<&Path>) -> Result<Provider> {
+    let own = Arc::new(SecretValue::new(secret.as_bytes().to_vec())?);
+    opened_with(settings, OwnSecrets::from([("secretAccessKey", own)]), root)
+}
+
+/// A provider with these settings, let in with these secrets.
+fn opened_with(settings: Value, own: OwnSecrets, root: Option<&Path>) -> Result<Provider> {
     let mut all = json!({
         "region": "eu-central-1",
         "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
@@ -197,8 +215,6 @@ fn opened(settings: Value, secret: &str, root: Option<&Path>) -> Result<Provider
     for (key, value) in settings.as_object().cloned().unwrap_or_default() {
         all[key] = value;
     }
-    let own = Arc::new(SecretValue::new(secret.as_bytes().to_vec())?);
-    let own = OwnSecrets::from([("secretAccessKey", own)]);
     let roots = root.into_iter().map(Path::to_owned).collect();
     let permits = Arc::new(Permits { roots, ..Permits::default() });
     let settings = all.as_object().cloned().unwrap_or_default();

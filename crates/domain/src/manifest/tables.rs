@@ -200,6 +200,22 @@ pub(super) const EXEC_ROTATOR: Table = Table {
 pub(super) const ROTATOR_SECRET: Table =
     Table { of: "a rotator's own secret", keys: &["secretRef"] };
 
+/// Keys that others have and that are never taken here, by table, with the reason.
+const NEVER: [(&str, &str, &str); 2] = [
+    (
+        AWS.of,
+        "roleArn",
+        "remove it: roles are not assumed. Give a session of the role: `accessKeyId`, \
+         `secretAccessKey` and `sessionToken`",
+    ),
+    (
+        AWS.of,
+        "profile",
+        "remove it: nothing is taken from the broker's host unasked. Give `accessKeyId` and \
+         `secretAccessKey`",
+    ),
+];
+
 /// Every table but those of the providers' settings, to say where a misplaced key belongs.
 const PLACES: [&Table; 16] = [
     &FILE,
@@ -228,6 +244,10 @@ impl Table {
 
     /// What to do about a key that is not in this table.
     pub(super) fn advice(&self, key: &str) -> String {
+        let never = NEVER.iter().find(|(of, it, _)| *of == self.of && folded(it) == folded(key));
+        if let Some((_, _, why)) = never {
+            return (*why).to_owned();
+        }
         let known = self.keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let Some(near) = nearest(key, self.keys) else {
             return "remove it".into();

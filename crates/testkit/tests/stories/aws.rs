@@ -36,10 +36,15 @@ async fn stages_there_are_stages_here(engine: Engine) -> Result<()> {
     let agent = Agent::enrolled(&broker, &admin, AGENT).await?;
     agent.file_becomes(STRIPE_FILE, b"first").await?;
 
-    let next = json!({
-        "SecretId": "prod/stripe", "SecretString": "second", "VersionStages": ["AWSPENDING"],
-    });
-    let put = moto.ask("PutSecretValue", &next).await?;
+    let pending = async |value: &str| {
+        let record = json!({"value": value, "expiresAt": "2099-03-08T04:12:00Z"}).to_string();
+        let next = json!({
+            "SecretId": "prod/stripe", "SecretString": record, "VersionStages": ["AWSPENDING"],
+        });
+        let put = moto.ask("PutSecretValue", &next).await?;
+        Ok::<_, anyhow::Error>(put["VersionId"].as_str().context("no version")?.to_owned())
+    };
+    pending("given-up").await?;
     let copy = format!("{STRIPE}@aws-secretsmanager");
     let states = async |wanted: &[&str]| {
         eventually(&format!("the versions are {wanted:?}"), async || {
@@ -52,7 +57,9 @@ async fn stages_there_are_stages_here(engine: Engine) -> Result<()> {
     };
     states(&["pending", "current"]).await?;
     ensure!(agent.read(STRIPE_FILE)?.as_deref() == Some(b"first"), "it has what is pending");
-    let version = put["VersionId"].as_str().context("no version")?;
+    // Another is to come instead: what was to come before is shredded.
+    let version = pending("second").await?;
+    states(&["pending", "destroyed", "current"]).await?;
     let current = moto.ask("DescribeSecret", &json!({"SecretId": "prod/stripe"})).await?;
     let stages = current["VersionIdsToStages"].as_object().context("no stages")?;
     let before = stages.iter().find(|(_, it)| it.to_string().contains("AWSCURRENT"));
@@ -63,6 +70,7 @@ async fn stages_there_are_stages_here(engine: Engine) -> Result<()> {
     });
     moto.ask("UpdateSecretVersionStage", &moved).await?;
     agent.file_becomes(STRIPE_FILE, b"second").await?;
-    states(&["current", "previous"]).await?;
+    // The very version, also where it is a record that ends.
+    states(&["current", "destroyed", "previous"]).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What only a Vault does: paths, mounts, tokens, seals.
 
 use super::{Vault, opened, private};
-use crate::providers::{CANARY, World, ask, at, error, silent, value};
+use crate::providers::{CANARY, World, ask, at, error, log::Log, silent, value};
 use anyhow::{Context, Result};
 use secretref_broker::providers::Provider;
 use secretref_domain::fault::Fault;
@@ -12,11 +12,6 @@ use secretref_testkit::{
     wait::eventually,
 };
 use serde_json::{Value, json};
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-use tracing_subscriber::fmt::MakeWriter;
 
 #[tokio::test]
 async fn fields_paths_and_versions_are_the_engine_s() -> Result<()> {
@@ -233,19 +228,12 @@ async fn a_seal_a_crash_and_another_authority_are_told_apart() -> Result<()> {
 async fn nothing_of_a_secret_is_logged() -> Result<()> {
     let Some(world) = Vault::new().await? else { return Ok(()) };
     world.bao.kv_put("held", &json!({"value": CANARY})).await?;
-    let log = Log::default();
-    let logging = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
-    // Everything runs on this thread.
-    let until_dropped = tracing::subscriber::set_default(logging);
+    let (log, until_dropped) = Log::of_all();
     let provider = world.open()?;
     assert_eq!(value(&provider, &at("held")).await?, CANARY.as_bytes());
     provider.check().await?;
     drop(until_dropped);
-    let log = log.0.lock().unwrap();
-    let said = String::from_utf8_lossy(&log);
+    let said = log.said();
     assert!(said.contains("127.0.0.1"), "the client logs nothing any more: {said}");
     assert!(!said.contains(CANARY) && !said.contains(world.bao.token()), "{said}");
     Ok(())
@@ -261,29 +249,6 @@ async fn a_404_that_is_not_a_vault_s_is_not_believed() -> Result<()> {
         assert_eq!(error.fault, Fault::Malformed, "{body:?}: {error}");
     }
     Ok(())
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(line);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
 }
 
 async fn accessors(bao: &OpenBao) -> Result<Vec<String>> {

@@ -169,6 +169,12 @@ fn providers_have_the_keys_of_their_type() {
     has(&error, "secrets.providers.file.adress", "unknown", "type `file`");
     let error = only(&provider("vault", "\"adress\": \"https://x\""));
     has(&error, "secrets.providers.vault.adress", "unknown", "did you mean `address`?");
+    let error = only(&provider("aws-secretsmanager", "\"roleArn\": \"x\""));
+    let at = "secrets.providers.aws-secretsmanager.roleArn";
+    has(&error, at, "unknown", "roles are not assumed");
+    let error = only(&provider("aws-secretsmanager", "\"profile\": \"x\""));
+    let at = "secrets.providers.aws-secretsmanager.profile";
+    has(&error, at, "unknown", "nothing is taken from the broker's host");
     only(&provider("file", "\"source\": \"exec\""));
     only(&provider("vault", "\"address\": \"vault.example\""));
     only(&provider("vault", "\"auth\": {}"));
