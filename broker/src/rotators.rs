@@ -5,16 +5,19 @@
 //! | --- | --- |
 //! | [`random`] | a value that both sides read from here |
 //! | [`postgres_role`] | the password of a role of a Postgres, or of two that take turns |
+//! | [`exec`] | whatever a program of the operator's knows how to |
 //!
 //! Every step may be done again: a broker may die after it and before that is written down. So each
 //! is told the rotation's identity, and does nothing twice that its service can tell apart by it.
 
+pub mod exec;
 pub mod postgres_role;
 pub mod random;
 
-use crate::permits::Permits;
+use crate::permits::{HostError, Permits};
 use secretref_domain::{
     clock::Timestamp,
+    fault::Fault,
     id::RotationId,
     name::{EnvironmentName, RotatorAlias, SecretName},
     rotation::{RotatorKind, RotatorSpec},
@@ -79,6 +82,8 @@ pub enum Rotator {
     Random(random::Random),
     /// A role of a Postgres, or two.
     PostgresRole(Box<postgres_role::PostgresRole>),
+    /// A program.
+    Exec(Box<exec::Exec>),
 }
 
 impl RotatorError {
@@ -105,14 +110,14 @@ impl RotatorError {
 }
 
 impl Rotator {
-    /// Opens a rotator. Nothing is asked yet.
+    /// Opens a rotator. Its service is not asked yet; what lies on the own host is looked at.
     ///
     /// # Errors
     /// A lasting [`RotatorError`] where a setting is missing or not allowed.
-    pub fn open(
+    pub async fn open(
         alias: &RotatorAlias,
         spec: &RotatorSpec,
-        _permits: &Arc<Permits>,
+        permits: &Arc<Permits>,
         own: &OwnSecrets,
     ) -> Result<Self, RotatorError> {
         match spec.kind {
@@ -120,6 +125,10 @@ impl Rotator {
             RotatorKind::PostgresRole => {
                 let opened = postgres_role::PostgresRole::open(alias, spec, own)?;
                 Ok(Self::PostgresRole(Box::new(opened)))
+            }
+            RotatorKind::Exec => {
+                let opened = exec::Exec::open(alias, spec, permits, own).await?;
+                Ok(Self::Exec(Box::new(opened)))
             }
             kind => Err(RotatorError::lasting(
                 alias,
@@ -136,6 +145,7 @@ impl Rotator {
         match self {
             Self::Random(_) => true,
             Self::PostgresRole(role) => role.overlaps(),
+            Self::Exec(exec) => exec.overlaps(),
         }
     }
 
@@ -148,6 +158,7 @@ impl Rotator {
         match self {
             Self::Random(random) => random.mint(),
             Self::PostgresRole(role) => role.mint(task),
+            Self::Exec(exec) => exec.mint(task).await,
         }
     }
 
@@ -155,10 +166,11 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`].
-    pub async fn set(&self, _task: &Task, new: &Credential) -> Result<(), RotatorError> {
+    pub async fn set(&self, task: &Task, new: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
             Self::PostgresRole(role) => role.set(new).await,
+            Self::Exec(exec) => exec.set(task, new).await,
         }
     }
 
@@ -166,10 +178,11 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`]; a lasting one where the service refuses it.
-    pub async fn test(&self, _task: &Task, credential: &Credential) -> Result<(), RotatorError> {
+    pub async fn test(&self, task: &Task, credential: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
             Self::PostgresRole(role) => role.test(credential).await,
+            Self::Exec(exec) => exec.test(task, credential).await,
         }
     }
 
@@ -181,6 +194,7 @@ impl Rotator {
         match self {
             Self::Random(_) => Ok(()),
             Self::PostgresRole(role) => role.revoke(task).await,
+            Self::Exec(exec) => exec.revoke(task).await,
         }
     }
 
@@ -197,6 +211,14 @@ impl Rotator {
         match self {
             Self::Random(_) => Ok(()),
             Self::PostgresRole(role) => role.withdraw(task, new).await,
+            Self::Exec(exec) => exec.withdraw(task, new).await,
         }
     }
+}
+
+/// What a failure on the own host comes to.
+fn of_host(alias: &RotatorAlias, error: HostError) -> RotatorError {
+    let passing = matches!(error.fault, Fault::Unreachable | Fault::TimedOut);
+    let lasting = !passing;
+    RotatorError { lasting, ..RotatorError::passing(alias, error.message, error.fix) }
 }

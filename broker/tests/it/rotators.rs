@@ -2,7 +2,9 @@
 //!
 //! A rotator joins with one file here: a [`World`] with its service, and `conforms!`.
 
+mod exec;
 mod postgres_role;
+mod service;
 mod suite;
 
 use anyhow::Result;
@@ -29,10 +31,10 @@ trait World: Sized {
     async fn new() -> Result<Option<Self>>;
 
     /// The rotator, set up for it.
-    fn open(&self) -> Result<Rotator, RotatorError>;
+    async fn open(&self) -> Result<Rotator, RotatorError>;
 
     /// The rotator, set up for one where nobody is.
-    fn nowhere(&self) -> Result<Rotator, RotatorError>;
+    async fn nowhere(&self) -> Result<Rotator, RotatorError>;
 
     /// The credential that is valid at first.
     async fn first(&self) -> Result<Credential>;
@@ -64,7 +66,7 @@ fn minted(minted: Minted) -> Credential {
 }
 
 /// A rotator with these settings and secrets of its own.
-fn opened(
+async fn opened(
     kind: RotatorKind,
     settings: &Value,
     own: &[(&str, &str)],
@@ -77,7 +79,7 @@ fn opened(
     };
     let own: OwnSecrets = own.iter().map(secret).collect();
     let alias = RotatorAlias::parse("rotator").unwrap();
-    Rotator::open(&alias, &RotatorSpec { kind, settings }, &Arc::new(permits), &own)
+    Rotator::open(&alias, &RotatorSpec { kind, settings }, &Arc::new(permits), &own).await
 }
 
 /// The error, once it is seen that it says nothing of a credential.

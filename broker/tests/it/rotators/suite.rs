@@ -30,7 +30,7 @@ pub(super) use conforms;
 pub(super) async fn the_new_one_works_and_the_old_one_ends_when_it_is_revoked<W: World>()
 -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     ensure!(rotator.overlaps() == W::OVERLAPS, "it says otherwise of itself");
     ensure!(world.works(&old).await?, "the first one does not work");
     let task = task(&old);
@@ -49,7 +49,7 @@ pub(super) async fn the_new_one_works_and_the_old_one_ends_when_it_is_revoked<W:
 
 pub(super) async fn each_step_may_be_done_twice<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let task = task(&old);
     // The broker died after the first, and nobody knows of it.
     let lost = minted(rotator.mint(&task).await?);
@@ -71,7 +71,7 @@ pub(super) async fn each_step_may_be_done_twice<W: World>() -> Result<()> {
 
 pub(super) async fn what_is_withdrawn_ends_and_the_old_one_works<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let task = task(&old);
     let new = minted(rotator.mint(&task).await?);
     rotator.set(&task, &new).await?;
@@ -85,7 +85,7 @@ pub(super) async fn what_is_withdrawn_ends_and_the_old_one_works<W: World>() -> 
 
 pub(super) async fn what_was_never_set_is_withdrawn_without_a_trace<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let task = task(&old);
     rotator.withdraw(&task, None).await?;
     let new = minted(rotator.mint(&task).await?);
@@ -96,7 +96,7 @@ pub(super) async fn what_was_never_set_is_withdrawn_without_a_trace<W: World>() 
 
 pub(super) async fn one_that_is_wrong_is_refused<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let (task, wrong) = (task(&old), world.wrong()?);
     let refused = rotator.test(&task, &wrong).await.err();
     let refused = silent(refused.expect("it takes anything"), &[&old, &wrong]);
@@ -106,7 +106,7 @@ pub(super) async fn one_that_is_wrong_is_refused<W: World>() -> Result<()> {
 
 pub(super) async fn one_rotation_follows_another<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, mut old) = (world.open()?, world.first().await?);
+    let (rotator, mut old) = (world.open().await?, world.first().await?);
     let mut ended = Vec::new();
     for _ in 0..4 {
         let task = task(&old);
@@ -125,7 +125,7 @@ pub(super) async fn one_rotation_follows_another<W: World>() -> Result<()> {
 
 pub(super) async fn nobody_there_is_tried_again<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.nowhere()?, world.first().await?);
+    let (rotator, old) = (world.nowhere().await?, world.first().await?);
     let (task, wrong) = (task(&old), world.wrong()?);
     let error = rotator.test(&task, &wrong).await.expect_err("nobody is there");
     let error = silent(error, &[&old, &wrong]);
