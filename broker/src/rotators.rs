@@ -6,13 +6,16 @@
 //! | [`random`] | a value that both sides read from here |
 //! | [`postgres_role`] | the password of a role of a Postgres, or of two that take turns |
 //! | [`exec`] | whatever a program of the operator's knows how to |
+//! | [`http`] | a credential of a service whose requests a file describes |
 //!
 //! Every step may be done again: a broker may die after it and before that is written down. So each
 //! is told the rotation's identity, and does nothing twice that its service can tell apart by it.
 
 pub mod exec;
+pub mod http;
 pub mod postgres_role;
 pub mod random;
+mod way_out;
 
 use crate::permits::{HostError, Permits};
 use secretref_domain::{
@@ -84,6 +87,8 @@ pub enum Rotator {
     PostgresRole(Box<postgres_role::PostgresRole>),
     /// A program.
     Exec(Box<exec::Exec>),
+    /// A service over HTTP.
+    Http(Box<http::Http>),
 }
 
 impl RotatorError {
@@ -109,6 +114,7 @@ impl RotatorError {
     }
 }
 
+// Its steps are boxed: some are large, and all that wait for one would carry them along.
 impl Rotator {
     /// Opens a rotator. Its service is not asked yet; what lies on the own host is looked at.
     ///
@@ -127,8 +133,12 @@ impl Rotator {
                 Ok(Self::PostgresRole(Box::new(opened)))
             }
             RotatorKind::Exec => {
-                let opened = exec::Exec::open(alias, spec, permits, own).await?;
+                let opened = Box::pin(exec::Exec::open(alias, spec, permits, own)).await?;
                 Ok(Self::Exec(Box::new(opened)))
+            }
+            RotatorKind::Http => {
+                let opened = Box::pin(http::Http::open(alias, spec, permits, own)).await?;
+                Ok(Self::Http(Box::new(opened)))
             }
             kind => Err(RotatorError::lasting(
                 alias,
@@ -146,6 +156,7 @@ impl Rotator {
             Self::Random(_) => true,
             Self::PostgresRole(role) => role.overlaps(),
             Self::Exec(exec) => exec.overlaps(),
+            Self::Http(http) => http.overlaps(),
         }
     }
 
@@ -158,7 +169,8 @@ impl Rotator {
         match self {
             Self::Random(random) => random.mint(),
             Self::PostgresRole(role) => role.mint(task),
-            Self::Exec(exec) => exec.mint(task).await,
+            Self::Exec(exec) => Box::pin(exec.mint(task)).await,
+            Self::Http(http) => Box::pin(http.mint(task)).await,
         }
     }
 
@@ -169,8 +181,9 @@ impl Rotator {
     pub async fn set(&self, task: &Task, new: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.set(new).await,
-            Self::Exec(exec) => exec.set(task, new).await,
+            Self::PostgresRole(role) => Box::pin(role.set(new)).await,
+            Self::Exec(exec) => Box::pin(exec.set(task, new)).await,
+            Self::Http(http) => Box::pin(http.set(task, new)).await,
         }
     }
 
@@ -181,8 +194,9 @@ impl Rotator {
     pub async fn test(&self, task: &Task, credential: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.test(credential).await,
-            Self::Exec(exec) => exec.test(task, credential).await,
+            Self::PostgresRole(role) => Box::pin(role.test(credential)).await,
+            Self::Exec(exec) => Box::pin(exec.test(task, credential)).await,
+            Self::Http(http) => Box::pin(http.test(task, credential)).await,
         }
     }
 
@@ -193,8 +207,9 @@ impl Rotator {
     pub async fn revoke(&self, task: &Task) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.revoke(task).await,
-            Self::Exec(exec) => exec.revoke(task).await,
+            Self::PostgresRole(role) => Box::pin(role.revoke(task)).await,
+            Self::Exec(exec) => Box::pin(exec.revoke(task)).await,
+            Self::Http(http) => Box::pin(http.revoke(task)).await,
         }
     }
 
@@ -210,8 +225,9 @@ impl Rotator {
     ) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.withdraw(task, new).await,
-            Self::Exec(exec) => exec.withdraw(task, new).await,
+            Self::PostgresRole(role) => Box::pin(role.withdraw(task, new)).await,
+            Self::Exec(exec) => Box::pin(exec.withdraw(task, new)).await,
+            Self::Http(http) => Box::pin(http.withdraw(task, new)).await,
         }
     }
 }

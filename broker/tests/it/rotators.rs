@@ -3,6 +3,7 @@
 //! A rotator joins with one file here: a [`World`] with its service, and `conforms!`.
 
 mod exec;
+mod http;
 mod postgres_role;
 mod service;
 mod suite;
