@@ -7,6 +7,7 @@
 //! | [`postgres_role`] | the password of a role of a Postgres, or of two that take turns |
 //! | [`exec`] | whatever a program of the operator's knows how to |
 //! | [`http`] | a credential of a service whose requests a file describes |
+//! | [`vault`] | a value, or the password of a database role, of a Vault or an OpenBao |
 //!
 //! Every step may be done again: a broker may die after it and before that is written down. So each
 //! is told the rotation's identity, and does nothing twice that its service can tell apart by it.
@@ -15,6 +16,7 @@ pub mod exec;
 pub mod http;
 pub mod postgres_role;
 pub mod random;
+pub mod vault;
 mod way_out;
 
 use crate::permits::{HostError, Permits};
@@ -89,6 +91,8 @@ pub enum Rotator {
     Exec(Box<exec::Exec>),
     /// A service over HTTP.
     Http(Box<http::Http>),
+    /// Vault or OpenBao.
+    Vault(Box<vault::Vault>),
 }
 
 impl RotatorError {
@@ -140,6 +144,10 @@ impl Rotator {
                 let opened = Box::pin(http::Http::open(alias, spec, permits, own)).await?;
                 Ok(Self::Http(Box::new(opened)))
             }
+            RotatorKind::Vault => {
+                let opened = Box::pin(vault::Vault::open(alias, spec, permits, own)).await?;
+                Ok(Self::Vault(Box::new(opened)))
+            }
             kind => Err(RotatorError::lasting(
                 alias,
                 format!("is of type {:?}, which this broker does not know yet", kind.as_str()),
@@ -157,6 +165,7 @@ impl Rotator {
             Self::PostgresRole(role) => role.overlaps(),
             Self::Exec(exec) => exec.overlaps(),
             Self::Http(http) => http.overlaps(),
+            Self::Vault(_) => false,
         }
     }
 
@@ -171,6 +180,7 @@ impl Rotator {
             Self::PostgresRole(role) => role.mint(task),
             Self::Exec(exec) => Box::pin(exec.mint(task)).await,
             Self::Http(http) => Box::pin(http.mint(task)).await,
+            Self::Vault(vault) => Box::pin(vault.mint(task)).await,
         }
     }
 
@@ -184,6 +194,7 @@ impl Rotator {
             Self::PostgresRole(role) => Box::pin(role.set(new)).await,
             Self::Exec(exec) => Box::pin(exec.set(task, new)).await,
             Self::Http(http) => Box::pin(http.set(task, new)).await,
+            Self::Vault(vault) => Box::pin(vault.set(task, new)).await,
         }
     }
 
@@ -197,6 +208,7 @@ impl Rotator {
             Self::PostgresRole(role) => Box::pin(role.test(credential)).await,
             Self::Exec(exec) => Box::pin(exec.test(task, credential)).await,
             Self::Http(http) => Box::pin(http.test(task, credential)).await,
+            Self::Vault(vault) => Box::pin(vault.test(credential)).await,
         }
     }
 
@@ -210,6 +222,7 @@ impl Rotator {
             Self::PostgresRole(role) => Box::pin(role.revoke(task)).await,
             Self::Exec(exec) => Box::pin(exec.revoke(task)).await,
             Self::Http(http) => Box::pin(http.revoke(task)).await,
+            Self::Vault(vault) => Box::pin(vault.revoke(task)).await,
         }
     }
 
@@ -228,6 +241,7 @@ impl Rotator {
             Self::PostgresRole(role) => Box::pin(role.withdraw(task, new)).await,
             Self::Exec(exec) => Box::pin(exec.withdraw(task, new)).await,
             Self::Http(http) => Box::pin(http.withdraw(task, new)).await,
+            Self::Vault(vault) => Box::pin(vault.withdraw(task, new)).await,
         }
     }
 }

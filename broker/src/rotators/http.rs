@@ -243,6 +243,9 @@ impl Http {
                 return Err(self.wrong(&format!("minted no handle at {pointer:?}")));
             }
         };
+        if handle.as_ref().is_some_and(|it| it.as_bytes() == value.expose()) {
+            return Err(self.wrong("minted the value as its handle, which is shown to people"));
+        }
         let expires_at = match (
             said(answer, take.expires_at.as_deref()),
             said(answer, take.expires_in.as_deref()),

@@ -7,6 +7,7 @@ mod http;
 mod postgres_role;
 mod service;
 mod suite;
+mod vault;
 
 use anyhow::Result;
 use secretref_broker::{
@@ -27,6 +28,8 @@ use uuid::Uuid;
 trait World: Sized {
     /// Whether it can hold two credentials at once.
     const OVERLAPS: bool;
+    /// Whether it makes a new one only by ending the old one, and has no way back.
+    const ONE_WAY: bool = false;
 
     /// A service of one's own; none where it cannot be had here, which has been said then.
     async fn new() -> Result<Option<Self>>;

@@ -350,10 +350,19 @@ async fn what_a_server_does_wrong_is_told_apart() -> Result<()> {
         let right = refused.lasting == lasting && refused.message.contains(said);
         ensure!(right, "{trouble:?}: {refused}");
     }
-    let server = Faulty::start(Trouble::Answers(201, "{\"data\":{\"key\":7}}".to_owned())).await?;
-    let text = KEYS.replace("API", server.url().trim_end_matches('/'));
-    let refused = described(&text, &ADMIN).await?.mint(&task).await.err().context("it minted")?;
-    ensure!(refused.lasting && refused.message.contains("no text at \"/data/key\""), "{refused}");
+    for (answer, said) in [
+        ("{\"data\":{\"key\":7}}", "minted no text at \"/data/key\""),
+        ("{\"data\":{\"key\":\"\"}}", "minted no text at \"/data/key\""),
+        ("{\"data\":{\"key\":\"k\",\"id\":[]}}", "minted no handle at \"/data/id\""),
+        ("{\"data\":{\"key\":\"k\",\"id\":\"k\"}}", "the value as its handle"),
+        ("no JSON", "minted no JSON"),
+    ] {
+        let server = Faulty::start(Trouble::Answers(201, answer.to_owned())).await?;
+        let text = KEYS.replace("API", server.url().trim_end_matches('/'));
+        let refused = described(&text, &ADMIN).await?.mint(&task).await.err();
+        let refused = refused.with_context(|| format!("{answer} was minted"))?;
+        ensure!(refused.lasting && refused.message.contains(said), "{answer}: {refused}");
+    }
     Ok(())
 }
 

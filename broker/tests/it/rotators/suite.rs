@@ -1,7 +1,8 @@
 //! What every rotator does.
 
 use super::{World, minted, silent, task};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use secretref_broker::rotators::{Credential, Rotator};
 
 /// The suite, for one world.
 macro_rules! conforms {
@@ -36,7 +37,7 @@ pub(super) async fn the_new_one_works_and_the_old_one_ends_when_it_is_revoked<W:
     let task = task(&old);
     let new = minted(rotator.mint(&task).await?);
     ensure!(new.value.expose() != old.value.expose(), "it is the old one");
-    ensure!(world.works(&old).await?, "the old one ended too early");
+    ensure!(world.works(&old).await? != W::ONE_WAY, "the old one ended too early");
     rotator.set(&task, &new).await?;
     rotator.test(&task, &new).await?;
     ensure!(world.works(&new).await?, "the new one does not work");
@@ -75,6 +76,9 @@ pub(super) async fn what_is_withdrawn_ends_and_the_old_one_works<W: World>() -> 
     let task = task(&old);
     let new = minted(rotator.mint(&task).await?);
     rotator.set(&task, &new).await?;
+    if W::ONE_WAY {
+        return cannot_go_back(&world, &rotator, &old, &new).await;
+    }
     for _ in 0..2 {
         rotator.withdraw(&task, Some(&new)).await?;
         ensure!(world.works(&old).await?, "the old one does not work any more");
@@ -89,8 +93,27 @@ pub(super) async fn what_was_never_set_is_withdrawn_without_a_trace<W: World>() 
     let task = task(&old);
     rotator.withdraw(&task, None).await?;
     let new = minted(rotator.mint(&task).await?);
+    if W::ONE_WAY {
+        return cannot_go_back(&world, &rotator, &old, &new).await;
+    }
     rotator.withdraw(&task, Some(&new)).await?;
     ensure!(world.works(&old).await? && !world.works(&new).await?, "it left something");
+    Ok(())
+}
+
+/// It says so, ends nothing that works, and the next rotation makes it good.
+async fn cannot_go_back<W: World>(
+    world: &W,
+    rotator: &Rotator,
+    old: &Credential,
+    new: &Credential,
+) -> Result<()> {
+    let refused = rotator.withdraw(&task(old), Some(new)).await.err();
+    let refused = silent(refused.context("it went back")?, &[old, new]);
+    ensure!(refused.lasting && refused.fix.contains("rotate again"), "{refused}");
+    ensure!(world.works(new).await?, "nobody is let in any more");
+    let next = minted(rotator.mint(&task(old)).await?);
+    ensure!(next.value.expose() == new.value.expose(), "another was made in vain");
     Ok(())
 }
 

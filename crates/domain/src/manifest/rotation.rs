@@ -201,6 +201,11 @@ fn settings(kind: RotatorKind, fields: &Fields<'_>, draft: &mut Draft, problems:
         RotatorKind::Http => &["file"],
         RotatorKind::Exec => &["command"],
     };
+    let (path, role) = (fields.at("path"), fields.at("role"));
+    if kind == RotatorKind::Vault && path.is_some() == role.is_some() {
+        let problem = "a rotator of type `vault` has either a `path` or a `role`";
+        problems.add(fields.place(), problem, "keep the one that it is to replace");
+    }
     for key in needed.iter().filter(|key| fields.at(key).is_none()) {
         let problem = format!("a rotator of type `{}` needs `{key}`", kind.as_str());
         problems.add(fields.place(), problem, format!("add `{key}`"));
