@@ -69,7 +69,7 @@ impl Http {
             RotatorError::lasting(alias, message, format!("correct {file}: docs/rotators/http.md"))
         };
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is no text"))?;
-        let description = Description::read(text, &language).map_err(|why| wrong(&why))?;
+        let description = Description::read(text, &language, own).map_err(|why| wrong(&why))?;
         let random = description.mint.random.as_ref().map(|it| drawn(alias, it)).transpose()?;
         let way = WayOut::open(alias, permits, description.ca_file.clone()).await?;
         let (alias, own) = (alias.clone(), own.clone());
@@ -85,7 +85,7 @@ impl Http {
         match (&self.random, &mint.take) {
             (Some(random), _) => random.mint(),
             (None, Some(take)) => {
-                let names = self.names(task, None, None);
+                let names = self.names(task, &[("old", &task.old)]);
                 match self.ask("mint", mint, task, &names).await? {
                     Came::Done(Some(answer)) => self.taken(take, answer),
                     Came::Done(None) | Came::Ended => Err(self.wrong("minted no JSON")),
@@ -98,18 +98,18 @@ impl Http {
 
     pub(super) async fn set(&self, task: &Task, new: &Credential) -> Result<(), RotatorError> {
         let Some(step) = &self.description.set else { return Ok(()) };
-        let names = self.names(task, Some(new), Some(new));
+        let names = self.names(task, &[("old", &task.old), ("new", new)]);
         self.ask("set", step, task, &names).await.map(drop)
     }
 
     pub(super) async fn test(&self, task: &Task, tried: &Credential) -> Result<(), RotatorError> {
-        let names = self.names(task, Some(tried), Some(tried));
+        let names = self.names(task, &[("credential", tried)]);
         self.ask("test", &self.description.test, task, &names).await.map(drop)
     }
 
     pub(super) async fn revoke(&self, task: &Task) -> Result<(), RotatorError> {
         let Some(step) = &self.description.revoke else { return Ok(()) };
-        let names = self.names(task, None, Some(&task.old));
+        let names = self.names(task, &[("credential", &task.old)]);
         self.ask("revoke", step, task, &names).await.map(drop)
     }
 
@@ -129,21 +129,21 @@ impl Http {
             }
             None => return Ok(()),
         };
-        let names = self.names(task, Some(new), Some(new));
         match (&self.description.withdraw, &self.description.revoke) {
-            (Some(step), _) => self.ask("withdraw", step, task, &names).await.map(drop),
-            (None, Some(step)) => self.ask("withdraw", step, task, &names).await.map(drop),
+            (Some(step), _) => {
+                let names = self.names(task, &[("old", &task.old), ("new", new)]);
+                self.ask("withdraw", step, task, &names).await.map(drop)
+            }
+            (None, Some(step)) => {
+                let names = self.names(task, &[("credential", new)]);
+                self.ask("withdraw", step, task, &names).await.map(drop)
+            }
             (None, None) => Ok(()),
         }
     }
 
-    fn names(
-        &self,
-        task: &Task,
-        new: Option<&Credential>,
-        credential: Option<&Credential>,
-    ) -> Names {
-        Names::of(task, (new, credential), &self.own, &self.description.values)
+    fn names(&self, task: &Task, credentials: &[(&'static str, &Credential)]) -> Names {
+        Names::of(task, credentials, &self.own, &self.description.values)
     }
 
     /// Asks once, and says what the answer means.

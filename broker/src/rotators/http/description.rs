@@ -1,6 +1,7 @@
 //! What a file says of a service: which requests make, try and end a credential of it.
 
-use super::template::Language;
+use super::template::{Known, Language};
+use crate::rotators::OwnSecrets;
 use reqwest::{Method, header::HeaderName};
 use serde::Deserialize;
 use serde_json::Value;
@@ -103,18 +104,18 @@ enum Sign {
 
 impl Description {
     /// Reads a file. An error says where it is wrong, and repeats nothing but the file's own keys.
-    pub(super) fn read(text: &str, language: &Language) -> Result<Self, String> {
+    pub(super) fn read(text: &str, language: &Language, own: &OwnSecrets) -> Result<Self, String> {
         let description: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().map_or("", |span| &text[..span.start]);
             let line = before.matches('\n').count() + 1;
             let what = error.message().lines().next().unwrap_or("is no TOML");
             format!("line {line}: {}", what.chars().take(WHY_CHARS_MAX).collect::<String>())
         })?;
-        description.check(language)?;
+        description.check(language, own)?;
         Ok(description)
     }
 
-    fn check(&self, language: &Language) -> Result<(), String> {
+    fn check(&self, language: &Language, own: &OwnSecrets) -> Result<(), String> {
         if self.values.len() > ENTRIES_MAX {
             return Err(format!("[values] has more than {ENTRIES_MAX} entries"));
         }
@@ -138,14 +139,16 @@ impl Description {
             return Err(why.to_owned());
         }
         let steps = [
-            ("mint", Some(&self.mint).filter(|it| it.random.is_none())),
-            ("set", self.set.as_ref()),
-            ("test", Some(&self.test)),
-            ("revoke", self.revoke.as_ref()),
-            ("withdraw", self.withdraw.as_ref()),
+            ("mint", Some(&self.mint).filter(|it| it.random.is_none()), &["old"][..]),
+            ("set", self.set.as_ref(), &["old", "new"]),
+            ("test", Some(&self.test), &["credential"]),
+            // Not `old`: it is made with the new one too, where a rotation is taken back.
+            ("revoke", self.revoke.as_ref(), &["credential"]),
+            ("withdraw", self.withdraw.as_ref(), &["old", "new"]),
         ];
-        for (name, step) in steps.into_iter().filter_map(|(name, step)| Some((name, step?))) {
-            step.check(name, language)?;
+        for (name, step, credentials) in steps {
+            let Some(step) = step else { continue };
+            step.check(name, language, &Known { credentials, own, values: &self.values })?;
             let ends = ["revoke", "withdraw"].contains(&name);
             if !ends && !step.ended.is_empty() {
                 return Err(format!("[{name}] ends nothing, and has `ended`"));
@@ -204,7 +207,7 @@ impl Step {
         }
     }
 
-    fn check(&self, name: &str, language: &Language) -> Result<(), String> {
+    fn check(&self, name: &str, language: &Language, known: &Known<'_>) -> Result<(), String> {
         if self.method().is_none() {
             let methods = METHODS.map(|it| it.to_string()).join(", ");
             return Err(format!("[{name}] needs a `method`, one of {methods}"));
@@ -219,10 +222,10 @@ impl Step {
             return Err(format!("[{name}] expects a status that is none"));
         }
         for header in self.headers.keys() {
-            let known = HeaderName::from_bytes(header.as_bytes());
+            let read = HeaderName::from_bytes(header.as_bytes());
             let wrong = |why: &str| format!("[{name}] has the header {header:?}, which {why}");
-            let known = known.map_err(|_| wrong("is none"))?;
-            if OURS.contains(&known.as_str()) {
+            let read = read.map_err(|_| wrong("is none"))?;
+            if OURS.contains(&read.as_str()) {
                 return Err(wrong("is not its own to set"));
             }
         }
@@ -232,7 +235,7 @@ impl Step {
         let templates = self.url.iter().map(|url| ("url", url));
         let templates = templates.chain(self.body.iter().map(|body| ("body", body)));
         for (key, template) in templates.chain(self.headers.values().map(|it| ("headers", it))) {
-            let checked = language.check(template);
+            let checked = language.check(template, known);
             checked.map_err(|why| format!("the template [{name}] {key} {why}"))?;
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! Templates of a service's requests.
 //!
 //! ```text
-//! {{ old.value }} {{ old.handle }}       the credential that is replaced
-//! {{ new.value }} {{ new.handle }}       the one that replaces it
-//! {{ credential.value }} …               the one that is tested, or ended
-//! {{ secrets.NAME }}                     a secret of the rotator's own; `-` may be written `_`
-//! {{ values.NAME }}                      a text of the file's own
-//! {{ rotation }} {{ ref }} {{ environment }} {{ now }}     `now` in seconds
+//! {{ old.value }} {{ old.handle }}        the credential that is replaced
+//! {{ new.value }} {{ new.handle }}        the one that replaces it
+//! {{ credential.value }} …                the one that is tested, or ended
+//! {{ secrets.NAME }}                      a secret of the rotator's own; `-` may be written `_`
+//! {{ values.NAME }}                       a text of the file's own
+//! {{ rotation }} {{ ref }} {{ environment }} {{ now }}      `now` in seconds
 //! filters: urlencode, base64, json, pointer('/PATH')
 //! basic(USER, PASSWORD)                   what `Authorization` has of both
 //! jwt_rs256(KEY, iss=…, iat=now, …)       a signed token, KEY in PEM
@@ -29,14 +29,22 @@ use zeroize::Zeroizing;
 /// What templates can name.
 pub(super) struct Names(Value);
 
+/// The names that there will be in a step.
+pub(super) struct Known<'a> {
+    /// Those of the credentials.
+    pub(super) credentials: &'a [&'a str],
+    pub(super) own: &'a OwnSecrets,
+    pub(super) values: &'a BTreeMap<String, String>,
+}
+
 /// The language of templates.
 pub(super) struct Language(Environment<'static>);
 
 impl Names {
-    /// The names of one step. Those of a credential that the step does not have are undefined.
+    /// The names of one step, with its credentials by the names that it has for them.
     pub(super) fn of(
         task: &Task,
-        (new, credential): (Option<&Credential>, Option<&Credential>),
+        credentials: &[(&'static str, &Credential)],
         own: &OwnSecrets,
         values: &BTreeMap<String, String>,
     ) -> Self {
@@ -47,7 +55,6 @@ impl Names {
             secrets.insert(name.clone(), text);
         }
         let mut names = BTreeMap::from([
-            ("old", shown(&task.old)),
             ("secrets", Value::from(secrets)),
             ("values", Value::from(values.clone())),
             ("rotation", Value::from(task.rotation.to_string())),
@@ -55,10 +62,25 @@ impl Names {
             ("environment", Value::from(task.environment.as_str())),
             ("now", Value::from(now_seconds())),
         ]);
-        for (name, credential) in [("new", new), ("credential", credential)] {
-            names.extend(credential.map(|credential| (name, shown(credential))));
-        }
+        names.extend(credentials.iter().map(|(name, credential)| (*name, shown(credential))));
         Self(Value::from(names))
+    }
+}
+
+impl Known<'_> {
+    fn has(&self, name: &str) -> bool {
+        let (first, rest) = match name.split_once('.') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (name, None),
+        };
+        match (first, rest) {
+            ("secrets", Some(name)) => {
+                self.own.keys().any(|own| own == name || own.replace('-', "_") == name)
+            }
+            ("values", Some(name)) => self.values.contains_key(name),
+            (_, None) => OTHERS.contains(&first) || self.credentials.contains(&first),
+            (_, Some(part)) => self.credentials.contains(&first) && PARTS.contains(&part),
+        }
     }
 }
 
@@ -95,9 +117,16 @@ impl Language {
         Self(language)
     }
 
-    /// Whether a text is a template; else why not, in words that have nothing secret.
-    pub(super) fn check(&self, source: &str) -> Result<(), String> {
-        self.0.template_from_str(source).map(drop).map_err(|error| explain(&error, false))
+    /// Whether a text is a template of names that there will be; else why not, in words that have
+    /// nothing secret.
+    pub(super) fn check(&self, source: &str, known: &Known<'_>) -> Result<(), String> {
+        let template = self.0.template_from_str(source).map_err(|error| explain(&error, false))?;
+        let mut named: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        named.sort_unstable();
+        match named.iter().find(|name| !known.has(name)) {
+            Some(name) => Err(format!("names {name:?}, which is not there in this step")),
+            None => Ok(()),
+        }
     }
 
     /// What a template makes of these names.
@@ -162,6 +191,11 @@ impl Write for Output {
     }
 }
 
+/// What a credential has.
+const PARTS: [&str; 2] = ["value", "handle"];
+/// What every step can name, besides credentials.
+const OTHERS: [&str; 8] =
+    ["secrets", "values", "rotation", "ref", "environment", "now", "basic", "jwt_rs256"];
 /// What one template may make, in bytes.
 const OUTPUT_BYTES_MAX: usize = 512 * 1024;
 /// Steps that a template may take.

@@ -20,7 +20,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use secretref_broker::{
     permits::Permits,
-    rotators::{Credential, Rotator, RotatorError},
+    rotators::{Credential, Rotator, RotatorError, Task},
 };
 use secretref_domain::{clock::Timestamp, rotation::RotatorKind};
 use secretref_testkit::{
@@ -248,7 +248,11 @@ async fn slack_tokens() -> Result<()> {
     let refused = rotator.test(&task, &old).await.err().context("it was not ended")?;
     ensure!(refused.lasting, "{refused}");
     let busy = Hook::start([Answer::Says(200, "{\"ok\":false,\"error\":\"ratelimited\"}")]).await?;
-    let rotator = described(&SLACK.replace("https://slack.com/api", &busy.url("")), &ADMIN).await?;
+    let rotator = described(
+        &SLACK.replace("https://slack.com/api", &busy.url("")),
+        &[("client-secret", "x")],
+    )
+    .await?;
     let again = rotator.test(&task, &new).await.err().context("it works")?;
     ensure!(!again.lasting && again.message.contains("come again"), "{again}");
     Ok(())
@@ -320,6 +324,12 @@ async fn each_request_but_a_test_has_a_key_of_its_own() -> Result<()> {
     let posted = hook.next().await?;
     ensure!(posted.head.contains(&format!("{}-revoke", task.rotation)), "{posted:?}");
     ensure!(posted.head.starts_with("DELETE /keys/a%20b%2F%C3%A9 HTTP"), "{posted:?}");
+    let by_hand = "credential.handle if credential.handle is defined else values.api";
+    let text = text.replace("credential.handle", &format!("({by_hand})"));
+    let first = Task { old: credential("by-hand")?, ..task.clone() };
+    described(&text, &ADMIN).await?.revoke(&first).await?;
+    let posted = hook.next().await?;
+    ensure!(posted.head.starts_with("DELETE /keys/http%3A%2F%2F127.0.0.1"), "{posted:?}");
     let text = text.replace("headers = { ", "headers = { Idempotency-Key = \"own\", ");
     described(&text, &ADMIN).await?.revoke(&task).await?;
     let posted = hook.next().await?;
@@ -425,6 +435,11 @@ async fn a_file_that_describes_no_service_is_refused_at_once() -> Result<()> {
         ),
         (whole.replace("[test]", "[test]\nended = { \"/a\" = 1 }"), "[test] ends nothing"),
         (whole.replace("[test]", "[test]\nrepeatable = true"), "[test] makes nothing"),
+        (whole.replace("secrets.admin", "secrets.amdin"), "[mint] headers names \"secrets.amdin\""),
+        (whole.replace("ref | json", "new.value"), "[mint] body names \"new.value\""),
+        (whole.replace("credential.handle", "old.handle"), "[revoke] url names \"old.handle\""),
+        (whole.replace("credential.value", "credential.valeu"), "names \"credential.valeu\""),
+        (whole.replace("values.api", "values.apii"), "[mint] url names \"values.apii\""),
     ] {
         let refused = described(&text, &ADMIN).await.err().with_context(|| said.to_owned())?;
         ensure!(refused.lasting && refused.message.contains(said), "{said}: {refused}");
@@ -447,11 +462,7 @@ async fn a_template_that_cannot_be_made_says_where_and_nothing_of_a_value() -> R
     let old = credential("canary-value")?;
     let task = task(&old);
     for (text, said) in [
-        (
-            whole.replace("secrets.admin", "secrets.amdin"),
-            "a header in its mint that names something",
-        ),
-        (whole.replace("ref | json", "new.value"), "a body in its mint that names something"),
+        (whole.replace("ref | json", "old.handle"), "a body in its mint that names something"),
         (whole.replace("ref | json", "old.value | pointer(\"/x\")"), "no JSON with a text at this"),
         (whole.replace("ref | json", "old"), "does what cannot be done"),
         (whole.replace("ref | json", "ref | jsn"), "filter jsn is unknown"),

@@ -21,7 +21,7 @@ fn made(source: &str) -> Result<String, String> {
         ("other-one".to_owned(), secret("dash")),
     ]);
     let values = BTreeMap::from([("x".to_owned(), "y".to_owned())]);
-    let names = Names::of(&task, (None, None), &own, &values);
+    let names = Names::of(&task, &[("old", &task.old)], &own, &values);
     let made = Language::new().render(source, &names)?;
     Ok(String::from_utf8(made.to_vec()).unwrap())
 }
