@@ -21,6 +21,7 @@ pub mod vault;
 
 pub use crate::permits::Permits;
 
+use crate::permits::HostError;
 use secretref_domain::{
     clock::Timestamp,
     fault::Fault,
@@ -83,6 +84,12 @@ impl ProviderError {
     #[must_use]
     pub fn new(fault: Fault, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { fault, message: cut(message.into()), fix: cut(fix.into()) }
+    }
+}
+
+impl From<HostError> for ProviderError {
+    fn from(HostError { fault, message, fix }: HostError) -> Self {
+        Self::new(fault, message, fix)
     }
 }
 

@@ -141,7 +141,7 @@ impl Rotations {
                 if taken.insert(rotation.id) {
                     let (rotations, stop) = (self.clone(), stop.clone());
                     working.spawn(async move {
-                        rotations.work(rotation.id, &stop).await;
+                        Box::pin(rotations.work(rotation.id, &stop)).await;
                         rotation.id
                     });
                 }
@@ -214,7 +214,7 @@ impl Rotations {
             // Looked at before the state is, so that nothing falls between the two.
             revisions.mark_unchanged();
             reports.mark_unchanged();
-            match self.step(&rotation).await {
+            match Box::pin(self.step(&rotation)).await {
                 Ok(true) => {}
                 Ok(false) => tokio::select! {
                     _ = revisions.changed() => {}
@@ -236,10 +236,10 @@ impl Rotations {
         let outcome = match step {
             Step::Wait(_) | Step::Nothing => return Ok(false),
             Step::Record(happened) => Ok(happened),
-            Step::Mint => return self.mint(rotation).await,
+            Step::Mint => return Box::pin(self.mint(rotation)).await,
             Step::Set => self.set(rotation).await.map(|()| Happened::Set),
             Step::Test => self.test(rotation).await.map(|()| Happened::Tested),
-            Step::Promote => self.give_back(rotation).await.map(|()| Happened::Promoted),
+            Step::Promote => Box::pin(self.give_back(rotation)).await.map(|()| Happened::Promoted),
             Step::RevokeOld => self.revoke_old(rotation).await.map(|()| Happened::Revoked),
             Step::RevokeNew => self.withdraw(rotation).await.map(|()| Happened::Revoked),
         };

@@ -5,16 +5,24 @@
 //! | --- | --- |
 //! | [`random`] | a value that both sides read from here |
 //! | [`postgres_role`] | the password of a role of a Postgres, or of two that take turns |
+//! | [`exec`] | whatever a program of the operator's knows how to |
+//! | [`http`] | a credential of a service whose requests a file describes |
+//! | [`vault`] | a value, or the password of a database role, of a Vault or an OpenBao |
 //!
 //! Every step may be done again: a broker may die after it and before that is written down. So each
 //! is told the rotation's identity, and does nothing twice that its service can tell apart by it.
 
+pub mod exec;
+pub mod http;
 pub mod postgres_role;
 pub mod random;
+pub mod vault;
+mod way_out;
 
-use crate::permits::Permits;
+use crate::permits::{HostError, Permits};
 use secretref_domain::{
     clock::Timestamp,
+    fault::Fault,
     id::RotationId,
     name::{EnvironmentName, RotatorAlias, SecretName},
     rotation::{RotatorKind, RotatorSpec},
@@ -79,6 +87,12 @@ pub enum Rotator {
     Random(random::Random),
     /// A role of a Postgres, or two.
     PostgresRole(Box<postgres_role::PostgresRole>),
+    /// A program.
+    Exec(Box<exec::Exec>),
+    /// A service over HTTP.
+    Http(Box<http::Http>),
+    /// Vault or OpenBao.
+    Vault(Box<vault::Vault>),
 }
 
 impl RotatorError {
@@ -104,15 +118,16 @@ impl RotatorError {
     }
 }
 
+// Its steps are boxed: some are large, and all that wait for one would carry them along.
 impl Rotator {
-    /// Opens a rotator. Nothing is asked yet.
+    /// Opens a rotator. Its service is not asked yet; what lies on the own host is looked at.
     ///
     /// # Errors
     /// A lasting [`RotatorError`] where a setting is missing or not allowed.
-    pub fn open(
+    pub async fn open(
         alias: &RotatorAlias,
         spec: &RotatorSpec,
-        _permits: &Arc<Permits>,
+        permits: &Arc<Permits>,
         own: &OwnSecrets,
     ) -> Result<Self, RotatorError> {
         match spec.kind {
@@ -120,6 +135,18 @@ impl Rotator {
             RotatorKind::PostgresRole => {
                 let opened = postgres_role::PostgresRole::open(alias, spec, own)?;
                 Ok(Self::PostgresRole(Box::new(opened)))
+            }
+            RotatorKind::Exec => {
+                let opened = Box::pin(exec::Exec::open(alias, spec, permits, own)).await?;
+                Ok(Self::Exec(Box::new(opened)))
+            }
+            RotatorKind::Http => {
+                let opened = Box::pin(http::Http::open(alias, spec, permits, own)).await?;
+                Ok(Self::Http(Box::new(opened)))
+            }
+            RotatorKind::Vault => {
+                let opened = Box::pin(vault::Vault::open(alias, spec, permits, own)).await?;
+                Ok(Self::Vault(Box::new(opened)))
             }
             kind => Err(RotatorError::lasting(
                 alias,
@@ -136,6 +163,9 @@ impl Rotator {
         match self {
             Self::Random(_) => true,
             Self::PostgresRole(role) => role.overlaps(),
+            Self::Exec(exec) => exec.overlaps(),
+            Self::Http(http) => http.overlaps(),
+            Self::Vault(_) => false,
         }
     }
 
@@ -148,6 +178,9 @@ impl Rotator {
         match self {
             Self::Random(random) => random.mint(),
             Self::PostgresRole(role) => role.mint(task),
+            Self::Exec(exec) => Box::pin(exec.mint(task)).await,
+            Self::Http(http) => Box::pin(http.mint(task)).await,
+            Self::Vault(vault) => Box::pin(vault.mint(task)).await,
         }
     }
 
@@ -155,10 +188,13 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`].
-    pub async fn set(&self, _task: &Task, new: &Credential) -> Result<(), RotatorError> {
+    pub async fn set(&self, task: &Task, new: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.set(new).await,
+            Self::PostgresRole(role) => Box::pin(role.set(new)).await,
+            Self::Exec(exec) => Box::pin(exec.set(task, new)).await,
+            Self::Http(http) => Box::pin(http.set(task, new)).await,
+            Self::Vault(vault) => Box::pin(vault.set(task, new)).await,
         }
     }
 
@@ -166,10 +202,13 @@ impl Rotator {
     ///
     /// # Errors
     /// [`RotatorError`]; a lasting one where the service refuses it.
-    pub async fn test(&self, _task: &Task, credential: &Credential) -> Result<(), RotatorError> {
+    pub async fn test(&self, task: &Task, credential: &Credential) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.test(credential).await,
+            Self::PostgresRole(role) => Box::pin(role.test(credential)).await,
+            Self::Exec(exec) => Box::pin(exec.test(task, credential)).await,
+            Self::Http(http) => Box::pin(http.test(task, credential)).await,
+            Self::Vault(vault) => Box::pin(vault.test(credential)).await,
         }
     }
 
@@ -180,7 +219,10 @@ impl Rotator {
     pub async fn revoke(&self, task: &Task) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.revoke(task).await,
+            Self::PostgresRole(role) => Box::pin(role.revoke(task)).await,
+            Self::Exec(exec) => Box::pin(exec.revoke(task)).await,
+            Self::Http(http) => Box::pin(http.revoke(task)).await,
+            Self::Vault(vault) => Box::pin(vault.revoke(task)).await,
         }
     }
 
@@ -196,7 +238,17 @@ impl Rotator {
     ) -> Result<(), RotatorError> {
         match self {
             Self::Random(_) => Ok(()),
-            Self::PostgresRole(role) => role.withdraw(task, new).await,
+            Self::PostgresRole(role) => Box::pin(role.withdraw(task, new)).await,
+            Self::Exec(exec) => Box::pin(exec.withdraw(task, new)).await,
+            Self::Http(http) => Box::pin(http.withdraw(task, new)).await,
+            Self::Vault(vault) => Box::pin(vault.withdraw(task, new)).await,
         }
     }
+}
+
+/// What a failure on the own host comes to.
+fn of_host(alias: &RotatorAlias, error: HostError) -> RotatorError {
+    let passing = matches!(error.fault, Fault::Unreachable | Fault::TimedOut);
+    let lasting = !passing;
+    RotatorError { lasting, ..RotatorError::passing(alias, error.message, error.fix) }
 }

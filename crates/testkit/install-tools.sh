@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes sure that what the tests need of the system is there: the Postgres server's binaries, from
-# which they start throwaway clusters of their own, and libfaketime, by which real processes live
-# at another time. It installs what is missing where it may, and else says what to install. It
-# starts no server, and leaves any that runs alone.
+# which they start throwaway clusters of their own; libfaketime, by which real processes live at
+# another time; curl and jq, in which an example is written. It installs what is missing where it
+# may, and else says what to install. It starts no server, and leaves any that runs alone.
 set -eu
 
 has_postgres() {
@@ -38,6 +38,9 @@ may_install() {
 missing=
 has_postgres || missing="$missing postgresql"
 has_faketime || missing="$missing libfaketime"
+for tool in curl jq; do
+    command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+done
 if [ -z "$missing" ]; then
     exit 0
 fi
@@ -58,6 +61,7 @@ for package in $missing; do
     case $package in
         postgresql) has_postgres && continue ;;
         libfaketime) has_faketime && continue ;;
+        *) command -v "$package" >/dev/null 2>&1 && continue ;;
     esac
     echo "error: the tests need $package. Fix: sudo apt-get install $package" >&2
     exit 1

@@ -7,26 +7,22 @@
 //! ```
 //! The id of a place is its path, else its target, else the ref's own name.
 
-mod program;
 mod protocol;
-mod run;
 mod settings;
 
 use super::{Found, Permits, Place, ProviderError};
 use futures_util::{StreamExt, stream};
 use protocol::Answers;
-use secretref_domain::{fault::Fault, name::ProviderAlias, reference::ProviderSpec};
+use secretref_domain::{name::ProviderAlias, reference::ProviderSpec};
 use settings::Settings;
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::task::spawn_blocking;
 
 /// A program that is asked.
 pub struct Exec {
-    settings: Arc<Settings>,
+    settings: Settings,
     permits: Arc<Permits>,
     /// An id that had a value: what a check asks for.
     known: Mutex<Option<String>>,
@@ -38,7 +34,7 @@ impl Exec {
         spec: &ProviderSpec,
         permits: &Arc<Permits>,
     ) -> Result<Self, ProviderError> {
-        let settings = Arc::new(Settings::read(alias, spec, permits)?);
+        let settings = Settings::read(alias, spec, permits)?;
         Ok(Self { settings, permits: Arc::clone(permits), known: Mutex::new(None) })
     }
 
@@ -90,24 +86,13 @@ impl Exec {
 
     /// Runs the program once.
     async fn ask(&self, ids: &[&str]) -> Result<Answers, ProviderError> {
-        let program = self.program().await?;
         let request = protocol::request(&self.settings.alias, ids);
-        let output = run::run(&program, &self.settings, &self.permits, &request).await?;
+        let output = self.settings.program.run(&self.permits, &request).await?;
         protocol::answers(&output, ids, &self.settings)
     }
 
-    /// The program, which obeys the rules at this moment.
-    async fn program(&self) -> Result<PathBuf, ProviderError> {
-        let (settings, permits) = (Arc::clone(&self.settings), Arc::clone(&self.permits));
-        let checked = spawn_blocking(move || program::checked(&settings, &permits.roots));
-        checked.await.unwrap_or_else(|error| {
-            let message = format!("was not looked at: {error}");
-            Err(ProviderError::new(Fault::Unreachable, message, "try again"))
-        })
-    }
-
     pub(super) async fn check(&self) -> Result<String, ProviderError> {
-        let program = self.program().await?.display().to_string();
+        let program = self.settings.program.checked(&self.permits).await?.display().to_string();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(id) = known else {
             return Ok(format!("{program} may be run; it was not, since no id is known yet"));

@@ -7,14 +7,11 @@
 //! | `path: .secrets/dev.key` | that whole file, without one newline at its end |
 //! | `path` and `target` | the key or pointer in that file |
 
-pub(super) mod reach;
 mod span;
 mod write;
 
-pub use reach::read_below;
-
 use super::{Found, Permits, Place, ProviderError, record};
-use reach::Content;
+use crate::permits::files::{self, Content};
 use secretref_domain::{
     fault::Fault, limit::VALUE_BYTES_MAX, name::ProviderAlias, reference::ProviderSpec,
 };
@@ -64,8 +61,8 @@ impl Files {
 
     async fn read(&self, path: PathBuf, bytes_max: usize) -> Result<Content, ProviderError> {
         let permits = Arc::clone(&self.permits);
-        let read = spawn_blocking(move || reach::read(&permits.roots, &path, bytes_max));
-        read.await.unwrap_or_else(|error| {
+        let read = spawn_blocking(move || files::read(&permits.roots, &path, bytes_max));
+        read.await.map(|it| it.map_err(Into::into)).unwrap_or_else(|error| {
             Err(ProviderError::new(
                 Fault::Unreachable,
                 format!("was not read: {error}"),
@@ -101,7 +98,7 @@ impl Files {
 /// The folder of the file that a place means.
 pub(super) fn folder(spec: &ProviderSpec, permits: &Permits, place: &Place) -> Option<PathBuf> {
     let path = place.path.clone().or_else(|| own_path(spec))?;
-    let absolute = reach::absolute(&permits.roots, Path::new(&path))?;
+    let absolute = files::absolute(&permits.roots, Path::new(&path))?;
     absolute.parent().map(Path::to_owned)
 }
 
@@ -153,8 +150,8 @@ pub async fn own_secret(
     path: &Path,
 ) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
     let (permits, path) = (Arc::clone(permits), path.to_owned());
-    let read = spawn_blocking(move || read_below(&permits.roots, &path, VALUE_BYTES_MAX));
-    read.await.unwrap_or_else(|error| {
+    let read = spawn_blocking(move || files::read_below(&permits.roots, &path, VALUE_BYTES_MAX));
+    read.await.map(|it| it.map_err(Into::into)).unwrap_or_else(|error| {
         Err(ProviderError::new(Fault::Unreachable, format!("was not read: {error}"), "try again"))
     })
 }

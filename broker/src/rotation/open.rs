@@ -39,7 +39,7 @@ impl Rotations {
             RotatorError::lasting(alias, "is not there", fix)
         })?;
         let own = self.own_secrets(environment, alias, &spec).await?;
-        Rotator::open(alias, &spec, &self.0.permits, &own)
+        Rotator::open(alias, &spec, &self.0.permits, &own).await
     }
 
     async fn own_secrets(

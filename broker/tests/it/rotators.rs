@@ -2,8 +2,12 @@
 //!
 //! A rotator joins with one file here: a [`World`] with its service, and `conforms!`.
 
+mod exec;
+mod http;
 mod postgres_role;
+mod service;
 mod suite;
+mod vault;
 
 use anyhow::Result;
 use secretref_broker::{
@@ -24,15 +28,17 @@ use uuid::Uuid;
 trait World: Sized {
     /// Whether it can hold two credentials at once.
     const OVERLAPS: bool;
+    /// Whether it makes a new one only by ending the old one, and has no way back.
+    const ONE_WAY: bool = false;
 
     /// A service of one's own; none where it cannot be had here, which has been said then.
     async fn new() -> Result<Option<Self>>;
 
     /// The rotator, set up for it.
-    fn open(&self) -> Result<Rotator, RotatorError>;
+    async fn open(&self) -> Result<Rotator, RotatorError>;
 
     /// The rotator, set up for one where nobody is.
-    fn nowhere(&self) -> Result<Rotator, RotatorError>;
+    async fn nowhere(&self) -> Result<Rotator, RotatorError>;
 
     /// The credential that is valid at first.
     async fn first(&self) -> Result<Credential>;
@@ -64,7 +70,7 @@ fn minted(minted: Minted) -> Credential {
 }
 
 /// A rotator with these settings and secrets of its own.
-fn opened(
+async fn opened(
     kind: RotatorKind,
     settings: &Value,
     own: &[(&str, &str)],
@@ -77,7 +83,7 @@ fn opened(
     };
     let own: OwnSecrets = own.iter().map(secret).collect();
     let alias = RotatorAlias::parse("rotator").unwrap();
-    Rotator::open(&alias, &RotatorSpec { kind, settings }, &Arc::new(permits), &own)
+    Rotator::open(&alias, &RotatorSpec { kind, settings }, &Arc::new(permits), &own).await
 }
 
 /// The error, once it is seen that it says nothing of a credential.

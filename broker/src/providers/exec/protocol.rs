@@ -75,7 +75,7 @@ pub(super) fn answers(
             format!("{what} ({} bytes)", output.len()),
             format!(
                 "let {} answer {{\"protocolVersion\":1,\"values\":{{…}},\"errors\":{{…}}}}",
-                settings.command.display()
+                settings.program.command.display()
             ),
         )
     };

@@ -1,30 +1,21 @@
 //! What a manifest says of a program.
 
-use crate::providers::{Permits, ProviderError};
+use crate::{
+    permits::programs::{self, Program},
+    providers::{Permits, ProviderError},
+};
 use secretref_domain::{
     fault::Fault,
     name::{EnvVar, ProviderAlias},
     reference::ProviderSpec,
 };
 use serde_json::{Map, Value};
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 pub(super) struct Settings {
     pub(super) alias: ProviderAlias,
-    pub(super) command: PathBuf,
-    pub(super) arguments: Vec<String>,
-    /// Variables that are set.
-    pub(super) environment: Vec<(EnvVar, String)>,
-    /// Variables of the broker's own environment that are passed on.
-    pub(super) passed: Vec<EnvVar>,
-    pub(super) time_max: Duration,
-    /// Without a byte of output.
-    pub(super) silence_max: Duration,
-    /// Of both outputs together.
-    pub(super) output_bytes_max: usize,
+    pub(super) program: Arc<Program>,
     pub(super) json_only: bool,
-    pub(super) allow_symlink: bool,
-    pub(super) trusted: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -56,19 +47,22 @@ impl Settings {
             .and_then(Value::as_u64)
             .and_then(|it| usize::try_from(it).ok());
         let flag = |key: &str| members.get(key).and_then(Value::as_bool);
-        Ok(Self {
-            alias: alias.clone(),
+        let settings = format!("secrets.providers.{alias}");
+        let program = Program {
             command,
             arguments: texts(members, "args").map(str::to_owned).collect(),
             environment: environment(alias, members)?,
-            passed: passed(alias, members, permits)?,
+            passed: programs::permitted(texts(members, "passEnv"), &settings, permits)?,
             time_max,
             silence_max,
             output_bytes_max: output_bytes_max.unwrap_or(OUTPUT_BYTES_DEFAULT),
-            json_only: flag("jsonOnly").unwrap_or(true),
             allow_symlink: flag("allowSymlinkCommand").unwrap_or(false),
             trusted,
-        })
+            example: format!("{{\"protocolVersion\":1,\"provider\":\"{alias}\",\"ids\":[\"ID\"]}}"),
+            settings,
+        };
+        let json_only = flag("jsonOnly").unwrap_or(true);
+        Ok(Self { alias: alias.clone(), program: Arc::new(program), json_only })
     }
 }
 
@@ -96,27 +90,6 @@ fn environment(
         }
     }
     Ok(variables)
-}
-
-fn passed(
-    alias: &ProviderAlias,
-    members: &Map<String, Value>,
-    permits: &Permits,
-) -> Result<Vec<EnvVar>, ProviderError> {
-    let names: Vec<EnvVar> =
-        texts(members, "passEnv").filter_map(|name| EnvVar::parse(name).ok()).collect();
-    if let Some(name) = names.iter().find(|name| !permits.environment.contains_key(*name)) {
-        return Err(ProviderError::new(
-            Fault::Misconfigured,
-            format!("passes the variable {name}, which the broker's configuration does not allow"),
-            format!(
-                "add {:?} to `provider_environment` in broker.toml and restart, or remove it \
-                 from `secrets.providers.{alias}.passEnv`",
-                name.as_str()
-            ),
-        ));
-    }
-    Ok(names)
 }
 
 fn texts<'a>(members: &'a Map<String, Value>, key: &str) -> impl Iterator<Item = &'a str> {

@@ -8,7 +8,7 @@
 //! it at most a file that nobody reads and the next write removes.
 
 use super::{
-    Files, JSON_BYTES_MAX, NEWLINE_BYTES_MAX, pick, reach,
+    Files, JSON_BYTES_MAX, NEWLINE_BYTES_MAX, files, pick,
     span::{find, last, members},
     whole_value,
 };
@@ -184,7 +184,7 @@ pub(super) fn replace(
     bytes_max: usize,
     edit: impl FnOnce(&[u8]) -> Edited,
 ) -> Result<(), ProviderError> {
-    let folder = reach::open_folder(roots, path)?;
+    let folder = files::open_folder(roots, path)?;
     let shown = path.display();
     let name = path.file_name().unwrap_or_default();
     let failed = |error: Errno| unwritten(path, error);
@@ -195,7 +195,7 @@ pub(super) fn replace(
         }
         locked => locked.map_err(failed)?,
     }
-    let (old, content) = reach::read_with_stat(roots, path, bytes_max)?;
+    let (old, content) = files::read_with_stat(roots, path, bytes_max)?;
     let Some(bytes) = edit(&content.bytes)? else { return Ok(()) };
     let mut beside = OsString::from(".");
     beside.push(name);

@@ -57,13 +57,13 @@ impl Place {
         format!("postgres://{user}:{password}@{}", self.address)
     }
 
-    fn open(&self, more: &Value, address: &str) -> Result<Rotator, RotatorError> {
+    async fn open(&self, more: &Value, address: &str) -> Result<Rotator, RotatorError> {
         let mut settings = json!({"address": address});
         for (key, value) in more.as_object().into_iter().flatten() {
             settings[key] = value.clone();
         }
         let admin = [("admin", self.admin.as_str())];
-        opened(RotatorKind::PostgresRole, &settings, &admin, Permits::default())
+        opened(RotatorKind::PostgresRole, &settings, &admin, Permits::default()).await
     }
 }
 
@@ -74,13 +74,13 @@ impl World for One {
         Place::new().await.map(Self).map(Some)
     }
 
-    fn open(&self) -> Result<Rotator, RotatorError> {
-        self.0.open(&json!({"users": [self.0.users[0]]}), &self.0.address)
+    async fn open(&self) -> Result<Rotator, RotatorError> {
+        self.0.open(&json!({"users": [self.0.users[0]]}), &self.0.address).await
     }
 
-    fn nowhere(&self) -> Result<Rotator, RotatorError> {
+    async fn nowhere(&self) -> Result<Rotator, RotatorError> {
         let address = format!("{}/orders", self.0.nowhere);
-        self.0.open(&json!({"users": [self.0.users[0]]}), &address)
+        self.0.open(&json!({"users": [self.0.users[0]]}), &address).await
     }
 
     async fn first(&self) -> Result<Credential> {
@@ -104,12 +104,12 @@ impl World for Two {
         Place::new().await.map(Self).map(Some)
     }
 
-    fn open(&self) -> Result<Rotator, RotatorError> {
-        self.0.open(&json!({"users": self.0.users}), &self.0.address)
+    async fn open(&self) -> Result<Rotator, RotatorError> {
+        self.0.open(&json!({"users": self.0.users}), &self.0.address).await
     }
 
-    fn nowhere(&self) -> Result<Rotator, RotatorError> {
-        self.0.open(&json!({"users": self.0.users}), &format!("{}/orders", self.0.nowhere))
+    async fn nowhere(&self) -> Result<Rotator, RotatorError> {
+        self.0.open(&json!({"users": self.0.users}), &format!("{}/orders", self.0.nowhere)).await
     }
 
     async fn first(&self) -> Result<Credential> {
@@ -144,7 +144,8 @@ async fn what_the_administrator_may_not_do_is_told_apart() -> Result<()> {
     ] {
         let settings = json!({"address": place.address, "users": users});
         let own = [("admin", admin.as_str())];
-        let rotator = opened(RotatorKind::PostgresRole, &settings, &own, Permits::default())?;
+        let rotator =
+            opened(RotatorKind::PostgresRole, &settings, &own, Permits::default()).await?;
         let new = super::minted(rotator.mint(&task).await?);
         let refused = rotator.set(&task, &new).await.expect_err("it was done");
         let refused = super::silent(refused, &[&old, &new]);

@@ -1,7 +1,8 @@
 //! What every rotator does.
 
 use super::{World, minted, silent, task};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use secretref_broker::rotators::{Credential, Rotator};
 
 /// The suite, for one world.
 macro_rules! conforms {
@@ -30,13 +31,13 @@ pub(super) use conforms;
 pub(super) async fn the_new_one_works_and_the_old_one_ends_when_it_is_revoked<W: World>()
 -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     ensure!(rotator.overlaps() == W::OVERLAPS, "it says otherwise of itself");
     ensure!(world.works(&old).await?, "the first one does not work");
     let task = task(&old);
     let new = minted(rotator.mint(&task).await?);
     ensure!(new.value.expose() != old.value.expose(), "it is the old one");
-    ensure!(world.works(&old).await?, "the old one ended too early");
+    ensure!(world.works(&old).await? != W::ONE_WAY, "the old one ended too early");
     rotator.set(&task, &new).await?;
     rotator.test(&task, &new).await?;
     ensure!(world.works(&new).await?, "the new one does not work");
@@ -49,7 +50,7 @@ pub(super) async fn the_new_one_works_and_the_old_one_ends_when_it_is_revoked<W:
 
 pub(super) async fn each_step_may_be_done_twice<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let task = task(&old);
     // The broker died after the first, and nobody knows of it.
     let lost = minted(rotator.mint(&task).await?);
@@ -71,10 +72,13 @@ pub(super) async fn each_step_may_be_done_twice<W: World>() -> Result<()> {
 
 pub(super) async fn what_is_withdrawn_ends_and_the_old_one_works<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let task = task(&old);
     let new = minted(rotator.mint(&task).await?);
     rotator.set(&task, &new).await?;
+    if W::ONE_WAY {
+        return cannot_go_back(&world, &rotator, &old, &new).await;
+    }
     for _ in 0..2 {
         rotator.withdraw(&task, Some(&new)).await?;
         ensure!(world.works(&old).await?, "the old one does not work any more");
@@ -85,18 +89,37 @@ pub(super) async fn what_is_withdrawn_ends_and_the_old_one_works<W: World>() -> 
 
 pub(super) async fn what_was_never_set_is_withdrawn_without_a_trace<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let task = task(&old);
     rotator.withdraw(&task, None).await?;
     let new = minted(rotator.mint(&task).await?);
+    if W::ONE_WAY {
+        return cannot_go_back(&world, &rotator, &old, &new).await;
+    }
     rotator.withdraw(&task, Some(&new)).await?;
     ensure!(world.works(&old).await? && !world.works(&new).await?, "it left something");
     Ok(())
 }
 
+/// It says so, ends nothing that works, and the next rotation makes it good.
+async fn cannot_go_back<W: World>(
+    world: &W,
+    rotator: &Rotator,
+    old: &Credential,
+    new: &Credential,
+) -> Result<()> {
+    let refused = rotator.withdraw(&task(old), Some(new)).await.err();
+    let refused = silent(refused.context("it went back")?, &[old, new]);
+    ensure!(refused.lasting && refused.fix.contains("rotate again"), "{refused}");
+    ensure!(world.works(new).await?, "nobody is let in any more");
+    let next = minted(rotator.mint(&task(old)).await?);
+    ensure!(next.value.expose() == new.value.expose(), "another was made in vain");
+    Ok(())
+}
+
 pub(super) async fn one_that_is_wrong_is_refused<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.open()?, world.first().await?);
+    let (rotator, old) = (world.open().await?, world.first().await?);
     let (task, wrong) = (task(&old), world.wrong()?);
     let refused = rotator.test(&task, &wrong).await.err();
     let refused = silent(refused.expect("it takes anything"), &[&old, &wrong]);
@@ -106,7 +129,7 @@ pub(super) async fn one_that_is_wrong_is_refused<W: World>() -> Result<()> {
 
 pub(super) async fn one_rotation_follows_another<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, mut old) = (world.open()?, world.first().await?);
+    let (rotator, mut old) = (world.open().await?, world.first().await?);
     let mut ended = Vec::new();
     for _ in 0..4 {
         let task = task(&old);
@@ -125,7 +148,7 @@ pub(super) async fn one_rotation_follows_another<W: World>() -> Result<()> {
 
 pub(super) async fn nobody_there_is_tried_again<W: World>() -> Result<()> {
     let Some(world) = W::new().await? else { return Ok(()) };
-    let (rotator, old) = (world.nowhere()?, world.first().await?);
+    let (rotator, old) = (world.nowhere().await?, world.first().await?);
     let (task, wrong) = (task(&old), world.wrong()?);
     let error = rotator.test(&task, &wrong).await.expect_err("nobody is there");
     let error = silent(error, &[&old, &wrong]);

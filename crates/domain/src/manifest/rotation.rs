@@ -3,7 +3,7 @@
 use super::{
     Draft, literal,
     problems::Problems,
-    providers::{ITEMS_MAX, SETTING_BYTES_MAX, TIMEOUT_MS_MAX, untyped},
+    providers::{ITEMS_MAX, SETTING_BYTES_MAX, untyped},
     scalar,
     tables::{self, Table},
     walk::{Fields, Node},
@@ -17,6 +17,21 @@ use crate::{
 
 /// Longest random value, in characters.
 pub(super) const LENGTH_MAX: u64 = 4096;
+/// Longest time that a step may take, in milliseconds: less than it is waited for as a whole.
+pub(super) const STEP_MS_MAX: u64 = 55_000;
+/// Settings that are texts.
+const TEXTS: [&str; 10] = [
+    "alphabet",
+    "prefix",
+    "address",
+    "mount",
+    "namespace",
+    "caFile",
+    "path",
+    "role",
+    "file",
+    "command",
+];
 /// Most agents that are restarted at a time.
 pub(super) const RESTARTS_MAX: u64 = 10_000;
 /// How the value of a database role is written.
@@ -143,8 +158,11 @@ fn kind(alias: &RotatorAlias, node: &Node<'_>, problems: &mut Problems) -> Optio
 }
 
 fn settings(kind: RotatorKind, fields: &Fields<'_>, draft: &mut Draft, problems: &mut Problems) {
-    texts(fields, &["alphabet", "prefix", "address", "role", "file", "command"], problems);
-    for (key, most) in [("length", LENGTH_MAX), ("timeoutMs", TIMEOUT_MS_MAX)] {
+    texts(fields, &TEXTS, problems);
+    if let Some(node) = fields.at("overlaps") {
+        scalar::flag(&node, problems);
+    }
+    for (key, most) in [("length", LENGTH_MAX), ("timeoutMs", STEP_MS_MAX)] {
         if let Some(node) = fields.at(key) {
             scalar::number(&node, 1, most, problems);
         }
@@ -178,10 +196,16 @@ fn settings(kind: RotatorKind, fields: &Fields<'_>, draft: &mut Draft, problems:
     let needed: &[&str] = match kind {
         RotatorKind::Random => &[],
         RotatorKind::PostgresRole => &["address", "users", "secrets"],
-        RotatorKind::Vault | RotatorKind::AwsSecretsmanager => &["provider"],
+        RotatorKind::Vault => &["address", "secrets"],
+        RotatorKind::AwsSecretsmanager => &["provider"],
         RotatorKind::Http => &["file"],
         RotatorKind::Exec => &["command"],
     };
+    let (path, role) = (fields.at("path"), fields.at("role"));
+    if kind == RotatorKind::Vault && path.is_some() == role.is_some() {
+        let problem = "a rotator of type `vault` has either a `path` or a `role`";
+        problems.add(fields.place(), problem, "keep the one that it is to replace");
+    }
     for key in needed.iter().filter(|key| fields.at(key).is_none()) {
         let problem = format!("a rotator of type `{}` needs `{key}`", kind.as_str());
         problems.add(fields.place(), problem, format!("add `{key}`"));

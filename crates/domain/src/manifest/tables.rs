@@ -184,7 +184,20 @@ pub(super) const POSTGRES_ROTATOR: Table = Table {
 };
 pub(super) const VAULT_ROTATOR: Table = Table {
     of: "a rotator of type `vault`",
-    keys: &["type", "provider", "role", "length", "alphabet", "prefix"],
+    keys: &[
+        "type",
+        "address",
+        "mount",
+        "namespace",
+        "caFile",
+        "path",
+        "role",
+        "form",
+        "length",
+        "alphabet",
+        "prefix",
+        "secrets",
+    ],
 };
 pub(super) const AWS_ROTATOR: Table = Table {
     of: "a rotator of type `aws-secretsmanager`",
@@ -194,7 +207,7 @@ pub(super) const HTTP_ROTATOR: Table =
     Table { of: "a rotator of type `http`", keys: &["type", "file", "secrets"] };
 pub(super) const EXEC_ROTATOR: Table = Table {
     of: "a rotator of type `exec`",
-    keys: &["type", "command", "args", "passEnv", "timeoutMs", "secrets"],
+    keys: &["type", "command", "args", "passEnv", "timeoutMs", "overlaps", "secrets"],
 };
 /// A secret that a rotator needs for itself.
 pub(super) const ROTATOR_SECRET: Table =

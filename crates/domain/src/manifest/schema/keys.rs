@@ -8,7 +8,7 @@ use super::{
         },
         providers::{ITEMS_MAX, OUTPUT_BYTES_MAX, SETTING_BYTES_MAX, TIMEOUT_MS_MAX},
         references::{FALLBACKS_MAX, TARGET_BYTES_MAX},
-        rotation::{FORMS, LENGTH_MAX, RESTARTS_MAX},
+        rotation::{FORMS, LENGTH_MAX, RESTARTS_MAX, STEP_MS_MAX},
         tables::Table,
     },
     forms::{
@@ -91,8 +91,11 @@ fn section(table: &Table, key: &str) -> Option<Value> {
         "file" if is_rotator(table) => {
             ("File on the broker's host, under a root of its configuration.", setting())
         }
-        "command" | "role" | "address" if is_rotator(table) => {
+        "command" | "role" | "address" | "path" if is_rotator(table) => {
             ("A setting of the rotator.", setting())
+        }
+        "timeoutMs" if is_rotator(table) => {
+            ("How long a step may take, in milliseconds.", number(STEP_MS_MAX))
         }
         "channels" => {
             let mut channels = map("", defined("channel"));
@@ -278,6 +281,7 @@ fn of_rotation(key: &str) -> Option<Value> {
         ),
         "prefix" => ("What the value begins with.", text(SETTING_BYTES_MAX)),
         "users" => ("The role, or two that take turns.", list(text(SETTING_BYTES_MAX), 2)),
+        "overlaps" => ("Whether the service can hold two credentials at once.", flag()),
         "form" => ("How the value is written.", words(FORMS.iter().map(|(word, _)| *word))),
         _ => return None,
     };

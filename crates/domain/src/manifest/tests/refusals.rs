@@ -67,6 +67,27 @@ fn names_outside_their_grammars_are_refused() {
 }
 
 #[test]
+fn a_rotator_has_what_its_type_needs_and_nothing_in_vain() {
+    let vault = "\"type\": \"vault\", \"address\": \"https://v\", \"secrets\": {}";
+    let cases = [
+        ("\"type\": \"exec\"".to_owned(), "r", "needs `command`"),
+        ("\"type\": \"http\"".to_owned(), "r", "needs `file`"),
+        ("\"type\": \"vault\", \"path\": \"a\", \"secrets\": {}".to_owned(), "r", "`address`"),
+        (vault.to_owned(), "r", "either a `path` or a `role`"),
+        (format!("{vault}, \"path\": \"a\", \"role\": \"b\""), "r", "either a `path` or a `role`"),
+        (
+            "\"type\": \"exec\", \"command\": \"c\", \"timeoutMs\": 55001".to_owned(),
+            "r.timeoutMs",
+            "out of its range",
+        ),
+    ];
+    for (settings, place, said) in cases {
+        let text = format!("{{\"secrets\": {{\"rotators\": {{\"r\": {{{settings}}}}}}}}}");
+        has(&only(&text), &format!("secrets.rotators.{place}"), said, "");
+    }
+}
+
+#[test]
 fn a_single_agent_needs_its_name_and_a_place_of_its_own() {
     has(&only("{\"agent\": {}}"), "agent", "has no `id`", "\"id\"");
     let both = "{\"agents\": {\"a\": {}}, \"agent\": {\"id\": \"a\"}}";

@@ -2,10 +2,10 @@
 //! a number of an open file it could not. What was checked is what is run all the same, since from
 //! the root down nobody but the broker's user and root could put another in its place.
 
-use super::settings::Settings;
-use crate::providers::{
-    ProviderError,
-    file::reach::{RESOLVE, below, is_ours, open_checked},
+use super::Program;
+use crate::permits::{
+    HostError,
+    files::{RESOLVE, below, is_ours, open_checked},
 };
 use rustix::{
     fs::{FileType, Mode, OFlags, Stat, fstat, openat2},
@@ -19,11 +19,11 @@ use std::{
 };
 
 /// The program to run, at its real path.
-pub(super) fn checked(settings: &Settings, roots: &[PathBuf]) -> Result<PathBuf, ProviderError> {
-    let command = &settings.command;
+pub(super) fn checked(program: &Program, roots: &[PathBuf]) -> Result<PathBuf, HostError> {
+    let command = &program.command;
     let stat = stat(roots, command)?;
     let real = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-        let real = followed(settings)?;
+        let real = followed(program)?;
         let roots: Vec<PathBuf> = roots.iter().filter_map(|it| canonicalize(it).ok()).collect();
         check(&real, &self::stat(&roots, &real)?)?;
         real
@@ -33,12 +33,12 @@ pub(super) fn checked(settings: &Settings, roots: &[PathBuf]) -> Result<PathBuf,
             wrong(format!("cannot find {}: {error}", command.display()), "put it there")
         })?
     };
-    trusted(settings, roots, &real)?;
+    trusted(program, roots, &real)?;
     Ok(real)
 }
 
 /// What lies at a path, below a root and in folders that are the broker's own.
-fn stat(roots: &[PathBuf], path: &Path) -> Result<Stat, ProviderError> {
+fn stat(roots: &[PathBuf], path: &Path) -> Result<Stat, HostError> {
     let shown = path.display();
     let (root, inside) = below(roots, path).ok_or_else(|| outside(roots, path))?;
     let unopened = |error: Errno| match error {
@@ -71,7 +71,7 @@ fn stat(roots: &[PathBuf], path: &Path) -> Result<Stat, ProviderError> {
     opened.and_then(|it| fstat(&it)).map_err(unopened)
 }
 
-fn check(path: &Path, stat: &Stat) -> Result<(), ProviderError> {
+fn check(path: &Path, stat: &Stat) -> Result<(), HostError> {
     let shown = path.display();
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(wrong(format!("has {shown}, which is no regular file"), "name a program"));
@@ -100,42 +100,39 @@ fn check(path: &Path, stat: &Stat) -> Result<(), ProviderError> {
     Ok(())
 }
 
-fn followed(settings: &Settings) -> Result<PathBuf, ProviderError> {
-    let shown = settings.command.display();
-    if !settings.allow_symlink {
+fn followed(program: &Program) -> Result<PathBuf, HostError> {
+    let shown = program.command.display();
+    if !program.allow_symlink {
         return Err(wrong(
             format!("has {shown}, which is a symlink"),
-            format!(
-                "name the program itself, or set `secrets.providers.{}.allowSymlinkCommand`",
-                settings.alias
-            ),
+            format!("name the program itself, or set `{}.allowSymlinkCommand`", program.settings),
         ));
     }
-    canonicalize(&settings.command).map_err(|error| {
+    canonicalize(&program.command).map_err(|error| {
         wrong(format!("has {shown}, a symlink that leads nowhere: {error}"), "set it anew")
     })
 }
 
 /// Where there are trusted folders, they lie below a root and the program below one of them.
-fn trusted(settings: &Settings, roots: &[PathBuf], real: &Path) -> Result<(), ProviderError> {
-    let alias = &settings.alias;
-    if let Some(path) = settings.trusted.iter().find(|path| below(roots, path).is_none()) {
+fn trusted(program: &Program, roots: &[PathBuf], real: &Path) -> Result<(), HostError> {
+    let settings = &program.settings;
+    if let Some(path) = program.trusted.iter().find(|path| below(roots, path).is_none()) {
         return Err(wrong(
             format!("trusts the folder {}, which is not below a provider root", path.display()),
-            format!("remove it from `secrets.providers.{alias}.trustedDirs`"),
+            format!("remove it from `{settings}.trustedDirs`"),
         ));
     }
     let holds = |folder: &PathBuf| canonicalize(folder).is_ok_and(|it| real.starts_with(it));
-    if settings.trusted.is_empty() || settings.trusted.iter().any(holds) {
+    if program.trusted.is_empty() || program.trusted.iter().any(holds) {
         return Ok(());
     }
     Err(wrong(
         format!("may not run {}: it is in none of its `trustedDirs`", real.display()),
-        format!("move it there, or correct `secrets.providers.{alias}.trustedDirs`"),
+        format!("move it there, or correct `{settings}.trustedDirs`"),
     ))
 }
 
-fn outside(roots: &[PathBuf], path: &Path) -> ProviderError {
+fn outside(roots: &[PathBuf], path: &Path) -> HostError {
     let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
     let roots = roots.join(", ");
     wrong(
@@ -144,6 +141,6 @@ fn outside(roots: &[PathBuf], path: &Path) -> ProviderError {
     )
 }
 
-fn wrong(message: String, fix: impl Into<String>) -> ProviderError {
-    ProviderError::new(Fault::Misconfigured, message, fix)
+fn wrong(message: String, fix: impl Into<String>) -> HostError {
+    HostError::new(Fault::Misconfigured, message, fix)
 }

@@ -1,7 +1,7 @@
 //! Getting at a file: below a root, by no symlink, and only where nobody else could have written or
 //! read it.
 
-use crate::providers::ProviderError;
+use super::HostError;
 use rustix::{
     fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2},
     io::Errno,
@@ -17,21 +17,22 @@ use std::{
 use zeroize::Zeroizing;
 
 /// What a file has.
-pub(super) struct Content {
-    pub(super) bytes: Zeroizing<Vec<u8>>,
+pub struct Content {
+    /// Its bytes; overwritten when dropped.
+    pub bytes: Zeroizing<Vec<u8>>,
     /// When it was changed last, for people.
-    pub(super) version: String,
+    pub version: String,
 }
 
 /// The bytes of a file below the roots, at most so many, without one newline at their end.
 ///
 /// # Errors
-/// [`ProviderError`], which names the file and never what is in it.
+/// [`HostError`], which names the file and never what is in it.
 pub fn read_below(
     roots: &[PathBuf],
     path: &Path,
     bytes_max: usize,
-) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
+) -> Result<Zeroizing<Vec<u8>>, HostError> {
     let mut bytes = read(roots, path, bytes_max)?.bytes;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
@@ -43,15 +44,13 @@ pub fn read_below(
 }
 
 /// The path of a file where it lies below a root; none where it does not.
-pub(super) fn absolute(roots: &[PathBuf], path: &Path) -> Option<PathBuf> {
+#[must_use]
+pub fn absolute(roots: &[PathBuf], path: &Path) -> Option<PathBuf> {
     below(roots, path).map(|(root, inside)| root.join(inside))
 }
 
 /// The root that a path lies below, and the path from there.
-pub(in crate::providers) fn below<'r>(
-    roots: &'r [PathBuf],
-    path: &Path,
-) -> Option<(&'r Path, PathBuf)> {
+pub(super) fn below<'r>(roots: &'r [PathBuf], path: &Path) -> Option<(&'r Path, PathBuf)> {
     if path.components().any(|part| part == Component::ParentDir) {
         return None;
     }
@@ -63,20 +62,23 @@ pub(in crate::providers) fn below<'r>(
     roots.iter().find_map(inside)
 }
 
-pub(super) fn read(
-    roots: &[PathBuf],
-    path: &Path,
-    bytes_max: usize,
-) -> Result<Content, ProviderError> {
+/// A file below the roots, at most so many bytes of it.
+///
+/// # Errors
+/// [`HostError`], which names the file and never what is in it.
+pub fn read(roots: &[PathBuf], path: &Path, bytes_max: usize) -> Result<Content, HostError> {
     read_with_stat(roots, path, bytes_max).map(|(_, content)| content)
 }
 
 /// What a file has, and which one it is.
-pub(super) fn read_with_stat(
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_with_stat(
     roots: &[PathBuf],
     path: &Path,
     bytes_max: usize,
-) -> Result<(Stat, Content), ProviderError> {
+) -> Result<(Stat, Content), HostError> {
     let (root, inside) = below_a_root(roots, path)?;
     let root_fd = open_checked(root, &inside)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -89,7 +91,10 @@ pub(super) fn read_with_stat(
 }
 
 /// The folder of a file, by the same rules.
-pub(super) fn open_folder(roots: &[PathBuf], path: &Path) -> Result<OwnedFd, ProviderError> {
+///
+/// # Errors
+/// Those of [`read`].
+pub fn open_folder(roots: &[PathBuf], path: &Path) -> Result<OwnedFd, HostError> {
     let (root, inside) = below_a_root(roots, path)?;
     let root_fd = open_checked(root, &inside)?;
     let folder = Path::new(".").join(inside.parent().unwrap_or(Path::new("")));
@@ -98,14 +103,11 @@ pub(super) fn open_folder(roots: &[PathBuf], path: &Path) -> Result<OwnedFd, Pro
         .map_err(|error| unopened(&root.join(folder), error))
 }
 
-fn below_a_root<'r>(
-    roots: &'r [PathBuf],
-    path: &Path,
-) -> Result<(&'r Path, PathBuf), ProviderError> {
+fn below_a_root<'r>(roots: &'r [PathBuf], path: &Path) -> Result<(&'r Path, PathBuf), HostError> {
     let shown = path.display();
     below(roots, path).ok_or_else(|| {
         let roots: Vec<String> = roots.iter().map(|root| root.display().to_string()).collect();
-        ProviderError::new(
+        HostError::new(
             Fault::Misconfigured,
             format!("may not read {shown}: it is not below a provider root ({})", roots.join(", ")),
             "move it there, or add its folder to `provider_roots` in broker.toml and restart",
@@ -118,16 +120,16 @@ fn content(
     file: OwnedFd,
     stat: &Stat,
     bytes_max: usize,
-) -> Result<Content, ProviderError> {
+) -> Result<Content, HostError> {
     let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max.min(ROOM_BYTES)));
     let read = File::from(file).take(most + 1).read_to_end(&mut bytes);
     read.map_err(|error| {
         let message = format!("cannot read {}: {error}", path.display());
-        ProviderError::new(Fault::Unreachable, message, "look at the broker's host")
+        HostError::new(Fault::Unreachable, message, "look at the broker's host")
     })?;
     if bytes.len() > bytes_max {
-        return Err(ProviderError::new(
+        return Err(HostError::new(
             Fault::TooLarge,
             format!("has {}, which is larger than {bytes_max} bytes", path.display()),
             "make it smaller, or name another file",
@@ -140,13 +142,10 @@ fn content(
 }
 
 /// Opens a root, once no folder from it down to a file can be written to by others.
-pub(in crate::providers) fn open_checked(
-    root: &Path,
-    inside: &Path,
-) -> Result<OwnedFd, ProviderError> {
+pub(super) fn open_checked(root: &Path, inside: &Path) -> Result<OwnedFd, HostError> {
     let root_fd = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|error| {
-            ProviderError::new(
+            HostError::new(
                 Fault::Misconfigured,
                 format!("cannot open the provider root {}: {error}", root.display()),
                 format!("mkdir -m 0700 {}", root.display()),
@@ -158,7 +157,7 @@ pub(in crate::providers) fn open_checked(
 
 /// A folder in which others could put another file in its place makes the file's own mode
 /// worthless.
-fn check_folders(root_fd: &OwnedFd, root: &Path, inside: &Path) -> Result<(), ProviderError> {
+fn check_folders(root_fd: &OwnedFd, root: &Path, inside: &Path) -> Result<(), HostError> {
     let mut folder = PathBuf::from(".");
     let parents = inside.parent().into_iter().flat_map(Path::components);
     for part in std::iter::once(Component::CurDir).chain(parents) {
@@ -170,7 +169,7 @@ fn check_folders(root_fd: &OwnedFd, root: &Path, inside: &Path) -> Result<(), Pr
         let stat = fstat(&opened).map_err(|error| unopened(&shown, error))?;
         if !is_ours(&stat) || stat.st_mode & 0o022 != 0 {
             let shown: PathBuf = root.join(&folder).components().collect();
-            return Err(ProviderError::new(
+            return Err(HostError::new(
                 Fault::Misconfigured,
                 format!("has the folder {}, which others may write to", shown.display()),
                 format!("chown {0} {1} && chmod go-w {1}", geteuid().as_raw(), shown.display()),
@@ -180,10 +179,10 @@ fn check_folders(root_fd: &OwnedFd, root: &Path, inside: &Path) -> Result<(), Pr
     Ok(())
 }
 
-fn check_file(path: &Path, stat: &Stat) -> Result<(), ProviderError> {
+fn check_file(path: &Path, stat: &Stat) -> Result<(), HostError> {
     let shown = path.display();
     let wrong =
-        |message: String, fix: String| Err(ProviderError::new(Fault::Misconfigured, message, fix));
+        |message: String, fix: String| Err(HostError::new(Fault::Misconfigured, message, fix));
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return wrong(format!("has {shown}, which is no regular file"), "name a file".to_owned());
     }
@@ -208,24 +207,24 @@ fn check_file(path: &Path, stat: &Stat) -> Result<(), ProviderError> {
 }
 
 /// Whether nobody but the broker's user and root may change its mode.
-pub(in crate::providers) fn is_ours(stat: &Stat) -> bool {
+pub(super) fn is_ours(stat: &Stat) -> bool {
     stat.st_uid == geteuid().as_raw() || stat.st_uid == 0
 }
 
-fn unopened(path: &Path, error: Errno) -> ProviderError {
+fn unopened(path: &Path, error: Errno) -> HostError {
     let shown = path.display();
     match error {
-        Errno::NOENT => ProviderError::new(
+        Errno::NOENT => HostError::new(
             Fault::NotFound,
             format!("has no file {shown}"),
             "create it with mode 0600, or correct the `path`",
         ),
-        Errno::LOOP | Errno::XDEV => ProviderError::new(
+        Errno::LOOP | Errno::XDEV => HostError::new(
             Fault::Misconfigured,
             format!("has {shown}, which leads through a symlink or out of its root"),
             "name the file itself",
         ),
-        error => ProviderError::new(
+        error => HostError::new(
             Fault::Misconfigured,
             format!("cannot open {shown}: {error}"),
             format!("let user {} read it", geteuid().as_raw()),
@@ -234,7 +233,6 @@ fn unopened(path: &Path, error: Errno) -> ProviderError {
 }
 
 /// By no symlink, and not out of the root.
-pub(in crate::providers) const RESOLVE: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+pub(super) const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 /// Room that is made for a file's bytes at once, so that no copies of a growing buffer stay behind.
 const ROOM_BYTES: usize = (1 << 20) + 1;

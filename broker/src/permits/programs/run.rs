@@ -1,8 +1,8 @@
 //! One run of the program: bounded in time and output, with nothing of the broker's but what it is
 //! given, and gone with all that it started when it is over.
 
-use super::settings::Settings;
-use crate::providers::{Permits, ProviderError};
+use super::Program;
+use crate::permits::{HostError, Permits};
 use rustix::{
     io::Errno,
     process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid},
@@ -26,17 +26,17 @@ use zeroize::Zeroizing;
 
 /// Runs it with a request, and takes what it printed.
 pub(super) async fn run(
-    program: &Path,
-    settings: &Settings,
+    path: &Path,
+    program: &Program,
     permits: &Permits,
     request: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
-    let mut child = start(program, settings, permits)?;
+) -> Result<Zeroizing<Vec<u8>>, HostError> {
+    let mut child = start(path, program, permits)?;
     let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let mut group = Group { leader, is_over: false };
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
-        return Err(unstarted(program, &io::ErrorKind::BrokenPipe.into()));
+        return Err(unstarted(path, &io::ErrorKind::BrokenPipe.into()));
     };
     let mut talk = Talk {
         stdout,
@@ -44,7 +44,7 @@ pub(super) async fn run(
         printed: Zeroizing::new(Vec::with_capacity(ROOM_BYTES)),
         complained: Zeroizing::new(Vec::with_capacity(ROOM_BYTES)),
         complained_bytes: 0,
-        settings,
+        program,
     };
     let status = talk.until_end(&mut child, stdin, request, &mut group).await?;
     if status.success() {
@@ -54,33 +54,33 @@ pub(super) async fn run(
         (Some(code), _) => format!("ended with code {code}"),
         (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
     };
-    Err(ProviderError::new(
+    Err(HostError::new(
         Fault::Unreachable,
         format!("{how}, with {} bytes of stderr", talk.complained_bytes),
-        by_hand(program, settings),
+        program.by_hand(path),
     ))
 }
 
-fn start(program: &Path, settings: &Settings, permits: &Permits) -> Result<Child, ProviderError> {
-    let mut command = Command::new(program);
+fn start(path: &Path, program: &Program, permits: &Permits) -> Result<Child, HostError> {
+    let mut command = Command::new(path);
     command
-        .args(&settings.arguments)
+        .args(&program.arguments)
         .env_clear()
-        .current_dir(program.parent().unwrap_or(Path::new("/")))
+        .current_dir(path.parent().unwrap_or(Path::new("/")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    for name in &settings.passed {
+    for name in &program.passed {
         if let Some(Some(value)) = permits.environment.get(name) {
             command.env(name.as_str(), OsStr::from_bytes(value.expose()));
         }
     }
-    for (name, value) in &settings.environment {
+    for (name, value) in &program.environment {
         command.env(name.as_str(), value);
     }
-    command.spawn().map_err(|error| unstarted(program, &error))
+    command.spawn().map_err(|error| unstarted(path, &error))
 }
 
 /// A program that is running.
@@ -90,7 +90,7 @@ struct Talk<'a> {
     printed: Zeroizing<Vec<u8>>,
     complained: Zeroizing<Vec<u8>>,
     complained_bytes: usize,
-    settings: &'a Settings,
+    program: &'a Program,
 }
 
 impl Talk<'_> {
@@ -101,8 +101,8 @@ impl Talk<'_> {
         mut stdin: ChildStdin,
         request: &[u8],
         group: &mut Group,
-    ) -> Result<ExitStatus, ProviderError> {
-        let Settings { time_max, silence_max, output_bytes_max, .. } = *self.settings;
+    ) -> Result<ExitStatus, HostError> {
+        let Program { time_max, silence_max, output_bytes_max, .. } = *self.program;
         let end = Instant::now() + time_max;
         let mut silent_at = Instant::now() + silence_max;
         // One that does not listen may still answer.
@@ -149,25 +149,25 @@ impl Talk<'_> {
         status.ok_or_else(|| lost(&io::ErrorKind::NotFound.into()))
     }
 
-    fn overdue(&self, end: Instant) -> ProviderError {
-        let Settings { alias, time_max, silence_max, .. } = self.settings;
+    fn overdue(&self, end: Instant) -> HostError {
+        let Program { settings, time_max, silence_max, .. } = self.program;
         let (key, message) = match Instant::now() < end {
             true => ("noOutputTimeoutMs", format!("was silent for {} ms", silence_max.as_millis())),
             false => ("timeoutMs", format!("did not answer within {} ms", time_max.as_millis())),
         };
-        ProviderError::new(
+        HostError::new(
             Fault::TimedOut,
             format!("{message}, and was killed"),
-            format!("make it faster, or set `secrets.providers.{alias}.{key}`"),
+            format!("make it faster, or set `{settings}.{key}`"),
         )
     }
 
-    fn too_much(&self) -> ProviderError {
-        let Settings { alias, output_bytes_max, .. } = self.settings;
-        ProviderError::new(
+    fn too_much(&self) -> HostError {
+        let Program { settings, output_bytes_max, .. } = self.program;
+        HostError::new(
             Fault::TooLarge,
             format!("printed more than {output_bytes_max} bytes, and was killed"),
-            format!("make it print less, or set `secrets.providers.{alias}.maxOutputBytes`"),
+            format!("make it print less, or set `{settings}.maxOutputBytes`"),
         )
     }
 }
@@ -220,7 +220,7 @@ fn make_room(bytes: &mut Zeroizing<Vec<u8>>) {
     }
 }
 
-fn unstarted(program: &Path, error: &io::Error) -> ProviderError {
+fn unstarted(program: &Path, error: &io::Error) -> HostError {
     let shown = program.display();
     let (fault, why, fix) = match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOENT) => {
@@ -240,21 +240,12 @@ fn unstarted(program: &Path, error: &io::Error) -> ProviderError {
         }
         _ => (Fault::Unreachable, error.kind().to_string(), "look at the broker's host"),
     };
-    ProviderError::new(fault, format!("cannot run {shown}: {why}"), fix)
+    HostError::new(fault, format!("cannot run {shown}: {why}"), fix)
 }
 
-fn lost(error: &io::Error) -> ProviderError {
+fn lost(error: &io::Error) -> HostError {
     let message = format!("was lost: {}", error.kind());
-    ProviderError::new(Fault::Unreachable, message, "look at the broker's host")
-}
-
-/// The command that shows what it says itself, which no message of ours may repeat.
-fn by_hand(program: &Path, settings: &Settings) -> String {
-    let (alias, program) = (&settings.alias, program.display());
-    format!(
-        "as the broker's user: echo '{{\"protocolVersion\":1,\"provider\":\"{alias}\",\
-         \"ids\":[\"ID\"]}}' | env -i {program}"
-    )
+    HostError::new(Fault::Unreachable, message, "look at the broker's host")
 }
 
 /// Room that is made for an output at once.
