@@ -19,9 +19,9 @@ use std::{
     secretref rotate receipt --key-only stripe-api-key > receipts.vkey\n  \
     secretref rotate receipt --verify receipt.txt --key \"$(cat receipts.vkey)\"\n\
     A receipt is a text with an Ed25519 signature under it (c2sp.org/signed-note): which \
-    secret and versions, who asked, who was proven to be on the new one and how, and when the old one was \
-    revoked. Get the key once, by a way that you trust. Exit codes of --verify: 0 it is genuine, \
-    1 it is not, 2 file or key are none.")]
+    secret and versions, who asked, who was proven to be on the new one and how, and when the old \
+    one was revoked. Get the key once, by a way that you trust. Exit codes of --verify: 0 it is \
+    genuine, 1 it is not, 2 file or key are none.")]
 pub(crate) struct Receipt {
     /// Name of the ref, for its newest finished rotation, or identity of a rotation
     #[arg(required_unless_present = "verify")]

@@ -1,5 +1,5 @@
-//! A rotation of a value that a provider owns: the provider has the new one, with all else as it was,
-//! and what it is read back as is the very version that was rotated to.
+//! A rotation of a value that a provider owns: the provider has the new one, with all else as it
+//! was, and what it is read back as is the very version that was rotated to.
 
 use crate::scene::{AGENT, STRIPE, STRIPE_FILE};
 use anyhow::{Context, Result, ensure};
