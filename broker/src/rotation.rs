@@ -256,7 +256,10 @@ impl Rotations {
         let custody = &self.0.custody;
         let asks = matches!(
             rotation.phase,
-            Phase::Pushing { .. } | Phase::Draining { .. } | Phase::Withdrawing { .. }
+            Phase::Pushing { .. }
+                | Phase::Promoting
+                | Phase::Draining { .. }
+                | Phase::Withdrawing { .. }
         );
         let consumers = if asks { custody.consumers(rotation).await? } else { Vec::new() };
         let current = custody.current_version(rotation.secret).unwrap_or(rotation.old);
@@ -272,10 +275,12 @@ impl Rotations {
         rotation: &Rotation,
     ) -> Result<(Vec<Waiting>, Vec<Proof>), CustodyError> {
         let (step, consumers) = self.next(rotation).await?;
-        let proven = rotation.proven(&consumers, self.0.custody.now());
+        let (waiting, proven) = rotation.standings(&consumers, self.0.custody.now());
         Ok(match step {
             Step::Wait(waiting) => (waiting, proven),
-            _ => (Vec::new(), proven),
+            _ if matches!(rotation.phase, Phase::Withdrawing { .. }) => (Vec::new(), proven),
+            // About to go on without those who are away, it waits for them all the same.
+            _ => (waiting, proven),
         })
     }
 

@@ -367,15 +367,19 @@ impl Rotation {
         }
     }
 
-    /// Who is proven to be on the new version now.
+    /// Who may still be on an older version than the new one now, and who is proven to be on it.
     #[must_use]
-    pub fn proven(&self, consumers: &[Consumer], now: Timestamp) -> Vec<Proof> {
-        let Some(new) = self.new else { return Vec::new() };
-        let proof = |it: &Consumer| match standing(it, new, now) {
-            Standing::Proven(proof) => Some(proof),
-            Standing::Waiting(_) | Standing::Refused(_) | Standing::Gone => None,
-        };
-        consumers.iter().filter_map(proof).collect()
+    pub fn standings(&self, consumers: &[Consumer], now: Timestamp) -> (Vec<Waiting>, Vec<Proof>) {
+        let (mut waiting, mut proofs) = (Vec::new(), Vec::new());
+        let Some(new) = self.new else { return (waiting, proofs) };
+        for consumer in consumers.iter().filter(|it| !self.evicted.contains(&it.instance)) {
+            match standing(consumer, new, now) {
+                Standing::Proven(proof) => proofs.push(proof),
+                Standing::Waiting(who) => waiting.push(who),
+                Standing::Refused(_) | Standing::Gone => {}
+            }
+        }
+        (waiting, proofs)
     }
 
     /// Whether somebody put another version before this one became current.

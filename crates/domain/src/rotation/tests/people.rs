@@ -93,6 +93,10 @@ fn a_wave_goes_on_without_who_is_away_and_the_revocation_does_not() {
     people[0].away = true;
     let pushing = after(tested());
     assert_eq!(pushing.next(&people, version(7), at(9)), Step::Record(Happened::WaveProven));
+    // Who asks meanwhile is told of it all the same.
+    let (waiting, proven) = pushing.standings(&people, at(9));
+    assert_eq!((waiting[0].instance, waiting.len()), (Some(instance(1)), 1));
+    assert_eq!(proven.len(), 2);
     let Step::Wait(waiting) = promoted().next(&people, version(8), at(999)) else { panic!() };
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0].instance, Some(instance(1)));
