@@ -1,6 +1,8 @@
 //! No value and no token in anything that a run leaves behind: databases, logs at TRACE, errors,
 //! audit rows, arguments and environments. Only the agent's own files may have them.
 
+mod hands;
+
 use crate::scene::{AGENT, PAYMENT_ANALYST, SLACK, SLACK_FILE, STRIPE, STRIPE_FILE};
 use anyhow::{Context, Result, ensure};
 use secretref_proto::v1::{AccessSecretVersionRequest, PutSecretRequest};

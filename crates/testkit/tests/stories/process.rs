@@ -50,7 +50,7 @@ pub(super) async fn with_keys(scene: &Scene, keys: &str) -> Result<()> {
 }
 
 /// Waits until the broker was told this of the only instance.
-pub(super) async fn told(
+pub(crate) async fn told(
     scene: &Scene,
     secret: &str,
     wanted: (&str, i64),

@@ -37,7 +37,7 @@ impl Scene {
 }
 
 /// What curl says to a path: the code and the body.
-fn get(socket: &Path, path: &str) -> Result<(String, String)> {
+pub(crate) fn get(socket: &Path, path: &str) -> Result<(String, String)> {
     let output = curl(socket, path).arg("--write-out").arg("\n%{http_code}").output()?;
     let text = String::from_utf8(output.stdout)?;
     let (body, code) = text.rsplit_once('\n').context("curl said nothing")?;
