@@ -48,6 +48,8 @@ struct Stream {
     version: Mutex<String>,
     pending: Mutex<Pending>,
     wake: Notify,
+    /// Besides `wake`, where it has to end.
+    cut: Notify,
     revoked: CancellationToken,
 }
 
@@ -110,9 +112,9 @@ impl Feed {
     pub fn subscribe(&self, agent: AgentId, instance: InstanceId, boot: Uuid) -> Subscription {
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
         let pending = Mutex::new(Pending { dirty: true, ..Pending::default() });
-        let (wake, revoked) = (Notify::new(), CancellationToken::new());
+        let (wake, cut, revoked) = (Notify::new(), Notify::new(), CancellationToken::new());
         let version = Mutex::default();
-        let stream = Arc::new(Stream { instance, boot, version, pending, wake, revoked });
+        let stream = Arc::new(Stream { instance, boot, version, pending, wake, cut, revoked });
         stream.wake.notify_one();
         let mut streams = lock(&self.0.streams);
         let of_agent = streams.entry(agent).or_default();
@@ -188,8 +190,10 @@ impl Feed {
         }
         for agent in &publication.agents {
             for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
-                lock(&stream.pending).dirty = true;
-                stream.wake.notify_one();
+                // One that has not looked since it was woken costs nothing more.
+                if !std::mem::replace(&mut lock(&stream.pending).dirty, true) {
+                    stream.wake.notify_one();
+                }
             }
         }
         drop(streams);
@@ -231,6 +235,7 @@ impl Stream {
             self.revoked.cancel();
         }
         self.wake.notify_one();
+        self.cut.notify_one();
     }
 }
 
@@ -260,6 +265,12 @@ impl Subscription {
     /// Waits until there is something to look at. Cancel-safe: a wake-up is kept until `take`.
     pub async fn woken(&self) {
         self.stream.wake.notified().await;
+    }
+
+    /// Waits until the stream has to end: for one that could do nothing with anything else. Leaves
+    /// to [`Subscription::woken`] what comes meanwhile. Cancel-safe, as it is.
+    pub async fn cut(&self) {
+        self.stream.cut.notified().await;
     }
 
     /// Waits until the agent or instance is revoked; returns at once from then on. For what must

@@ -1,4 +1,5 @@
 use super::*;
+use futures_util::FutureExt;
 
 fn agent(n: u128) -> AgentId {
     AgentId(Uuid::from_u128(n))
@@ -105,4 +106,20 @@ fn a_live_stream_has_the_version_that_it_was_introduced_with() {
     assert_eq!(feed.versions(agent(1)), wanted.into());
     drop((one, other, newer));
     assert_eq!(feed.versions(agent(1)), [].into());
+}
+
+#[tokio::test]
+async fn one_that_could_do_nothing_is_woken_only_to_end() {
+    let feed = Feed::new(Revision(0));
+    let stream = feed.subscribe(agent(1), instance(1), boot(1));
+    let publication = Publication { agents: vec![agent(1)], ..Publication::default() };
+    feed.publish(Revision(1), &publication);
+    assert!(stream.cut().now_or_never().is_none());
+    // What came meanwhile is still there to look at.
+    stream.woken().await;
+    assert!(stream.take().is_some());
+    let revoked = Publication { revoked: vec![agent(1)], ..Publication::default() };
+    feed.publish(Revision(2), &revoked);
+    stream.cut().await;
+    assert_eq!(stream.take().and_then(|woken| woken.cut), Some(Cut::Revoked));
 }

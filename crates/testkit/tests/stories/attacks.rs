@@ -1,7 +1,7 @@
 //! The broker under attack (B1 to B5): its memory stays bounded, and the others are served on.
 //!
 //! What an attack may cost is asserted where it is no timing: memory, errors of others, a broker
-//! that lives. How long others waited is printed beside what they wait when nothing happens.
+//! that lives. How long others waited is printed beside what they wait without it.
 //! Attackers share the machine with whom they attack, but not his share of the processors.
 
 mod connections;
@@ -35,7 +35,7 @@ struct Siege {
 /// What was measured before an attack.
 struct Before {
     resident_bytes: u64,
-    idle_p99_ms: f64,
+    usual_p99_ms: f64,
 }
 
 impl Siege {
@@ -82,9 +82,22 @@ impl Siege {
     /// Serves the victim for a while and remembers how that was.
     async fn measure(&mut self) -> Result<Before> {
         let idle = self.victim.rounds(soak::count(40, 400)).await?;
+        self.found(&idle)
+    }
+
+    /// As [`Siege::measure`], while something goes on that is no attack and goes on during one.
+    async fn measure_beside(
+        &mut self,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Result<Before> {
+        let (busy, ()) = self.victim.while_attacked(work).await?;
+        self.found(&busy)
+    }
+
+    fn found(&self, usual: &victim::Waits) -> Result<Before> {
         memory::reset_peak(self.pid()?)?;
         let resident_bytes = memory::of(self.pid()?)?.resident_bytes;
-        Ok(Before { resident_bytes, idle_p99_ms: idle.p99_ms() })
+        Ok(Before { resident_bytes, usual_p99_ms: usual.p99_ms() })
     }
 
     /// The end of an attack: the broker lives, has not grown beyond the bound, and serves.
@@ -99,15 +112,15 @@ impl Siege {
         let peak = memory::of(self.pid()?)?.peak_bytes;
         let growth = mib(peak.saturating_sub(before.resident_bytes));
         self.victim.rounds(5).await.context("the victim is not served after the attack")?;
-        let (idle, attacked) = (before.idle_p99_ms, during.p99_ms());
+        let (usual, attacked) = (before.usual_p99_ms, during.p99_ms());
         soak::figure(
             name,
             &format!(
                 "{what}; memory + {growth:.1} MiB at most (to {:.1}); others: {} rounds, 0 errors, \
-                 p99 {attacked:.1} ms, idle {idle:.1} ms, {:.1} times",
+                 p99 {attacked:.1} ms, without it {usual:.1} ms, {:.1} times",
                 mib(peak),
                 during.count(),
-                attacked / idle.max(0.001),
+                attacked / usual.max(0.001),
             ),
         );
         let bound = f64::from(u32::try_from(growth_max_mib)?);

@@ -196,13 +196,19 @@ impl Session {
         self.out.send(&self.custody, self.welcome()).await?;
         loop {
             if self.due && self.unanswered.is_none() {
+                // With what was recorded while it could not look.
+                self.woken(&subscription, inbound).await?;
                 self.push(&subscription, inbound).await?;
             }
             self.leave().await?;
             let (wake_at, draining) = (self.wake_at(), self.is_draining());
             let listens = Instant::now() >= self.listens_at;
+            // Until the sidecar has answered it is sent no set, however many there are by then: what
+            // thousands that do not answer would cost at each commit, others would wait for.
+            let waits = self.due && self.unanswered.is_some();
             tokio::select! {
-                () = subscription.woken() => self.woken(&subscription, inbound).await?,
+                () = subscription.woken(), if !waits => self.woken(&subscription, inbound).await?,
+                () = subscription.cut(), if waits => self.woken(&subscription, inbound).await?,
                 message = inbound.message(), if listens => self.heard(message, inbound).await?,
                 () = sleep_until(wake_at) => self.tick(inbound).await?,
                 () = self.stop.cancelled(), if !draining => self.begin_drain(),

@@ -7,6 +7,7 @@ use secretref_broker::config::Limits;
 use secretref_domain::limit::VALUE_BYTES_MAX;
 use secretref_identity::credentials::Credentials;
 use secretref_testkit::{admin::Admin, frames::Wire, memory, peer};
+use std::path::PathBuf;
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,7 +18,9 @@ async fn streams_that_are_never_read() -> Result<()> {
     // As much as one secret can be, so that what is not read is not small.
     siege.admin.put(BAIT, &vec![b'x'; VALUE_BYTES_MAX]).await?;
     let credentials = enrolled(&siege, streams).await?;
-    let before = siege.measure().await?;
+    // The rotations of what nobody reads, and those of the one who does: first with nobody deaf.
+    let (door, rotations) = (siege.admin_door(), soak::count(50, 1_000));
+    let before = siege.measure_beside(rotate(door.clone(), rotations)).await?;
     let files = memory::files(siege.pid()?)?;
     let mut deaf = Vec::with_capacity(streams);
     for one in &credentials {
@@ -25,18 +28,7 @@ async fn streams_that_are_never_read() -> Result<()> {
         wire.send(&frames::watch()).await?;
         deaf.push(wire);
     }
-    // The rotations of what nobody reads, and those of the one who does.
-    let (door, rotations) = (siege.admin_door(), soak::count(50, 1_000));
-    let rotate = async move {
-        let admin = Admin::connect(&door.0, &door.1).await?;
-        for number in 0..rotations {
-            let mut value = vec![b'x'; VALUE_BYTES_MAX - 8];
-            value.extend(format!("{number:08}").bytes());
-            admin.put(BAIT, &value).await?;
-        }
-        Ok(())
-    };
-    let (waits, ()) = siege.victim.while_attacked(rotate).await?;
+    let (waits, ()) = siege.victim.while_attacked(rotate(door, rotations)).await?;
     let held = memory::of(siege.pid()?)?.resident_bytes.saturating_sub(before.resident_bytes);
     let each = held / u64::try_from(streams)? / 1024;
     // Nobody waits for them for ever: none answers a ping, and each is cut while it is still there.
@@ -48,6 +40,16 @@ async fn streams_that_are_never_read() -> Result<()> {
     // A set that is not read lies once in the stream's buffers, and never a second time.
     let bound = 32 + u64::try_from(streams)? / 2;
     siege.lifted("B2 streams that are never read", &before, &waits, &what, bound).await
+}
+
+async fn rotate(door: (String, PathBuf), rotations: usize) -> Result<()> {
+    let admin = Admin::connect(&door.0, &door.1).await?;
+    for number in 0..rotations {
+        let mut value = vec![b'x'; VALUE_BYTES_MAX - 8];
+        value.extend(format!("{number:08}").bytes());
+        admin.put(BAIT, &value).await?;
+    }
+    Ok(())
 }
 
 async fn enrolled(siege: &Siege, count: usize) -> Result<Vec<Credentials>> {
