@@ -17,7 +17,7 @@ use crate::config::Limits;
 use arc_swap::ArcSwap;
 use handshakes::Handshakes;
 use pace::Pace;
-use quota::Quota;
+use quota::{Place, Quota};
 use rustix::process::{Resource, getrlimit};
 use secretref_identity::server::{ServerConfig, accept};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -140,12 +140,14 @@ impl Port {
         configured.min(room)
     }
 
-    /// How fast one connection is read.
-    fn pace(self) -> Pace {
-        match self {
-            Self::Agents => Pace::new(AGENT_BYTES_PER_SECOND, AGENT_BYTES_BURST),
-            Self::Admins => Pace::new(ADMIN_BYTES_PER_SECOND, ADMIN_BYTES_BURST),
-        }
+    /// How fast somebody is read.
+    fn pace(self, place: &Place) -> Pace {
+        let (per_second, burst) = match self {
+            Self::Agents if place.is_strangers() => (STRANGERS_BYTES_PER_SECOND, STRANGERS_BURST),
+            Self::Agents => (AGENT_BYTES_PER_SECOND, AGENT_BYTES_BURST),
+            Self::Admins => (ADMIN_BYTES_PER_SECOND, ADMIN_BYTES_BURST),
+        };
+        Pace::new(per_second, burst, place.account())
     }
 }
 
@@ -182,7 +184,8 @@ impl Arrival {
             }
         };
         let info = Connection { address, peer: peer.map(Arc::new), kill: CancellationToken::new() };
-        Some(Conn::new(stream, info, port.pace(), (connection, place)))
+        let pace = port.pace(&place);
+        Some(Conn::new(stream, info, pace, (connection, place)))
     }
 }
 
@@ -194,10 +197,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const DESCRIPTORS_KEPT: usize = 256;
 /// Connections of the administrators' port in all.
 const ADMIN_CONNECTIONS_MAX: usize = 1024;
-/// An agent's connection. A flood of small frames costs the most for each byte, so each counts for
-/// 256 at least: these are 1,024 pings.
+/// An instance, over all its connections. A flood of small frames costs the most for each byte, so
+/// each counts for 256 at least: these are 1,024 pings.
 const AGENT_BYTES_PER_SECOND: u32 = 256 * 1024;
 /// As many bytes at once: four messages of the largest size.
 const AGENT_BYTES_BURST: u32 = 1024 * 1024;
-const ADMIN_BYTES_PER_SECOND: u32 = 16 * 1024 * 1024;
-const ADMIN_BYTES_BURST: u32 = 32 * 1024 * 1024;
+/// Strangers of one address: 200 enrolments of a host with as many sidecars.
+const STRANGERS_BYTES_PER_SECOND: u32 = 1024 * 1024;
+const STRANGERS_BURST: u32 = 4 * 1024 * 1024;
+/// An administrator, over all his connections.
+const ADMIN_BYTES_PER_SECOND: u32 = 32 * 1024 * 1024;
+const ADMIN_BYTES_BURST: u32 = 64 * 1024 * 1024;

@@ -1,5 +1,7 @@
-//! How many connections one identity may hold, and how many those without any.
+//! How many connections one identity may hold, and how many those without any; and the account of
+//! what each was read.
 
+use super::pace::Account;
 use crate::config::Limits;
 use secretref_identity::{peer::Peer, subject::Subject};
 use std::{
@@ -20,8 +22,16 @@ pub(super) struct Quota {
 
 #[derive(Default)]
 struct Held {
-    counts: HashMap<Holder, u32>,
+    holders: HashMap<Holder, Holding>,
     strangers: u32,
+    /// As many holders are there when those are forgotten that are of no account any more.
+    sweep_at: usize,
+}
+
+/// What one holder has.
+struct Holding {
+    connections: u32,
+    account: Arc<Account>,
 }
 
 /// Whom a connection is counted for.
@@ -36,6 +46,7 @@ enum Holder {
 pub(super) struct Place {
     quota: Quota,
     holder: Holder,
+    account: Arc<Account>,
 }
 
 /// Why there is no place.
@@ -67,7 +78,8 @@ impl Quota {
             None => Holder::Stranger(network(from)),
         };
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.counts.get(&holder).copied().unwrap_or(0);
+        held.sweep();
+        let count = held.holders.get(&holder).map_or(0, |it| it.connections);
         match holder {
             Holder::Known(subject) => {
                 let max = match subject {
@@ -86,22 +98,44 @@ impl Quota {
             }
             Holder::Stranger(_) => held.strangers += 1,
         }
-        held.counts.insert(holder, count + 1);
-        Ok(Place { quota: self.clone(), holder })
+        let new = || Holding { connections: 0, account: Arc::new(Account::new()) };
+        let holding = held.holders.entry(holder).or_insert_with(new);
+        holding.connections += 1;
+        let account = Arc::clone(&holding.account);
+        Ok(Place { quota: self.clone(), holder, account })
+    }
+}
+
+impl Held {
+    /// Whoever holds nothing is remembered for as long as he is ahead of his pace.
+    fn sweep(&mut self) {
+        if self.holders.len() >= self.sweep_at {
+            self.holders.retain(|_, it| it.connections > 0 || !it.account.is_settled());
+            self.sweep_at = (self.holders.len() * 2).max(SWEEP_AT_LEAST);
+        }
+    }
+}
+
+impl Place {
+    /// Whether whoever holds it showed no certificate.
+    pub(super) fn is_strangers(&self) -> bool {
+        matches!(self.holder, Holder::Stranger(_))
+    }
+
+    /// The account of whoever holds it.
+    pub(super) fn account(&self) -> Arc<Account> {
+        Arc::clone(&self.account)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut held = self.quota.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(self.holder, Holder::Stranger(_)) {
+        if self.is_strangers() {
             held.strangers -= 1;
         }
-        if let Some(count) = held.counts.get_mut(&self.holder) {
-            *count -= 1;
-            if *count == 0 {
-                held.counts.remove(&self.holder);
-            }
+        if let Some(holding) = held.holders.get_mut(&self.holder) {
+            holding.connections -= 1;
         }
     }
 }
@@ -116,6 +150,9 @@ pub(in crate::grpc) fn network(address: IpAddr) -> IpAddr {
         }
     }
 }
+
+/// Holders that are remembered without a look at whether they are of any account.
+const SWEEP_AT_LEAST: usize = 1024;
 
 #[cfg(test)]
 mod tests;

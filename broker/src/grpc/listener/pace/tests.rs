@@ -4,7 +4,7 @@ use std::future::poll_fn;
 #[tokio::test(start_paused = true)]
 async fn a_burst_is_read_at_once_and_the_rest_at_the_pace() {
     let began = Instant::now();
-    let mut pace = Pace::new(1000, 5000);
+    let mut pace = Pace::new(1000, 5000, Arc::new(Account::new()));
     let mut total = 0;
     let ready = async |pace: &mut Pace| poll_fn(|context| pace.poll_ready(context)).await;
     for _ in 0..5 {
@@ -27,4 +27,19 @@ async fn a_burst_is_read_at_once_and_the_rest_at_the_pace() {
     assert!(pace.pause.is_none());
     pace.read(1000);
     assert!(pace.pause.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_opens_another_connection_is_not_read_the_faster() {
+    let account = Arc::new(Account::new());
+    let mut first = Pace::new(1000, 5000, Arc::clone(&account));
+    first.read(7000);
+    drop(first);
+    assert!(!account.is_settled());
+    let began = Instant::now();
+    let mut second = Pace::new(1000, 5000, Arc::clone(&account));
+    poll_fn(|context| second.poll_ready(context)).await;
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert!(account.is_settled());
 }

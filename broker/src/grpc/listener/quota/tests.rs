@@ -1,4 +1,5 @@
 use super::*;
+use crate::grpc::listener::pace::Pace;
 use secretref_identity::peer::{Serial, Standing};
 use uuid::Uuid;
 
@@ -56,11 +57,29 @@ fn strangers_have_few_places_by_address_and_in_all() {
     held.extend((0..2).map(|_| quota.enter(None, other).unwrap()));
     assert_eq!(quota.enter(None, address("192.0.2.9")).err(), Some(Full::Strangers(5)));
     drop(held);
-    assert!(quota.held.lock().unwrap().counts.is_empty(), "who left is still counted");
+    let mut held = quota.held.lock().unwrap();
+    assert!(held.holders.values().all(|it| it.connections == 0), "who left is still counted");
+    held.sweep_at = 0;
+    held.sweep();
+    assert!(held.holders.is_empty(), "who left is remembered");
+    drop(held);
     // A network of IPv6 is one person.
     let _three: Vec<_> = ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:0:0:3"]
         .map(|text| quota.enter(None, address(text)).unwrap())
         .into();
     assert_eq!(quota.enter(None, address("2001:db8::4")).err(), Some(Full::Address(3)));
     let _next = quota.enter(None, address("2001:db8:0:1::4")).unwrap();
+}
+
+#[tokio::test]
+async fn whoever_left_far_ahead_of_his_pace_is_remembered() {
+    let quota = quota();
+    let place = quota.enter(None, address("192.0.2.1")).ok().unwrap();
+    // As many bytes as take a second.
+    Pace::new(1000, 1, place.account()).read(1000);
+    drop(place);
+    let mut held = quota.held.lock().unwrap();
+    held.sweep_at = 0;
+    held.sweep();
+    assert_eq!(held.holders.len(), 1);
 }

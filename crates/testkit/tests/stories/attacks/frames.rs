@@ -12,8 +12,11 @@ use secretref_testkit::{
     frames::{END_HEADERS, END_STREAM, Kind, Wire, frame, grpc, header, indexed_header, request},
     memory,
 };
-use std::sync::Arc;
-use tokio::task::JoinSet;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
 use uuid::Uuid;
 
 /// What an attack sends: once at the beginning of each connection, and then again and again.
@@ -48,53 +51,57 @@ async fn hostile_frames() -> Result<()> {
     let (known, stranger) = (Arc::new(known), Arc::new(stranger));
     let before = siege.measure().await?;
     let files = memory::files(siege.pid()?)?;
-    let frames = u32::try_from(soak::count(2_000, 200_000))?;
+    let lasts = Duration::from_millis(u64::try_from(soak::count(500, 10_000))?);
     let (mut figures, mut all) = (Vec::new(), Waits::default());
     for attack in &ATTACKS {
         let mut attackers = JoinSet::new();
         for config in [&known, &stranger] {
-            let flood = flood(siege.address(), Arc::clone(config), attack, frames / 2);
+            let until = Instant::now() + lasts;
+            let flood = flood(siege.address(), Arc::clone(config), attack, until);
             attackers.spawn_on(flood, super::attackers());
         }
         let all_of_them = async move {
             let outcomes = attackers.join_all().await;
-            outcomes.into_iter().sum::<Result<u32>>()
+            let outcomes = outcomes.into_iter().collect::<Result<Vec<_>>>()?;
+            Ok(outcomes.iter().fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1)))
         };
-        let (waits, cuts) = siege.victim.while_attacked(all_of_them).await?;
+        let (waits, (frames, cuts)) = siege.victim.while_attacked(all_of_them).await?;
         let p99 = waits.p99_ms();
-        figures.push(format!("{} {cuts} cut, p99 {p99:.1} ms", attack.name));
+        figures.push(format!("{} {frames} frames, {cuts} cut, p99 {p99:.1} ms", attack.name));
         all.extend(waits);
         files_return(siege.pid()?, files).await.context(attack.name)?;
     }
-    let what = format!("{frames} frames each: {}", figures.join("; "));
+    let what = format!("{lasts:?} each: {}", figures.join("; "));
     siege.lifted("B1 hostile frames", &before, &all, &what, 64).await
 }
 
-/// Sends so many frames over as many connections as it takes, and counts those that were cut.
+/// Sends as many frames as the broker takes, over as many connections as it takes; counts both the
+/// frames and the connections that were cut.
 async fn flood(
     address: String,
     config: Arc<ClientConfig>,
     attack: &'static Attack,
-    frames: u32,
-) -> Result<u32> {
-    let (mut sent, mut cuts, mut refused) = (0, 0, 0);
-    while sent < frames {
-        let Ok(mut wire) = Wire::open(&address, &config).await else {
-            // A place may still be held by the connection before.
-            refused += 1;
-            ensure!(refused < 1_000, "{}: the broker takes no connection", attack.name);
-            tokio::task::yield_now().await;
-            continue;
-        };
-        let mut open = wire.send(&(attack.first)()).await.is_ok();
+    until: Instant,
+) -> Result<(u32, u32)> {
+    let (mut sent, mut cuts) = (0, 0);
+    while Instant::now() < until {
+        let Ok(opened) = timeout_at(until, Wire::open(&address, &config)).await else { break };
+        // A place may still be held by the connection before.
+        let Ok(mut wire) = opened else { continue };
+        let mut next = (attack.first)();
         let mut number = 0;
-        while open && sent < frames {
-            open = wire.send(&(attack.next)(number)).await.is_ok();
+        // What the broker does not read in time is not sent.
+        while let Ok(outcome) = timeout_at(until, wire.send(&next)).await {
+            if outcome.is_err() {
+                cuts += 1;
+                break;
+            }
+            next = (attack.next)(number);
             (number, sent) = (number + 1, sent + 1);
         }
-        cuts += u32::from(!open);
     }
-    Ok(cuts)
+    ensure!(sent > 0, "{}: the broker takes no connection", attack.name);
+    Ok((sent, cuts))
 }
 
 fn nothing() -> Vec<u8> {
