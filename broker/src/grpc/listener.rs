@@ -18,7 +18,10 @@ use arc_swap::ArcSwap;
 use handshakes::Handshakes;
 use pace::Pace;
 use quota::{Place, Quota};
-use rustix::process::{Resource, getrlimit};
+use rustix::{
+    net::sockopt::set_socket_recv_buffer_size,
+    process::{Resource, getrlimit},
+};
 use secretref_identity::server::{ServerConfig, accept};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -59,7 +62,13 @@ impl Listener {
         port: Port,
         limits: Limits,
     ) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await?, doors, port, limits })
+        let tcp = TcpListener::bind(address).await?;
+        if port == Port::Agents {
+            // Taken over by each connection: what is not read waits with whoever sends it, and not in
+            // the system's memory, which would take megabytes of each.
+            set_socket_recv_buffer_size(&tcp, AGENT_RECEIVE_BUFFER_BYTES)?;
+        }
+        Ok(Self { tcp, doors, port, limits })
     }
 
     /// The address that it is bound to.
@@ -202,6 +211,9 @@ const ADMIN_CONNECTIONS_MAX: usize = 1024;
 const AGENT_BYTES_PER_SECOND: u32 = 256 * 1024;
 /// As many bytes at once: four messages of the largest size.
 const AGENT_BYTES_BURST: u32 = 1024 * 1024;
+/// What the system holds of an agent's connection before it is read; it keeps twice as much for its
+/// own needs.
+const AGENT_RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// Strangers of one address: 200 enrolments of a host with as many sidecars.
 const STRANGERS_BYTES_PER_SECOND: u32 = 1024 * 1024;
 const STRANGERS_BURST: u32 = 4 * 1024 * 1024;

@@ -3,6 +3,7 @@
 use crate::wait::DEADLINE;
 use anyhow::Result;
 use prost::Message;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use secretref_identity::client::{ClientConfig, dial};
 use std::{
     io,
@@ -65,7 +66,11 @@ impl Wire {
     /// # Errors
     /// Where the other side refuses.
     pub async fn open(address: &str, config: &ClientConfig) -> Result<Self> {
-        let (mut from, out) = split(dial(address, config, DEADLINE).await?);
+        let stream = dial(address, config, DEADLINE).await?;
+        // What the other side does not read stays with whoever sends it: megabytes that the system
+        // takes off his hands would look as if they had been read.
+        set_socket_send_buffer_size(stream.get_ref().0, SEND_BUFFER_BYTES)?;
+        let (mut from, out) = split(stream);
         let closed = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&closed);
         let drain = tokio::spawn(async move {
@@ -193,6 +198,8 @@ pub fn grpc(message: &impl Message) -> Vec<u8> {
     bytes.extend(body);
     bytes
 }
+
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests;
