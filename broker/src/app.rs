@@ -200,6 +200,11 @@ async fn run(
         asking.await;
         Ok(())
     });
+    let watching = alerts.handle().watch(stop.clone());
+    tasks.spawn(async move {
+        watching.await;
+        Ok(())
+    });
     let rotating = rotations.clone().run(stop.clone());
     tasks.spawn(async move {
         rotating.await;

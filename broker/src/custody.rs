@@ -7,6 +7,7 @@ mod agents;
 mod bodies;
 mod chain;
 mod channels;
+mod conditions;
 mod delivery;
 mod enrolment;
 mod environments;

@@ -17,6 +17,7 @@ mod explain;
 mod get;
 mod import;
 mod list;
+mod monitor;
 mod profile;
 mod programs;
 mod provider;
@@ -69,6 +70,7 @@ pub(crate) enum Command {
     /// Look at alert channels and try them
     #[command(subcommand)]
     Alert(alert::Alert),
+    Monitor(monitor::Monitor),
     /// Look at providers and check them
     #[command(subcommand)]
     Provider(provider::Provider),
@@ -160,6 +162,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Apply(command) => command.run(session).await,
         Command::Agent(command) => command.run(session).await,
         Command::Alert(command) => command.run(session).await,
+        Command::Monitor(command) => command.run(session).await,
         Command::Provider(command) => command.run(session).await,
         Command::Environment(command) => command.run(session).await,
         Command::Rotate(command) | Command::Secrets(Secrets::Rotate(command)) => {

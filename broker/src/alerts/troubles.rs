@@ -41,7 +41,7 @@ impl Troubles {
         now: Timestamp,
         repeat_seconds: i64,
     ) -> Option<Notice> {
-        let key = key(&alert);
+        let key = alert.unadvised();
         let id = match self.open.get(&key) {
             Some(told) if now < told.at.plus_seconds(repeat_seconds) => return None,
             Some(told) => told.id,
@@ -49,12 +49,12 @@ impl Troubles {
         };
         self.make_room();
         self.open.insert(key, Told { id, at: now });
-        Some(Notice { id, at: now, alert, more: 0 })
+        Some(Notice { id, at: now, alert, over: false, more: 0 })
     }
 
     /// Forgets a trouble.
     pub(super) fn resolve(&mut self, alert: &Alert) {
-        self.open.remove(&key(alert));
+        self.open.remove(&alert.unadvised());
     }
 
     /// Takes all that fails of an agent at a revision, and says what to tell people.
@@ -66,7 +66,7 @@ impl Troubles {
         now: Timestamp,
         repeat_seconds: i64,
     ) -> Vec<Notice> {
-        let keys: BTreeSet<Key> = failing.iter().map(key).collect();
+        let keys: BTreeSet<Key> = failing.iter().map(Alert::unadvised).collect();
         // Most agents never fail, and nothing is kept of them.
         if keys.is_empty() && !self.agents.contains_key(&agent) {
             return Vec::new();
@@ -104,10 +104,6 @@ fn halve<K, V, T: Ord + Copy>(all: &mut HashMap<K, V>, time: impl Fn(&V) -> T) {
         kept += usize::from(keeps);
         keeps
     });
-}
-
-fn key(alert: &Alert) -> Key {
-    Alert { fix: String::new(), ..alert.clone() }
 }
 
 /// Troubles that are remembered.

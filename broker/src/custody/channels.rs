@@ -69,8 +69,32 @@ impl Custody {
         environment: Option<EnvironmentName>,
         name: &ChannelName,
     ) -> Result<EnvironmentName, CustodyError> {
+        self.use_channel(caller, environment, name, "alert.test").await
+    }
+
+    /// Lets somebody tell a channel of what stands, on the record, and says which environment is
+    /// meant.
+    ///
+    /// # Errors
+    /// As [`Custody::try_channel`].
+    pub async fn tell_channel(
+        &self,
+        caller: &Caller,
+        environment: Option<EnvironmentName>,
+        name: &ChannelName,
+    ) -> Result<EnvironmentName, CustodyError> {
+        self.use_channel(caller, environment, name, "alert.tell").await
+    }
+
+    async fn use_channel(
+        &self,
+        caller: &Caller,
+        environment: Option<EnvironmentName>,
+        name: &ChannelName,
+        action: &'static str,
+    ) -> Result<EnvironmentName, CustodyError> {
         let environment = self.environment(environment);
-        let event = || channel_event(caller, "alert.test", &environment, name);
+        let event = || channel_event(caller, action, &environment, name);
         self.permit(caller, Action::AgentWrite, event).await?;
         find(&self.shared.ledger(), &environment, name)?;
         self.writer.note(vec![event()]).await?;

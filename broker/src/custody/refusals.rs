@@ -100,6 +100,7 @@ fn alert(ledger: &Ledger, agent: &Agent, missing: &Missing) -> Option<Alert> {
         agent: Some(agent.name.clone()),
         tool: Some(target.tool.clone()),
         reference: Some(target.reference.clone()),
+        provider: None,
         reason: reason.clone(),
         fix: format!("{fix}{option}"),
     })

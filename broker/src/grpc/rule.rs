@@ -63,6 +63,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::EvictInstance => (Admins, RotationWrite),
         Method::ListChannels => (Admins, MetadataRead),
         Method::TestChannel => (Admins, AgentWrite),
+        Method::ListConditions => (Admins, MetadataRead),
+        Method::TellConditions => (Admins, AgentWrite),
         Method::Join => (Agents, Join),
         Method::Renew => (Agents, Renew),
         Method::Watch => (Agents, Watch),

@@ -2,12 +2,12 @@
 
 use secretref_domain::{
     alert::{ChannelName, Notice},
-    name::{AgentName, SecretName, ToolName},
+    name::{AgentName, ProviderAlias, SecretName, ToolName},
 };
 
 /// Writes an alert into the log.
 pub(super) fn write(channel: &ChannelName, notice: &Notice) {
-    let Notice { id, at, alert, more } = notice;
+    let Notice { id, at, alert, over, more } = notice;
     tracing::warn!(
         target: "secretref::alert",
         channel = channel.as_str(),
@@ -19,8 +19,10 @@ pub(super) fn write(channel: &ChannelName, notice: &Notice) {
         agent = alert.agent.as_ref().map(AgentName::as_str),
         tool = alert.tool.as_ref().map(ToolName::as_str),
         "ref" = alert.reference.as_ref().map(SecretName::as_str),
+        provider = alert.provider.as_ref().map(ProviderAlias::as_str),
         reason = alert.reason,
         fix = alert.fix,
+        over = *over,
         more = *more,
         "alert"
     );

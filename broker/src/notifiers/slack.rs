@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 /// What is posted: blocks, and the same as one text for notifications and for servers that know no
 /// blocks.
 pub(super) fn body(notice: &Notice) -> Value {
-    let Notice { id, at, alert, more } = notice;
-    let title = title(alert);
+    let Notice { id, at, alert, over, more } = notice;
+    let title = if *over { over_title(alert) } else { title(alert) };
     let facts = facts(alert);
     let reason = format!("*Reason*\n{}", code(&alert.reason));
-    let fix = (!alert.fix.is_empty()).then(|| format!("*Fix*\n{}", code(&alert.fix)));
+    let advised = !over && !alert.fix.is_empty();
+    let fix = advised.then(|| format!("*Fix*\n{}", code(&alert.fix)));
     let others = match more {
         0 => String::new(),
         more => format!("and {more} more · "),
@@ -36,11 +37,26 @@ fn title(alert: &Alert) -> String {
     let about = |name: Option<String>| name.map(|name| code(&name)).unwrap_or_default();
     let agent = about(alert.agent.as_ref().map(ToString::to_string));
     let tool = about(alert.tool.as_ref().map(ToString::to_string));
+    let reference = about(alert.reference.as_ref().map(ToString::to_string));
+    let provider = about(alert.provider.as_ref().map(ToString::to_string));
     match alert.kind {
         AlertKind::Denied => format!(":no_entry: {agent} is denied a credential of {tool}"),
         AlertKind::Unresolved => format!(":rotating_light: {agent} has no credential for {tool}"),
+        AlertKind::Expiring => format!(":hourglass_flowing_sand: {reference} ends soon"),
+        AlertKind::Expired => format!(":rotating_light: {reference} has ended"),
+        AlertKind::RotationFailed => format!(":rotating_light: the rotation of {reference} failed"),
+        AlertKind::RotationStuck => format!(":warning: the rotation of {reference} is stuck"),
+        AlertKind::ProviderDegraded => format!(":warning: provider {provider} fails"),
+        AlertKind::Refused => format!(":rotating_light: its service refuses {reference}"),
+        AlertKind::Lagging => format!(":warning: {agent} is not on the new {reference}"),
+        AlertKind::NeverUsed => format!(":zzz: {reference} was never used by {agent}"),
         AlertKind::Test => ":white_check_mark: SecretRef can write to this channel".to_owned(),
     }
+}
+
+fn over_title(alert: &Alert) -> String {
+    let (what, about) = (alert.kind.as_str(), alert.subject());
+    format!(":white_check_mark: over: {what}, {}", code(&about))
 }
 
 fn facts(alert: &Alert) -> Vec<String> {
@@ -48,8 +64,14 @@ fn facts(alert: &Alert) -> Vec<String> {
     let tool = alert.tool.as_ref().map(ToString::to_string);
     let reference = alert.reference.as_ref().map(ToString::to_string);
     let environment = Some(alert.environment.to_string());
-    let facts =
-        [("Environment", environment), ("Agent", agent), ("Tool", tool), ("Ref", reference)];
+    let provider = alert.provider.as_ref().map(ToString::to_string);
+    let facts = [
+        ("Environment", environment),
+        ("Agent", agent),
+        ("Tool", tool),
+        ("Ref", reference),
+        ("Provider", provider),
+    ];
     let fact = |(what, name): (&str, Option<String>)| Some(format!("*{what}*\n{}", code(&name?)));
     facts.into_iter().filter_map(fact).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// What is posted.
 pub(super) fn body(channel: &ChannelName, notice: &Notice) -> Value {
-    let Notice { id, at, alert, more } = notice;
+    let Notice { id, at, alert, over, more } = notice;
     json!({
         "id": id.to_string(),
         "kind": alert.kind.as_str(),
@@ -16,8 +16,10 @@ pub(super) fn body(channel: &ChannelName, notice: &Notice) -> Value {
         "agent": alert.agent.as_ref().map(ToString::to_string),
         "tool": alert.tool.as_ref().map(ToString::to_string),
         "ref": alert.reference.as_ref().map(ToString::to_string),
+        "provider": alert.provider.as_ref().map(ToString::to_string),
         "reason": alert.reason,
         "fix": alert.fix,
+        "over": over,
         "more": more,
     })
 }

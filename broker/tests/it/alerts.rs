@@ -104,6 +104,7 @@ fn alert(reason: &str) -> Alert {
         agent: Some(AgentName::parse("payer").unwrap()),
         tool: None,
         reference: Some(name("key")),
+        provider: None,
         reason: reason.to_owned(),
         fix: "secretref put key".to_owned(),
     }

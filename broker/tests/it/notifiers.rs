@@ -68,10 +68,17 @@ fn notice(reason: &str) -> Notice {
         agent: Some(AgentName::parse("payment-analyst").unwrap()),
         tool: Some(ToolName::parse("stripe-payment").unwrap()),
         reference: Some(SecretName::parse("stripe-api-key").unwrap()),
+        provider: None,
         reason: reason.to_owned(),
         fix: "secretref put stripe-api-key".to_owned(),
     };
-    Notice { id: Uuid::from_u128(0xfeed), at: Timestamp::from_micros(0), alert, more: 0 }
+    Notice {
+        id: Uuid::from_u128(0xfeed),
+        at: Timestamp::from_micros(0),
+        alert,
+        over: false,
+        more: 0,
+    }
 }
 
 fn channel() -> ChannelName {

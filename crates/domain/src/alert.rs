@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    name::{AgentName, EnvironmentName, NameError, SecretName, ToolName},
+    name::{AgentName, EnvironmentName, NameError, ProviderAlias, SecretName, ToolName},
 };
 use serde::{Deserialize, Serialize};
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
@@ -47,6 +47,8 @@ pub struct Alert {
     pub tool: Option<ToolName>,
     /// Ref that it is about.
     pub reference: Option<SecretName>,
+    /// Provider that it is about, where it is not about one ref.
+    pub provider: Option<ProviderAlias>,
     /// Why, in words.
     pub reason: String,
     /// The command or change that helps.
@@ -60,6 +62,22 @@ pub enum AlertKind {
     Denied,
     /// A ref that an agent cannot work without has no value.
     Unresolved,
+    /// The value of a ref ends soon.
+    Expiring,
+    /// The value of a ref has ended.
+    Expired,
+    /// A rotation came to nothing: everybody is on the old credential.
+    RotationFailed,
+    /// A rotation does not get any further.
+    RotationStuck,
+    /// A provider fails: its refs have the value that was seen last, or another provider's.
+    ProviderDegraded,
+    /// A service refuses a credential that agents have.
+    Refused,
+    /// An instance is not on the version that it was sent.
+    Lagging,
+    /// An agent is bound to a ref and has never had it.
+    NeverUsed,
     /// Somebody tries a channel.
     Test,
 }
@@ -69,6 +87,8 @@ pub enum AlertKind {
 pub enum Severity {
     /// Nothing is wrong.
     Info,
+    /// Something will be wrong if nobody does anything.
+    Warning,
     /// An agent cannot work.
     Error,
 }
@@ -83,6 +103,8 @@ pub struct Notice {
     pub at: Timestamp,
     /// What it says.
     pub alert: Alert,
+    /// Whether it is over.
+    pub over: bool,
     /// How many others it stands for, where there were too many to send each.
     pub more: usize,
 }
@@ -168,13 +190,20 @@ impl ChannelKind {
 }
 
 impl Alert {
+    /// Itself without advice: one trouble, whatever is advised meanwhile.
+    #[must_use]
+    pub fn unadvised(&self) -> Self {
+        Self { fix: String::new(), ..self.clone() }
+    }
+
     /// What it is about, in a few words: `agent payer, tool stripe, ref stripe-key`.
     #[must_use]
     pub fn subject(&self) -> String {
         let agent = self.agent.as_ref().map(|name| format!("agent {name}"));
         let tool = self.tool.as_ref().map(|name| format!("tool {name}"));
         let reference = self.reference.as_ref().map(|name| format!("ref {name}"));
-        let parts: Vec<String> = [agent, tool, reference].into_iter().flatten().collect();
+        let provider = self.provider.as_ref().map(|alias| format!("provider {alias}"));
+        let parts: Vec<String> = [agent, tool, reference, provider].into_iter().flatten().collect();
         if parts.is_empty() {
             return format!("environment {}", self.environment);
         }
@@ -183,21 +212,41 @@ impl Alert {
 }
 
 impl AlertKind {
+    /// Every kind with the word for it.
+    pub const ALL: [(&'static str, Self); 11] = [
+        ("denied", Self::Denied),
+        ("unresolved", Self::Unresolved),
+        ("expiring", Self::Expiring),
+        ("expired", Self::Expired),
+        ("rotation-failed", Self::RotationFailed),
+        ("rotation-stuck", Self::RotationStuck),
+        ("provider-degraded", Self::ProviderDegraded),
+        ("refused", Self::Refused),
+        ("lagging", Self::Lagging),
+        ("never-used", Self::NeverUsed),
+        ("test", Self::Test),
+    ];
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::Unresolved => "unresolved",
-            Self::Test => "test",
-        }
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
     }
 
     /// How bad it is.
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::Denied | Self::Unresolved => Severity::Error,
+            Self::Denied
+            | Self::Unresolved
+            | Self::Expired
+            | Self::RotationFailed
+            | Self::Refused => Severity::Error,
+            Self::Expiring
+            | Self::RotationStuck
+            | Self::ProviderDegraded
+            | Self::Lagging
+            | Self::NeverUsed => Severity::Warning,
             Self::Test => Severity::Info,
         }
     }
@@ -209,6 +258,7 @@ impl Severity {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
+            Self::Warning => "warning",
             Self::Error => "error",
         }
     }

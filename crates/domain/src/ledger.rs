@@ -6,6 +6,7 @@
 
 mod admins;
 mod channels;
+mod conditions;
 mod desired;
 mod findings;
 mod fold;
@@ -15,6 +16,7 @@ mod sources;
 
 pub use admins::Admin;
 pub use channels::ChannelAddress;
+pub use conditions::EXPIRING_SECONDS_DEFAULT;
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing};
 pub use findings::{Finding, FindingCode};
 pub use fold::{FoldError, Touched};

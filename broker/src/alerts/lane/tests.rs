@@ -15,10 +15,11 @@ fn notice(number: usize) -> Notice {
         agent: None,
         tool: None,
         reference: None,
+        provider: None,
         reason: number.to_string(),
         fix: String::new(),
     };
-    Notice { id: Uuid::nil(), at: Timestamp::from_micros(0), alert, more: 0 }
+    Notice { id: Uuid::nil(), at: Timestamp::from_micros(0), alert, over: false, more: 0 }
 }
 
 fn lane(count: usize) -> Lane {

@@ -14,6 +14,7 @@ fn alert(reason: &str) -> Alert {
         agent: Some(AgentName::parse("payer").unwrap()),
         tool: None,
         reference: None,
+        provider: None,
         reason: reason.to_owned(),
         fix: "put it".to_owned(),
     }

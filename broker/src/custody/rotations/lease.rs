@@ -42,4 +42,17 @@ impl Custody {
             tracing::debug!(%error, "a lease was not given back: it ends by itself");
         }
     }
+
+    /// Says that what one broker does for all is this one's; whether it is.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`].
+    pub async fn lead(&self, what: &str) -> Result<bool, CustodyError> {
+        self.keep_rotation(&Lease(what.to_owned())).await
+    }
+
+    /// Leaves what one broker does for all to the next.
+    pub async fn follow(&self, what: &str) {
+        self.leave_rotation(Lease(what.to_owned())).await;
+    }
 }

@@ -7,6 +7,7 @@ fn alert() -> Alert {
         agent: Some(AgentName::parse("payer").unwrap()),
         tool: Some(ToolName::parse("stripe").unwrap()),
         reference: Some(SecretName::parse("stripe-key").unwrap()),
+        provider: None,
         reason: "capability missing".into(),
         fix: "add it".into(),
     }

@@ -7,7 +7,7 @@ use crate::{
     rotation::{Asked, Phase, Rotation, RotationPolicy, Trigger, Wave},
 };
 
-fn rotation(phase: Phase) -> Rotation {
+pub(super) fn rotation(phase: Phase) -> Rotation {
     Rotation {
         id: RotationId(Uuid::from_u128(1)),
         environment: env(),
