@@ -2,9 +2,13 @@
 //! and only then is the old one revoked.
 
 mod crashes;
+mod due;
 mod emergency;
+mod progress;
 mod roles;
+mod trouble;
 mod turned_back;
+mod waves;
 
 use crate::scene::{AGENT, SLACK, SLACK_FILE, STRIPE, STRIPE_FILE, ref_of};
 use anyhow::{Context, Result, ensure};
@@ -66,6 +70,10 @@ impl Stage {
         admin.apply(&manifest.to_string()).await?;
         admin.put(STRIPE, b"stripe-1").await?;
         admin.put(SLACK, b"slack-1").await?;
+        Self::of(broker, admin)
+    }
+
+    pub(super) fn of(broker: Broker, admin: Admin) -> Result<Self> {
         let cli = Cli::of(&broker)?;
         Ok(Self { broker, admin, cli })
     }
@@ -123,7 +131,8 @@ async fn everybody_is_on_the_new_one_before_the_old_one_ends(engine: Engine) -> 
     let agents = [stage.agent().await?, stage.agent().await?, stage.agent().await?];
     let rotate = ["rotate", STRIPE, "--reason", "for the story", "--wait"];
     let said = stage.cli.run(&rotate)?.ended(0)?;
-    let (told, receipt) = said.out.split_once("secretref rotation receipt v1\n").unwrap_or_default();
+    let (told, receipt) =
+        said.out.split_once("secretref rotation receipt v1\n").unwrap_or_default();
     ensure!(told.ends_with("stripe-api-key: finished, v1 is revoked\n"), "{said:?}");
     ensure!(receipt.contains("\nproven: 3 of 3\nv1 revoked 20"), "{said:?}");
     let done = stage.look().await?;

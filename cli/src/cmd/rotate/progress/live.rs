@@ -89,9 +89,9 @@ fn rows<'r>(found: impl Iterator<Item = &'r v1::Rotation> + Clone) -> Vec<Vec<St
         let what = format!("{}{}", it.what, until.unwrap_or_default());
         row(&it.agent, &it.instance, &format!("⏳ {what}"))
     });
-    let proofs = found.flat_map(|it| &it.proofs).map(|it| {
-        row(&it.agent, &it.instance, &format!("✅ v{} {}", it.version, it.evidence))
-    });
+    let proofs = found
+        .flat_map(|it| &it.proofs)
+        .map(|it| row(&it.agent, &it.instance, &format!("✅ v{} {}", it.version, it.evidence)));
     waits.chain(proofs).collect()
 }
 
