@@ -6,6 +6,7 @@ mod due;
 mod emergency;
 mod progress;
 mod roles;
+mod takeover;
 mod trouble;
 mod turned_back;
 mod waves;
