@@ -22,6 +22,7 @@ on_both_engines!(
     a_schedule_begins_one_at_the_secrets_own_part_of_the_jitter,
     a_window_is_waited_for_unless_the_end_is_near,
     one_that_failed_rests_before_it_is_tried_again,
+    one_that_cannot_begin_is_not_tried_at_every_look,
 );
 
 const MINUTE: i64 = 60;
@@ -206,4 +207,35 @@ async fn one_that_failed_rests_before_it_is_tried_again(engine: Engine) -> Resul
     let done = hours.over(STRIPE, 3).await?;
     ensure!(done.phase() == RotationPhase::Finished, "{done:?}");
     Ok(())
+}
+
+/// Each try reads the secrets of its rotator, which is recorded.
+async fn one_that_cannot_begin_is_not_tried_at_every_look(engine: Engine) -> Result<()> {
+    let hours = Hours::set(engine, json!({"beforeExpiry": "2h", "rotator": "absent"})).await?;
+    let own = json!({"admin": {"secretRef": "keys-admin"}});
+    let absent = json!({"type": "exec", "command": "not-there.sh", "secrets": own});
+    let manifest = json!({
+        "secrets": {"rotators": {"absent": absent}},
+        "refMap": {"keys-admin": {"provider": "store"}},
+    });
+    hours.admin.apply(&manifest.to_string()).await?;
+    hours.put("keys-admin", None).await?;
+    let tries = async |wanted: usize| {
+        eventually(&format!("it was tried {wanted} times"), async || {
+            let trail = hours.admin.audit_trail().await?;
+            let read = trail.iter().filter(|it| it.object == "keys-admin");
+            let tried = read.filter(|it| it.action == "secret.use").count();
+            ensure!(tried <= wanted, "it was tried {tried} times");
+            Ok((tried == wanted).then_some(()))
+        })
+        .await
+    };
+    let began = hours.clock.now();
+    hours.put(STRIPE, Some(HOUR)).await?;
+    tries(1).await?;
+    hours.nothing_at(began.plus_seconds(30), MARKERS[0], 0).await?;
+    hours.nothing_at(began.plus_seconds(MINUTE - 1), MARKERS[1], 0).await?;
+    tries(1).await?;
+    hours.clock.set(began.plus_seconds(MINUTE));
+    tries(2).await
 }
