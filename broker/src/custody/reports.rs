@@ -127,8 +127,8 @@ impl Custody {
     }
 
     /// Notes that an instance is about to be sent secrets of which it has none, before it can have
-    /// them: one that dies before it answers may be on them all the same, and a rotation has to wait
-    /// for it.
+    /// them: one that dies before it answers may be on them all the same, and a rotation has to
+    /// wait for it.
     pub(super) async fn note_sent(&self, admission: &Admission, what: &[(SecretId, Version)]) {
         let now = self.now();
         let sent = what.iter().map(|(secret, version)| Said {

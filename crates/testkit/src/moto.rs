@@ -160,7 +160,7 @@ fn keys(xml: &str) -> Result<Keys> {
     Ok(Keys { id, secret, token: between("SessionToken") })
 }
 
-/// What a request is authorised by where nobody looks: which service is meant, moto reads from here.
+/// What a request is authorised by where nobody looks: moto reads from it which service is meant.
 #[must_use]
 pub fn credential(service: &str) -> String {
     format!(

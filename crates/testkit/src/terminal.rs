@@ -55,7 +55,7 @@ impl Terminal {
     pub fn screen(&self) -> String {
         let seen = lock(&self.seen);
         let screen = seen.screen.screen();
-        // Each row by itself: one that is filled to its end goes on in the next only for `contents`.
+        // Each row by itself: `contents` has one that is filled to its end go on in the next.
         let rows = screen.rows(0, screen.size().1.get());
         rows.map(|row| format!("{}\n", row.trim_end())).collect()
     }

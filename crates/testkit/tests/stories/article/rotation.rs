@@ -28,9 +28,11 @@ const NEXT_YEAR: &str = "2027-03-01T03:00:00Z";
 /// The article's way to a new key, as a program that the broker may run.
 const ROTATOR: &str = r#"#!/bin/bash
 NEW_KEY=$(openssl rand -hex 32)
+END=$(date -u -d '+90 days' +%Y-%m-%dT%H:%M:%SZ)
+OK='"protocolVersion":1,"ok":true'
 case $(jq --raw-output .verb) in
-    mint) echo "{\"protocolVersion\":1,\"ok\":true,\"value\":\"$NEW_KEY\",\"expiresAt\":\"$(date -u -d '+90 days' +%Y-%m-%dT%H:%M:%SZ)\"}" ;;
-    *) echo '{"protocolVersion":1,"ok":true}' ;;
+    mint) echo "{$OK,\"value\":\"$NEW_KEY\",\"expiresAt\":\"$END\"}" ;;
+    *) echo "{$OK}" ;;
 esac
 "#;
 const ENDS: &str = "rotate status stripe-api-key";
@@ -42,7 +44,7 @@ impl Desk {
         self.cli.bash(&format!("openclaw() {{ secretref \"$@\"; }}; {line}"))
     }
 
-    /// The file provider's records, the ref of 3.2 with how it is rotated, and its agent, which runs.
+    /// The file provider's records, the refs with how one is rotated, and an agent, which runs.
     async fn rotates(&self, rotator: Value) -> Result<Process> {
         self.write_records()?;
         let mut site = site();
@@ -126,7 +128,7 @@ async fn chapter_four_the_script_puts_a_key_into_aws(engine: Engine) -> Result<(
     let aws = format!(
         r#"aws() {{
             [ "$1 $2 $3 $5" = "secretsmanager put-secret-value --secret-id --secret-string" ] &&
-            jq --null-input --arg id "$4" --arg value "$6" '{{SecretId: $id, SecretString: $value}}' |
+            jq -n --arg id "$4" --arg value "$6" '{{SecretId: $id, SecretString: $value}}' |
             curl --fail --silent --show-error --data @- {} \
                 --header 'X-Amz-Target: secretsmanager.PutSecretValue' \
                 --header 'Content-Type: application/x-amz-json-1.1' \

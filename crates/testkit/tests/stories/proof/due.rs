@@ -1,6 +1,6 @@
-//! Rotations that begin by themselves: before a value ends, on a schedule, in a window. The broker's
-//! clock is moved by hand; of what does not begin it is known that the broker has looked, because
-//! another ref was due at that very moment.
+//! Rotations that begin by themselves: before a value ends, on a schedule, in a window. The
+//! broker's clock is moved by hand; of what does not begin it is known that the broker has looked,
+//! because another ref was due at that very moment.
 
 use super::{Stage, manifest, trouble::Peer};
 use crate::scene::STRIPE;

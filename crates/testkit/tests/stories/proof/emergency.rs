@@ -12,7 +12,7 @@ on_both_engines!(a_leaked_key_is_replaced_at_a_hundred_agents_with_one_command);
 
 const AGENTS: usize = 100;
 
-/// A hundred agents that have one key. The old one stays valid for a day where nobody is in a hurry.
+/// A hundred agents that have one key. Where nobody is in a hurry the old one is valid for a day.
 fn manifest(agents: &[String]) -> Value {
     let bound = json!({"tool-bindings": {"stripe-payment": {"credentials": {
         "apiKey": {"secretRef": STRIPE, "envVar": "STRIPE_API_KEY"}

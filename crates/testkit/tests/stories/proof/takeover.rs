@@ -82,6 +82,10 @@ async fn dies(stage: Stage, engine: Engine) -> Result<(Stage, Broker)> {
     Ok((Stage::of(other, admin)?, first))
 }
 
+fn waits(rotation: &Rotation, what: &str) -> bool {
+    matches!(rotation.waits.as_slice(), [wait] if wait.what == what)
+}
+
 /// Who did this, as the trail has it.
 async fn who(stage: &Stage, action: &str) -> Result<Vec<String>> {
     let trail: Vec<Value> = stage
@@ -134,8 +138,7 @@ async fn one_that_dies_while_agents_are_pushed_to_leaves_nobody_behind(
     let (nonce, entries) = watcher.manifest().await?;
     watcher.acknowledge(nonce, &entries).await?;
     let begun = stage.start().await?;
-    let waits = |what: &'static str| move |it: &Rotation| matches!(it.waits.as_slice(), [wait] if wait.what == what);
-    stage.until("waits for the agent", waits("is on v1")).await?;
+    stage.until("waits for the agent", |it| waits(it, "is on v1")).await?;
     let first = format!("broker:{}", stage.broker.id()?);
     let (stage, _dead) = dies(stage, engine).await?;
     let other = format!("broker:{}", stage.broker.id()?);
@@ -145,7 +148,7 @@ async fn one_that_dies_while_agents_are_pushed_to_leaves_nobody_behind(
     let (nonce, entries) = watcher.manifest().await?;
     let key = entries.iter().find(|it| it.name == STRIPE).context("it was not sent the key")?;
     ensure!(key.version == 2, "{STRIPE_FILE} is v{}", key.version);
-    stage.until("waits for it still", waits("is putting v2 in place")).await?;
+    stage.until("waits for it still", |it| waits(it, "is putting v2 in place")).await?;
     ensure!(stage.versions()? == ["pending", "current"], "{:?}", stage.versions()?);
     watcher.acknowledge(nonce, &entries).await?;
     let done = stage.comes_to(RotationPhase::Finished).await?;
