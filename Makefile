@@ -79,7 +79,7 @@ clean: ## removes everything that was built
 build:
 	@$(CARGO) build --quiet --workspace --bins
 
-deps: ## what the tests need of the system: Postgres binaries, libfaketime, curl, jq
+deps: ## what the tests need of the system: Postgres binaries, libfaketime, curl, jq, openssl
 	@crates/testkit/install-tools.sh
 
 wire: ## commits to the wire as it is: proto/secretref.v1.binpb

@@ -30,7 +30,11 @@ use secretref_domain::{
     },
     value::SecretValue,
 };
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
@@ -62,6 +66,9 @@ pub struct NotWritten {
     /// Why, with what helps.
     pub message: String,
 }
+
+/// Refs that were due and could not be begun, each with when it is tried again.
+type Refused = HashMap<(EnvironmentName, SecretName), Timestamp>;
 
 /// A rotation that somebody asks for.
 #[derive(Debug, Clone)]
@@ -136,6 +143,7 @@ impl Rotations {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut working: JoinSet<RotationId> = JoinSet::new();
         let mut taken = HashSet::new();
+        let mut refused = Refused::new();
         loop {
             for rotation in custody.rotations_under_way() {
                 if taken.insert(rotation.id) {
@@ -148,7 +156,7 @@ impl Rotations {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = looks.tick() => self.begin_due().await,
+                _ = looks.tick() => self.begin_due(&mut refused).await,
                 Some(Ok(done)) = working.join_next() => drop(taken.remove(&done)),
                 changed = revisions.changed() => if changed.is_err() { break },
             }
@@ -156,9 +164,15 @@ impl Rotations {
         while working.join_next().await.is_some() {}
     }
 
-    async fn begin_due(&self) {
-        let caller = Caller::Broker { id: self.0.custody.broker() };
-        for (environment, reference, trigger) in self.0.custody.due_rotations() {
+    async fn begin_due(&self, refused: &mut Refused) {
+        let (custody, now) = (&self.0.custody, self.0.custody.now());
+        let caller = Caller::Broker { id: custody.broker() };
+        refused.retain(|_, until| now < *until);
+        for (environment, reference, trigger) in custody.due_rotations() {
+            let which = (environment.clone(), reference.clone());
+            if refused.contains_key(&which) {
+                continue;
+            }
             let (reason, force) = (String::new(), false);
             let request = Request {
                 environment: Some(environment),
@@ -170,6 +184,7 @@ impl Rotations {
             // Two brokers may find it due at once: the second is told that it is under way.
             if let Err(error) = self.begin(&caller, request).await {
                 tracing::warn!(%reference, %error, "a rotation that is due was not begun");
+                refused.insert(which, now.plus_seconds(REFUSED_SECONDS));
             }
         }
     }
@@ -330,6 +345,9 @@ async fn sleep_or(time: Duration, stop: &CancellationToken) {
 
 /// How often it is looked what is due, and what another broker has left.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long one that is due and cannot be begun is let be, in seconds: each try opens its rotator,
+/// and reads the secrets of that, which is recorded.
+const REFUSED_SECONDS: i64 = 60;
 /// How long a rotation waits at most before it looks again: other brokers' sidecars tell them.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long a step waits that could not be recorded.

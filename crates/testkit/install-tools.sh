@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes sure that what the tests need of the system is there: the Postgres server's binaries, from
 # which they start throwaway clusters of their own; libfaketime, by which real processes live at
-# another time; curl and jq, in which an example is written. It installs what is missing where it
-# may, and else says what to install. It starts no server, and leaves any that runs alone.
+# another time; curl, jq and openssl, in which examples are written. It installs what is missing
+# where it may, and else says what to install. It starts no server, and leaves any that runs alone.
 set -eu
 
 has_postgres() {
@@ -38,7 +38,7 @@ may_install() {
 missing=
 has_postgres || missing="$missing postgresql"
 has_faketime || missing="$missing libfaketime"
-for tool in curl jq; do
+for tool in curl jq openssl; do
     command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
 done
 if [ -z "$missing" ]; then

@@ -40,6 +40,8 @@ pub struct Admission {
     pub serial: Serial,
     /// The one provider that it takes values from, where it says so on its stream.
     pub secrets_provider: Option<ProviderAlias>,
+    /// Process of the sidecar, where it says so on its stream.
+    pub boot: Uuid,
 }
 
 /// What a sidecar holds, as the broker knows it: by name, version and fingerprint.
@@ -97,6 +99,7 @@ impl Custody {
             instance: *instance,
             serial: serial.clone(),
             secrets_provider: None,
+            boot: Uuid::nil(),
         };
         if self.admitted(&admission) {
             return Ok(admission);
@@ -186,6 +189,11 @@ impl Custody {
             .filter(|(secret, version, _)| recorded.get(secret) != Some(version))
             .map(|(secret, version, _)| (*secret, *version))
             .collect();
+        let had_none = before.secrets.iter().filter(|owed| !sent.contains_key(&owed.name));
+        let first: Vec<_> = had_none.map(|owed| (owed.secret, owed.version)).collect();
+        if !first.is_empty() {
+            Box::pin(self.note_sent(admission, &first)).await;
+        }
         if !unrecorded.is_empty() {
             Box::pin(self.record(admission, &unrecorded)).await?;
         }

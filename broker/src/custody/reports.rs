@@ -17,13 +17,14 @@ use secretref_domain::{
     limit::{DELIVERIES_MAX, DETAIL_BYTES_MAX},
     name::SecretName,
     policy::Action,
+    version::Version,
 };
 use uuid::Uuid;
 
 /// What became of a secret at a sidecar; numbers as on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportState {
-    /// It arrived; the result follows.
+    /// It was sent where there was none, or arrived; the result follows.
     Received = 0,
     /// In place.
     Applied = 1,
@@ -123,6 +124,31 @@ impl Custody {
             (bound || report.state == ReportState::Wiped).then(|| Said { agent, row: row() })
         });
         self.shared.results.add(said);
+    }
+
+    /// Notes that an instance is about to be sent secrets of which it has none, before it can have
+    /// them: one that dies before it answers may be on them all the same, and a rotation has to
+    /// wait for it.
+    pub(super) async fn note_sent(&self, admission: &Admission, what: &[(SecretId, Version)]) {
+        let now = self.now();
+        let sent = what.iter().map(|(secret, version)| Said {
+            agent: admission.name.clone(),
+            row: ReportRow {
+                environment: admission.environment.clone(),
+                agent: admission.agent,
+                instance: admission.instance,
+                secret: *secret,
+                version: version.get(),
+                state: ReportState::Received as i64,
+                evidence: Evidence::None as i64,
+                detail: String::new(),
+                deliveries: written(Vec::new()),
+                boot: admission.boot,
+                at: now,
+            },
+        });
+        self.shared.results.add(sent);
+        self.reports_settled().await;
     }
 
     /// Waits until everything that was said so far is durable, or could not be made so.

@@ -345,7 +345,7 @@ impl Custody {
                 effects.shredded.push((secret, ended));
             }
             effects.changes.push(set(&next));
-            effects.events.push(told(&caller, &next, &turn.happened));
+            effects.events.extend(told(&caller, &next, &turn.happened));
             Ok(Planned { effects, answer: next })
         });
         Ok(self.writer.change(None, plan).await?.answer)

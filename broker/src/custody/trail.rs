@@ -76,10 +76,10 @@ impl Custody {
 
 impl AuditFilter {
     fn wants(&self, entry: &DecodedEntry) -> bool {
-        let secret = self
-            .secret
-            .as_ref()
-            .is_none_or(|secret| entry.object_kind == "secret" && entry.object == *secret);
+        // A rotation is asked for by the ref, and goes on by the secret behind it.
+        let of_secrets = matches!(entry.object_kind.as_str(), "secret" | "ref");
+        let secret =
+            self.secret.as_ref().is_none_or(|secret| of_secrets && entry.object == *secret);
         let environment =
             self.environment.as_ref().is_none_or(|environment| entry.environment == *environment);
         secret && environment && self.agent.as_ref().is_none_or(|agent| concerns(entry, agent))

@@ -27,9 +27,9 @@ use secretref_proto::v1;
         secretref rotate --service stripe --force --reason \"leak\"\n  \
         secretref rotate stripe-api-key --plan\n  \
         secretref rotate status\n\
-        With --wait it goes on until the rotation is over: Ctrl-C ends the looking, not the \
-        rotation. Exit codes: 0 begun (with --wait: finished), or nothing to do; 1 refused, or \
-        (with --wait) failed; 3 no such ref or service."
+        With --wait it goes on until the rotation is over, and prints its receipt: Ctrl-C ends the \
+        looking, not the rotation. Exit codes: 0 begun (with --wait: finished), or nothing to do; \
+        1 refused, or (with --wait) failed; 3 no such ref or service."
 )]
 pub(crate) struct Rotate {
     #[command(subcommand)]

@@ -31,6 +31,9 @@ pub(crate) struct Shown<'r> {
     proofs: Vec<Proof<'r>>,
     waits: Vec<Wait<'r>>,
     evicted_instances: &'r [String],
+    /// Only where it was waited for, and is finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<&'r str>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +94,15 @@ impl<'r> From<&'r v1::Rotation> for Shown<'r> {
             proofs: found.proofs.iter().map(proof).collect(),
             waits: found.waits.iter().map(wait).collect(),
             evicted_instances: &found.evicted_instances,
+            receipt: None,
         }
+    }
+}
+
+impl<'r> Shown<'r> {
+    /// With its receipt, where it has one.
+    pub(crate) fn with_receipt(self, receipt: &'r str) -> Self {
+        Self { receipt: some(receipt), ..self }
     }
 }
 
@@ -136,13 +147,10 @@ pub(crate) fn versions(found: &v1::Rotation) -> String {
     }
 }
 
-/// Whom or what it waits for.
+/// Whom or what it waits for, with the instance as `rotate evict` takes it.
 pub(crate) fn wait(wait: &v1::RotationWait) -> String {
     let who = match (present(wait.agent.clone()), present(wait.instance.clone())) {
-        (Some(agent), Some(instance)) => {
-            let short: String = instance.chars().take(8).collect();
-            format!("{agent} ({short}) {}", wait.what)
-        }
+        (Some(agent), Some(instance)) => format!("{agent} ({instance}) {}", wait.what),
         (Some(agent), None) => format!("{agent} {}", wait.what),
         _ => wait.what.clone(),
     };

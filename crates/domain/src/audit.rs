@@ -26,7 +26,7 @@ pub enum Decision {
     Denied,
 }
 
-/// Somebody that a delivery went to.
+/// Somebody that a delivery went to, or that a rotation was proven by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
     /// Identity of the agent.
@@ -62,7 +62,7 @@ pub struct Event {
     pub peer: String,
     /// Request that caused it; may be empty.
     pub request_id: String,
-    /// Agents and instances that a delivery went to.
+    /// Agents and instances that a delivery went to, or that a rotation was proven by.
     pub recipients: Vec<Recipient>,
 }
 
@@ -163,7 +163,7 @@ pub struct DecodedEntry {
     pub peer: String,
     /// Request that caused it.
     pub request_id: String,
-    /// Agents and instances that a delivery went to.
+    /// Agents and instances that a delivery went to, or that a rotation was proven by.
     pub recipients: Vec<Recipient>,
 }
 

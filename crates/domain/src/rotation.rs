@@ -22,6 +22,7 @@ mod waves;
 
 use consumer::still_on;
 pub use consumer::{Became, Consumer, Proof, Said, Standing, Waiting, standing};
+pub(crate) use policy::rest_seconds;
 pub use policy::{RotationPolicy, RotatorKind, RotatorSpec, Trigger, Window};
 pub use receipt::Receipt;
 pub use waves::{Touch, Wave, waves};

@@ -30,6 +30,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
 
 /// Trust domain of every broker under test.
 pub const TRUST_DOMAIN: &str = "stories.test";
@@ -151,6 +152,41 @@ impl Broker {
         let ended = broker.inside.take().context("it was started")?;
         ended.task.await??;
         bail!("the broker ended before it was ready")
+    }
+
+    /// Another broker over the database of this one, with a copy of its folder and an identity of
+    /// its own. It is not started yet.
+    ///
+    /// # Errors
+    /// Where the folder cannot be copied.
+    pub fn another(&self) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
+        fs::create_dir(folder.path().join("logs"))?;
+        let broker = Self {
+            process: None,
+            inside: None,
+            listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
+            database_url: Some(self.database_url()),
+            options: self.options.clone(),
+            variables: self.variables.clone(),
+            log_level: self.log_level,
+            folder,
+        };
+        copy_folder(&self.data(), &broker.data())?;
+        broker.configure(|file| {
+            file.broker_id = Uuid::new_v4();
+            file.database_url = self.database_url();
+        })?;
+        Ok(broker)
+    }
+
+    /// Its identity.
+    ///
+    /// # Errors
+    /// Where its file cannot be read.
+    pub fn id(&self) -> Result<Uuid> {
+        let text = fs::read_to_string(self.data().join(BROKER_FILE))?;
+        Ok(toml::from_str::<BrokerFile>(&text)?.broker_id)
     }
 
     async fn initialised(engine: Engine) -> Result<Self> {
@@ -341,6 +377,22 @@ pub async fn ready(health: SocketAddr) -> bool {
         Ok::<_, std::io::Error>(answer)
     };
     asked.await.is_ok_and(|answer| answer.get(9..12) == Some(b"200"))
+}
+
+/// Copies a broker's folder, with its files' modes, and without an embedded store.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&path, &to.join(name))?;
+        } else if !name.to_string_lossy().starts_with(EMBEDDED) {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 fn address(process: &Process, what: &str) -> Result<SocketAddr> {

@@ -1,6 +1,6 @@
 //! The operator's hand: the real `secretref`, in an environment of its own.
 
-use crate::{broker::Broker, process::binary};
+use crate::{broker::Broker, process::binary, terminal::Terminal};
 use anyhow::{Context, Result, ensure};
 use std::{
     fs,
@@ -111,6 +111,20 @@ impl Cli {
         command.args(arguments);
         self.prepare(&mut command)?;
         Ok(command)
+    }
+
+    /// Runs a command line at a real terminal of this size. Its words are the shell's.
+    ///
+    /// # Errors
+    /// Where there is no `script` of util-linux.
+    pub fn at_terminal(&self, line: &str, (rows, columns): (u16, u16)) -> Result<Terminal> {
+        // The program is the shell's own process, so that its exit code is what `script` ends with.
+        let line = format!("stty rows {rows} columns {columns} && exec {line}");
+        let mut command = Command::new("script");
+        self.prepare(&mut command)?;
+        command.env("TERM", "xterm").env("SHELL", "/bin/sh");
+        command.args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"]);
+        Terminal::start(command, (rows, columns))
     }
 
     /// Runs a bash script in the same environment, with `secretref` in its `PATH`.

@@ -40,12 +40,24 @@ pub async fn start(
     agent: &str,
     count: usize,
 ) -> Result<Vec<Member>> {
+    start_each(broker, admin, std::iter::repeat_n(agent, count)).await
+}
+
+/// As [`start`], one sidecar for each of these agents.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_each(
+    broker: &Broker,
+    admin: &Admin,
+    agents: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<Vec<Member>> {
     raise_descriptor_limit()?;
-    let mut members = Vec::with_capacity(count);
+    let mut members = Vec::new();
     // A sidecar's future stays on one thread, as it does in its own process.
     let pool = LocalPoolHandle::new(THREADS);
-    for _ in 0..count {
-        let token = admin.token(agent).await?;
+    for agent in agents {
+        let token = admin.token(agent.as_ref()).await?;
         members.push(Member::start(&broker.listening().agents.to_string(), &token, &pool)?);
     }
     for member in &mut members {

@@ -26,5 +26,6 @@ pub mod postgres;
 pub mod process;
 pub mod python;
 pub mod sql;
+pub mod terminal;
 pub mod tmpfs;
 pub mod wait;

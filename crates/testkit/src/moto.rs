@@ -160,8 +160,9 @@ fn keys(xml: &str) -> Result<Keys> {
     Ok(Keys { id, secret, token: between("SessionToken") })
 }
 
-/// Which service is meant, moto reads from here.
-fn credential(service: &str) -> String {
+/// What a request is authorised by where nobody looks: moto reads from it which service is meant.
+#[must_use]
+pub fn credential(service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260308/eu-central-1/{service}/aws4_request, \
          SignedHeaders=host, Signature=0"

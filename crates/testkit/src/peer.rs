@@ -14,7 +14,7 @@ use secretref_proto::{
     PROTOCOL_VERSION,
     v1::{
         Ack, Evidence, Hello, IssuedCertificate, JoinRequest, Manifest, ManifestEntry,
-        RenewRequest, ResultState, SecretResult, WatchRequest, WatchResponse,
+        RenewRequest, Report, ResultState, SecretResult, WatchRequest, WatchResponse,
         enrolment_service_client::EnrolmentServiceClient, watch_request, watch_response::Message,
         watch_service_client::WatchServiceClient,
     },
@@ -95,6 +95,29 @@ pub fn credentials(issued: IssuedCertificate, request: CertificateRequest) -> Re
     Ok(Credentials::new(chain, request.key, trust)?)
 }
 
+/// That an entry of a manifest is in place, in a file.
+#[must_use]
+pub fn applied(entry: &ManifestEntry) -> SecretResult {
+    SecretResult {
+        name: entry.name.clone(),
+        version: entry.version,
+        state: ResultState::Applied.into(),
+        evidence: Evidence::Written.into(),
+        ..SecretResult::default()
+    }
+}
+
+/// That an entry of a manifest is not in place, or not yet, and why.
+#[must_use]
+pub fn result(entry: &ManifestEntry, state: ResultState, detail: &str) -> SecretResult {
+    SecretResult {
+        state: state.into(),
+        evidence: Evidence::Unspecified.into(),
+        detail: detail.to_owned(),
+        ..applied(entry)
+    }
+}
+
 /// A watch stream.
 pub struct Watcher {
     requests: mpsc::Sender<WatchRequest>,
@@ -168,15 +191,24 @@ impl Watcher {
     /// # Errors
     /// Where the stream has ended.
     pub async fn acknowledge(&self, nonce: i64, entries: &[ManifestEntry]) -> Result<()> {
-        let applied = |entry: &ManifestEntry| SecretResult {
-            name: entry.name.clone(),
-            version: entry.version,
-            state: ResultState::Applied.into(),
-            evidence: Evidence::Written.into(),
-            ..SecretResult::default()
-        };
-        let ack = Ack { nonce, results: entries.iter().map(applied).collect() };
-        self.say(watch_request::Message::Ack(ack)).await
+        let results = entries.iter().map(applied).collect();
+        self.say(watch_request::Message::Ack(Ack { nonce, results })).await
+    }
+
+    /// Says that a manifest arrived, and nothing of what became of it.
+    ///
+    /// # Errors
+    /// Where the stream has ended.
+    pub async fn receive(&self, nonce: i64) -> Result<()> {
+        self.say(watch_request::Message::Ack(Ack { nonce, results: Vec::new() })).await
+    }
+
+    /// Says, unasked, what became of secrets.
+    ///
+    /// # Errors
+    /// Where the stream has ended.
+    pub async fn report(&self, results: Vec<SecretResult>) -> Result<()> {
+        self.say(watch_request::Message::Report(Report { results, schedule: None })).await
     }
 
     /// Says something.

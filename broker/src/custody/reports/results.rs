@@ -184,7 +184,9 @@ impl Round {
     /// The entries of the trail: one for all who say the same, on whose behalf it is written.
     pub(in crate::custody) fn events(&self, caller: &Caller, ledger: &Ledger) -> Vec<Event> {
         let mut alike: HashMap<_, Vec<&Said>> = HashMap::new();
-        for said in &self.said {
+        // That something was sent is in the trail already, from before it was.
+        let received = ReportState::Received as i64;
+        for said in self.said.iter().filter(|said| said.row.state != received) {
             let row = &said.row;
             let words = (row.secret, row.version, row.state, row.evidence, row.detail.as_str());
             alike.entry(words).or_default().push(said);

@@ -29,6 +29,8 @@ impl Custody {
         let contacts = self.shared.store.contacts().await?;
         let now = self.now();
         let ledger = self.shared.ledger();
+        let secret = ledger.secret(rotation.secret);
+        let newest = secret.and_then(|it| it.versions.keys().next_back()).map_or(0, |it| it.get());
         let bound: BTreeSet<_> =
             ledger.subscribers(&rotation.environment, &rotation.name).collect();
         // Whoever was bound once may still have it.
@@ -58,7 +60,7 @@ impl Custody {
                     away,
                     lease_end: lease
                         .map(|(at, ms)| at.plus_millis(ms.saturating_add(SLACK_MILLIS))),
-                    said: said.and_then(words),
+                    said: said.and_then(words).map(|said| believed(said, newest)),
                     wants,
                 });
             }
@@ -156,6 +158,15 @@ fn words(row: ReportRow) -> Option<Said> {
     let deliveries = deliveries(&row);
     let (version, evidence) = (row.version, Evidence::of(row.evidence));
     Some(Said { version, became, evidence, detail: row.detail, deliveries, at: row.at })
+}
+
+/// What proves nothing: to be on a version that was never made.
+fn believed(said: Said, newest: i64) -> Said {
+    if said.version <= newest {
+        return said;
+    }
+    let detail = format!("it says that it is on v{}, which there is not", said.version);
+    Said { became: Became::Coming, detail, ..said }
 }
 
 fn deliveries(row: &ReportRow) -> Vec<Delivery> {

@@ -1,12 +1,12 @@
 //! What the trail says of rotations.
 
-use crate::custody::plan::event;
+use crate::custody::{RECIPIENTS_MAX, plan::event};
 use secretref_domain::{
-    audit::Event,
+    audit::{Event, Recipient},
     caller::Caller,
     limit::REASON_BYTES_MAX,
     name::{EnvironmentName, SecretName},
-    rotation::{Happened, Phase, Rotation},
+    rotation::{Happened, Phase, Proof, Rotation},
     version::Version,
 };
 
@@ -32,8 +32,26 @@ pub(super) fn step_event(caller: &Caller, action: &'static str, rotation: &Rotat
     record
 }
 
-/// What the trail says of a turn.
-pub(super) fn told(caller: &Caller, rotation: &Rotation, happened: &Happened) -> Event {
+/// What the trail says of a turn. Of the last one before the old credential is revoked it names
+/// every instance that was proven to be off it.
+pub(super) fn told(caller: &Caller, rotation: &Rotation, happened: &Happened) -> Vec<Event> {
+    let record = turned(caller, rotation, happened);
+    let proofs = match happened {
+        Happened::Drained(proofs) if !proofs.is_empty() => proofs,
+        _ => return vec![record],
+    };
+    let named = |proofs: &[Proof]| Event {
+        recipients: proofs.iter().map(recipient).collect(),
+        ..record.clone()
+    };
+    proofs.chunks(RECIPIENTS_MAX).map(named).collect()
+}
+
+fn recipient(proof: &Proof) -> Recipient {
+    Recipient { agent: proof.agent, name: proof.name.to_string(), instance: proof.instance }
+}
+
+fn turned(caller: &Caller, rotation: &Rotation, happened: &Happened) -> Event {
     let action = match happened {
         Happened::Minted(_) => "rotation.mint",
         Happened::Set => "rotation.set",

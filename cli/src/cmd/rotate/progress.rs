@@ -1,12 +1,28 @@
-//! Rotations as they go on: a bar and a table on a terminal, a line for each change in a pipe.
+//! Rotations as they go on: a bar and a table on a terminal, a line for each change in a pipe; and
+//! the receipts of those that are finished.
+
+mod live;
 
 use crate::{
-    connect::{Session, ask_twice},
+    connect::{Session, ask, ask_twice_status},
     failure::{Exit, Failure},
     print::{Printer, plain, rotation, time},
 };
-use secretref_proto::v1::{self, RotationPhase};
+use live::Live;
+use secretref_proto::v1::{
+    self, RotationPhase, rotations_service_client::RotationsServiceClient as Client,
+};
 use std::{pin::pin, time::Duration};
+use tonic::{Code, transport::Channel};
+
+/// A rotation that is looked at.
+struct Followed {
+    rotation: v1::Rotation,
+    /// What was told of it last.
+    told: Option<String>,
+    /// The receipt, once it is finished.
+    receipt: String,
+}
 
 /// Looks until all of them are over.
 pub(super) async fn follow(
@@ -15,81 +31,132 @@ pub(super) async fn follow(
 ) -> Result<Exit, Failure> {
     let out = session.out;
     let mut interrupted = pin!(tokio::signal::ctrl_c());
-    let mut shown: Vec<Option<String>> = vec![None; begun.len()];
-    let mut found = begun;
-    let mut drawn = 0;
+    let of = |rotation| Followed { rotation, told: None, receipt: String::new() };
+    let mut followed: Vec<Followed> = begun.into_iter().map(of).collect();
+    let mut live = Live::on(out, followed.len());
+    let mut eye = Eye { session, client: session.rotations().await? };
     loop {
-        for (rotation, shown) in found.iter_mut().zip(&mut shown) {
-            if shown.is_some() && is_over(rotation) {
+        for one in &mut followed {
+            if one.told.is_some() && is_over(&one.rotation) {
                 continue;
             }
-            *rotation = tokio::select! {
-                _ = &mut interrupted => return Ok(Exit::Interrupted),
-                found = look(session, rotation.uid.clone()) => found?,
-            };
-            let line = line(rotation);
-            if shown.as_ref() != Some(&line) && !out.terminal {
-                tell(out, rotation, &line)?;
+            tokio::select! {
+                _ = &mut interrupted => return Ok(interrupted_by_people(session)),
+                looked = eye.look(one) => looked?,
             }
-            *shown = Some(line);
+            one.tell(out, live.is_some())?;
         }
-        if out.terminal && !out.json {
-            drawn = draw(out, &found, drawn)?;
+        if let Some(live) = &mut live {
+            live.show(followed.iter().map(|it| &it.rotation));
         }
-        if found.iter().all(is_over) {
+        if followed.iter().all(|it| is_over(&it.rotation)) {
             break;
         }
         tokio::select! {
-            _ = &mut interrupted => return Ok(Exit::Interrupted),
+            _ = &mut interrupted => return Ok(interrupted_by_people(session)),
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
-    let finished = |it: &v1::Rotation| it.phase() == RotationPhase::Finished;
-    if found.iter().all(finished) {
+    // The cursor is below the table from here on.
+    drop(live);
+    over(&followed, out)
+}
+
+/// The receipts of those that are finished, and why the others are not.
+fn over(followed: &[Followed], out: Printer) -> Result<Exit, Failure> {
+    if !out.json {
+        followed.iter().try_for_each(|it| out.bytes(it.receipt.as_bytes()))?;
+    }
+    let mut failed = followed.iter().filter(|it| !is_finished(&it.rotation)).peekable();
+    if failed.peek().is_none() {
         return Ok(Exit::Done);
     }
-    for failed in found.iter().filter(|it| !finished(it)) {
-        let what = format!("{} was not rotated: {}", failed.secret_ref, failed.reason);
-        let fix = format!("see to it, and then secretref rotate {}", failed.secret_ref);
+    for v1::Rotation { secret_ref, reason, .. } in failed.map(|it| &it.rotation) {
+        let what = format!("{secret_ref} was not rotated: {reason}");
+        let fix = format!("see to it, and then secretref rotate {secret_ref}");
         out.failure(&Failure::new(Exit::Refused, what, fix));
     }
     Err(Failure::told(Exit::Refused))
 }
 
-async fn look(session: &Session<'_>, uid: String) -> Result<v1::Rotation, Failure> {
-    let request = v1::GetRotationRequest { uid, ..v1::GetRotationRequest::default() };
-    let client = session.rotations().await?;
-    let answer = ask_twice(|| {
-        let (mut client, request) = (client.clone(), request.clone());
-        async move { client.get_rotation(request).await }
-    })
-    .await?;
-    answer.rotation.ok_or_else(|| crate::cmd::incomplete("rotation"))
+fn interrupted_by_people(session: &Session<'_>) -> Exit {
+    session.out.note("it goes on all the same: secretref rotate status, or rotate abort");
+    Exit::Interrupted
 }
 
-fn is_over(rotation: &v1::Rotation) -> bool {
-    matches!(
-        rotation.phase(),
-        RotationPhase::Finished | RotationPhase::Failed | RotationPhase::Aborted
-    )
+/// Who looks, over one connection as long as there is one.
+struct Eye<'s, 'a> {
+    session: &'s Session<'a>,
+    client: Client<Channel>,
 }
 
-fn tell(out: Printer, found: &v1::Rotation, line: &str) -> Result<(), Failure> {
-    match out.json {
-        true => out.json(&rotation::Shown::from(found)),
-        false => out.line(&format!("{} {line}", time::moment(Some(&time::now())))),
+impl Eye<'_, '_> {
+    /// Looks how far one is, and where it is finished, at its receipt. A broker that is away
+    /// meanwhile is waited for, as long as `--wait` says.
+    async fn look(&mut self, one: &mut Followed) -> Result<(), Failure> {
+        let uid = one.rotation.uid.clone();
+        let request = v1::GetRotationRequest { uid: uid.clone(), ..Default::default() };
+        let asked = ask_twice_status(|| {
+            let (mut client, request) = (self.client.clone(), request.clone());
+            async move { client.get_rotation(request).await }
+        });
+        let found = match asked.await {
+            Err(status) if status.code() == Code::Unavailable => {
+                self.client = self.session.rotations().await?;
+                ask(self.client.get_rotation(request)).await?
+            }
+            other => other?,
+        };
+        one.rotation = found.rotation.ok_or_else(|| crate::cmd::incomplete("rotation"))?;
+        if is_finished(&one.rotation) {
+            let request = v1::GetReceiptRequest { uid, ..Default::default() };
+            one.receipt = ask(self.client.get_receipt(request)).await?.receipt;
+        }
+        Ok(())
     }
 }
 
-/// What is so, in one line: what it waits for is part of it, so that a change of that is told.
+impl Followed {
+    /// Tells what has changed, where it is not drawn.
+    fn tell(&mut self, out: Printer, drawn: bool) -> Result<(), Failure> {
+        let line = line(&self.rotation);
+        if !drawn && self.told.as_ref() != Some(&line) {
+            match out.json {
+                true => out.json(&self.shown())?,
+                false => out.line(&format!("{} {line}", time::moment(Some(&time::now()))))?,
+            }
+        }
+        self.told = Some(line);
+        Ok(())
+    }
+
+    fn shown(&self) -> rotation::Shown<'_> {
+        rotation::Shown::from(&self.rotation).with_receipt(&self.receipt)
+    }
+}
+
+fn is_finished(rotation: &v1::Rotation) -> bool {
+    rotation.phase() == RotationPhase::Finished
+}
+
+fn is_over(rotation: &v1::Rotation) -> bool {
+    let unfinished = matches!(rotation.phase(), RotationPhase::Failed | RotationPhase::Aborted);
+    is_finished(rotation) || unfinished
+}
+
+/// What is so, in one line: whom it waits for is part of it, so that a change of that is told.
 fn line(found: &v1::Rotation) -> String {
     let mut line = format!("{}: {}", found.secret_ref, rotation::phase(found));
     let (proven, all) = counts(found);
     if all > 0 && !is_over(found) {
         line.push_str(&format!(", applied {proven}/{all}"));
     }
-    for wait in &found.waits {
+    for wait in found.waits.iter().take(WAITS_NAMED_MAX) {
         line.push_str(&format!("; {}", rotation::wait(wait)));
+    }
+    match found.waits.len().saturating_sub(WAITS_NAMED_MAX) {
+        0 => {}
+        more => line.push_str(&format!("; and {more} more")),
     }
     if !found.trouble.is_empty() {
         line.push_str(&format!("; {}", found.trouble));
@@ -103,32 +170,6 @@ fn counts(found: &v1::Rotation) -> (usize, usize) {
     (found.proofs.len(), found.proofs.len() + waiting)
 }
 
-/// Draws over the lines that were drawn before; says how many there are now.
-fn draw(out: Printer, found: &[v1::Rotation], before: usize) -> Result<usize, Failure> {
-    let (rows, columns) = out.size();
-    let mut lines = Vec::new();
-    for rotation in found {
-        let (proven, all) = counts(rotation);
-        let full = (proven * BAR).checked_div(all).unwrap_or(0);
-        let full = if rotation.phase() == RotationPhase::Finished { BAR } else { full };
-        let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR - full));
-        lines.push(format!("{bar} {}", line(rotation)));
-        for wait in rotation.waits.iter().filter(|wait| !wait.agent.is_empty()) {
-            lines.push(format!("  ⏳ {}", rotation::wait(wait)));
-        }
-        for proof in &rotation.proofs {
-            let (agent, evidence) = (&proof.agent, &proof.evidence);
-            lines.push(format!("  ✅ {agent}: v{} {evidence}", proof.version));
-        }
-    }
-    lines.truncate(rows.saturating_sub(1));
-    let cut = |line: &String| line.chars().take(columns).collect::<String>();
-    let drawn: String = lines.iter().map(|line| format!("{}\x1b[K\n", cut(line))).collect();
-    let up = if before > 0 { format!("\x1b[{before}A") } else { String::new() };
-    out.bytes(format!("{up}{drawn}\x1b[J").as_bytes())?;
-    Ok(lines.len())
-}
-
-/// Characters of a bar.
-const BAR: usize = 24;
+/// How many of those who are waited for a line names; a fleet would fill screens.
+const WAITS_NAMED_MAX: usize = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -8,7 +8,7 @@ use crate::{
     limit::ROTATIONS_KEPT_MAX,
     name::{EnvironmentName, RotatorAlias, SecretName},
     reference::Reference,
-    rotation::{Rotation, RotationPolicy, RotatorSpec, Trigger},
+    rotation::{Phase, Rotation, RotationPolicy, RotatorSpec, Trigger, rest_seconds},
     service,
     version::Version,
 };
@@ -53,7 +53,8 @@ impl Ledger {
     }
 
     /// The refs that are due to be rotated by themselves at a time, each with its policy and what
-    /// sets it off. `jitter` gives each secret a number between 0 and 1 of its own.
+    /// sets it off. `jitter` gives each secret a number between 0 and 1 of its own. One whose last
+    /// rotation came to nothing rests first.
     pub fn due_rotations(
         &self,
         now: Timestamp,
@@ -69,9 +70,19 @@ impl Ledger {
                 let version = secret.versions.get(&secret.current)?;
                 let ends = version.expires_at.or(reference.expires_at);
                 let trigger = policy.due(version.created_at, ends, jitter(secret.id), now)?;
-                Some((environment.clone(), name.clone(), trigger))
+                let rests = self.rests_until(secret.id).is_some_and(|until| now < until);
+                (!rests).then(|| (environment.clone(), name.clone(), trigger))
             };
         self.references.iter().filter_map(due).collect()
+    }
+
+    /// Until when no rotation of a secret begins by itself, where the last ones came to nothing.
+    fn rests_until(&self, secret: SecretId) -> Option<Timestamp> {
+        let newest_first = self.rotations.values().rev().filter(|it| it.secret == secret);
+        let mut in_vain =
+            newest_first.take_while(|it| it.phase.is_over() && it.phase != Phase::Finished);
+        let last = in_vain.next()?;
+        Some(last.since.plus_seconds(rest_seconds(1 + in_vain.count())))
     }
 
     /// The secret behind a ref that a rotation of it replaces: that of the first place of its

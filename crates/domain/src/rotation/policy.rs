@@ -75,6 +75,10 @@ pub(crate) const JITTER_SECONDS_DEFAULT: i64 = 300;
 pub(crate) const RESTARTS_AT_ONCE_DEFAULT: usize = 10;
 /// A value that ends within this time is rotated whatever the window says, in seconds.
 pub(crate) const IMMINENT_SECONDS: i64 = 24 * 3600;
+/// After the first one that came to nothing: a quarter of an hour.
+const REST_SECONDS: i64 = 900;
+/// After many: a day.
+const REST_SECONDS_MAX: i64 = 24 * 3600;
 
 impl RotationPolicy {
     /// The policy that names a rotator and says nothing else.
@@ -136,6 +140,15 @@ impl RotationPolicy {
         // One that was accepted and is not known any more: the time zones of this broker are older.
         TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
     }
+}
+
+/// How long none begins by itself after so many in a row that came to nothing, in seconds: each
+/// makes a credential at the service and takes it back, and moves every agent twice.
+#[must_use]
+pub(crate) fn rest_seconds(in_vain: usize) -> i64 {
+    let doubled = u32::try_from(in_vain.saturating_sub(1)).unwrap_or(u32::MAX);
+    let rest = 2_i64.checked_pow(doubled).and_then(|times| times.checked_mul(REST_SECONDS));
+    rest.unwrap_or(i64::MAX).min(REST_SECONDS_MAX)
 }
 
 /// What kind of rotator an alias names.

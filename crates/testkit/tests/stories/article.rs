@@ -1,6 +1,8 @@
 //! The article, from its first chapter to its last: its files as they stand, its commands under our
 //! program's name, and what it says that they print, on its own day.
 
+mod rotation;
+
 use anyhow::{Context, Result, ensure};
 use secretref_domain::clock::Timestamp;
 use secretref_testkit::{
@@ -48,12 +50,18 @@ struct Desk {
 
 impl Desk {
     async fn set(engine: Engine) -> Result<Self> {
-        let day = Timestamp::parse(DAY).context("a time")?;
+        Self::set_at(engine, DAY).await
+    }
+
+    async fn set_at(engine: Engine, day: &str) -> Result<Self> {
+        let day = Timestamp::parse(day).context("a time")?;
         let variables = faketime::now_is(day)?;
         let borrowed: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let broker = Broker::start_configured(engine, &borrowed, |file| {
             file.provider_poll_seconds = 1;
+            // A program that a rotator runs lives on the same day.
+            file.provider_environment = variables.iter().map(|(name, _)| name.clone()).collect();
         })
         .await?;
         let (memory, folder) = (tmpfs::folder("article-")?, tempfile::tempdir()?);

@@ -2,8 +2,14 @@
 //! and only then is the old one revoked.
 
 mod crashes;
+mod due;
+mod emergency;
+mod progress;
 mod roles;
+mod takeover;
+mod trouble;
 mod turned_back;
+mod waves;
 
 use crate::scene::{AGENT, SLACK, SLACK_FILE, STRIPE, STRIPE_FILE, ref_of};
 use anyhow::{Context, Result, ensure};
@@ -65,6 +71,10 @@ impl Stage {
         admin.apply(&manifest.to_string()).await?;
         admin.put(STRIPE, b"stripe-1").await?;
         admin.put(SLACK, b"slack-1").await?;
+        Self::of(broker, admin)
+    }
+
+    pub(super) fn of(broker: Broker, admin: Admin) -> Result<Self> {
         let cli = Cli::of(&broker)?;
         Ok(Self { broker, admin, cli })
     }
@@ -122,8 +132,10 @@ async fn everybody_is_on_the_new_one_before_the_old_one_ends(engine: Engine) -> 
     let agents = [stage.agent().await?, stage.agent().await?, stage.agent().await?];
     let rotate = ["rotate", STRIPE, "--reason", "for the story", "--wait"];
     let said = stage.cli.run(&rotate)?.ended(0)?;
-    let last = said.out.lines().last().context("it said nothing")?;
-    ensure!(last.ends_with("stripe-api-key: finished, v1 is revoked"), "{said:?}");
+    let (told, receipt) =
+        said.out.split_once("secretref rotation receipt v1\n").unwrap_or_default();
+    ensure!(told.ends_with("stripe-api-key: finished, v1 is revoked\n"), "{said:?}");
+    ensure!(receipt.contains("\nproven: 3 of 3\nv1 revoked 20"), "{said:?}");
     let done = stage.look().await?;
     ensure!((done.old_version, done.new_version) == (1, 2), "{done:?}");
     ensure!(done.proofs.len() == 3, "{done:?}");
@@ -133,7 +145,7 @@ async fn everybody_is_on_the_new_one_before_the_old_one_ends(engine: Engine) -> 
     for agent in &agents {
         agent.file_becomes(STRIPE_FILE, &new).await?;
     }
-    receipt(&stage, &done)?;
+    the_receipt(&stage, &done)?;
     // The old one's key is shredded: nobody can bring a revoked credential back.
     ensure!(stage.versions()? == ["current", "destroyed"], "{:?}", stage.versions()?);
     // The trail has every step, in its order.
@@ -158,7 +170,7 @@ async fn everybody_is_on_the_new_one_before_the_old_one_ends(engine: Engine) -> 
 }
 
 /// What was done is signed, in words; and verified without a broker.
-fn receipt(stage: &Stage, done: &Rotation) -> Result<()> {
+fn the_receipt(stage: &Stage, done: &Rotation) -> Result<()> {
     let receipt = stage.cli.run(&["rotate", "receipt", STRIPE])?.ended(0)?.out;
     let lines: Vec<&str> = receipt.lines().collect();
     ensure!(lines[0] == "secretref rotation receipt v1", "{receipt}");

@@ -219,6 +219,7 @@ impl Session {
     /// Takes what the sidecar says of itself; gives back what it calls its version.
     fn begin(&mut self, opening: Opening) -> String {
         (self.boot, self.sent) = (opening.boot, opening.sent);
+        self.admission.boot = opening.boot;
         self.admission.secrets_provider = opening.secrets_provider;
         self.out.limit(opening.message_bytes_max);
         if let Some(told) = &opening.schedule {

@@ -202,3 +202,32 @@ fn the_service_of_a_ref_is_said_or_seen_or_in_its_name() {
     log.reference("s", Reference { service: Some("github".into()), ..Reference::default() });
     assert_eq!(log.ledger.service_of(&env(), &name("s")), "github");
 }
+
+#[test]
+fn one_that_came_to_nothing_rests_before_it_begins_by_itself_again() {
+    let mut log = Log::default();
+    log.agent(1, "one", bound(&["s"]));
+    log.put_until(1, "s", 1, Some(at(HOUR)));
+    let rotation_of_s = Reference { rotation: Some(policy()), ..Reference::default() };
+    log.reference("s", rotation_of_s);
+    let over = |log: &mut Log, number: u128, phase: Phase, since: i64| {
+        let mut over = rotation(phase);
+        (over.id, over.since) = (RotationId(Uuid::from_u128(number)), at(since));
+        log.write(Change::RotationSet { rotation: Box::new(over) });
+    };
+    let is_due = |log: &Log, now: i64| !log.ledger.due_rotations(at(now), |_| 0.0).is_empty();
+    let failed = || Phase::Failed { why: String::new() };
+    assert!(is_due(&log, 5));
+    over(&mut log, 1, failed(), 10);
+    assert!(!is_due(&log, 10 + 899) && is_due(&log, 10 + 900));
+    // Twice as long each time, a day at most.
+    over(&mut log, 2, Phase::Aborted { why: String::new() }, 2_000);
+    assert!(!is_due(&log, 2_000 + 1_799) && is_due(&log, 2_000 + 1_800));
+    for number in 3..80 {
+        over(&mut log, number, failed(), 5_000);
+    }
+    assert!(!is_due(&log, 5_000 + 24 * HOUR - 1) && is_due(&log, 5_000 + 24 * HOUR));
+    // What came to something is the end of it.
+    over(&mut log, 80, Phase::Finished, 6_000);
+    assert!(is_due(&log, 6_001));
+}
