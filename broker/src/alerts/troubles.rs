@@ -75,12 +75,17 @@ impl Troubles {
         if revision < observed.revision {
             return Vec::new();
         }
-        for gone in observed.failing.difference(&keys) {
-            self.open.remove(gone);
-        }
+        let over = |gone: &Key| {
+            let told = self.open.remove(gone)?;
+            Some(Notice { id: told.id, at: now, alert: gone.clone(), over: true, more: 0 })
+        };
+        let mut notices: Vec<Notice> =
+            observed.failing.difference(&keys).filter_map(over).collect();
         // An agent that fails no more is kept, so that what is older does not raise it again.
         *observed = Observed { revision, failing: keys };
-        failing.into_iter().filter_map(|alert| self.raise(alert, now, repeat_seconds)).collect()
+        let new = failing.into_iter().filter_map(|alert| self.raise(alert, now, repeat_seconds));
+        notices.extend(new);
+        notices
     }
 
     fn make_room(&mut self) {

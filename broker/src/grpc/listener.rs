@@ -64,8 +64,8 @@ impl Listener {
     ) -> io::Result<Self> {
         let tcp = TcpListener::bind(address).await?;
         if port == Port::Agents {
-            // Taken over by each connection: what is not read waits with whoever sends it, and not in
-            // the system's memory, which would take megabytes of each.
+            // Taken over by each connection: what is not read waits with whoever sends it, and not
+            // in the system's memory, which would take megabytes of each.
             set_socket_recv_buffer_size(&tcp, AGENT_RECEIVE_BUFFER_BYTES)?;
         }
         Ok(Self { tcp, doors, port, limits })

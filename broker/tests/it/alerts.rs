@@ -40,6 +40,7 @@ fn pace() -> Pace {
         waits: [Duration::from_millis(1); 4],
         retry_after_max: Duration::from_millis(1),
         repeat_seconds: 3600,
+        quiet_seconds: 60,
     }
 }
 
@@ -187,6 +188,8 @@ async fn an_agent_is_told_of_once_until_it_is_well_again(engine: Engine) -> Resu
     let first = told(&hook).await?;
     ensure!(first["reason"] == "one", "{first}");
     handle.observe(agent, Revision(3), Vec::new());
+    let over = told(&hook).await?;
+    ensure!(over["over"] == true && over["id"] == first["id"], "{over}");
     handle.observe(agent, Revision(4), vec![alert("one")]);
     let again = told(&hook).await?;
     ensure!(again["reason"] == "one" && again["id"] != first["id"], "{again}");
@@ -195,7 +198,7 @@ async fn an_agent_is_told_of_once_until_it_is_well_again(engine: Engine) -> Resu
     handle.observe(agent, Revision(4), vec![alert("one")]);
     let reminder = told(&hook).await?;
     ensure!(reminder["id"] == again["id"] && reminder["time"] != again["time"], "{reminder}");
-    desk.settled(3).await?;
+    desk.settled(4).await?;
     ensure!(hook.rest().await.is_empty(), "told more often");
     Ok(())
 }

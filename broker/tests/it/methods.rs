@@ -126,6 +126,8 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("held", custody.held(who, admission_of).await.err()),
             ("channels", custody.list_channels(who, None).await.err()),
             ("try channel", custody.try_channel(who, None, &channel).await.err()),
+            ("tell channel", custody.tell_channel(who, None, &channel).await.err()),
+            ("conditions", custody.conditions(who, None, 0).await.err()),
             ("refs", custody.list_references(who, None, None, None, 10).await.err()),
             ("diagnose", custody.diagnose(who, None).await.err()),
             ("providers", custody.list_providers(who, None).await.err()),
@@ -148,7 +150,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 32, "{} of 128 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 34, "{} of 136 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
 }

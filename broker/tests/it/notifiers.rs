@@ -198,6 +198,8 @@ async fn a_webhook_conforms() -> Result<()> {
         "id",
         "kind",
         "more",
+        "over",
+        "provider",
         "reason",
         "ref",
         "severity",

@@ -362,6 +362,39 @@ impl AlertsService for Script {
         let (failure, fix) = (failure.to_owned(), fix.to_owned());
         Ok(Response::new(v1::TestChannelResponse { sent: false, failure, fix }))
     }
+
+    async fn list_conditions(
+        &self,
+        list: Request<v1::ListConditionsRequest>,
+    ) -> Answer<v1::ListConditionsResponse> {
+        let list = list.into_inner();
+        let condition = v1::Condition {
+            kind: "expiring".to_owned(),
+            severity: "warning".to_owned(),
+            secret_ref: "stripe-api-key".to_owned(),
+            reason: format!("its value ends within {} days", list.expiring_days),
+            fix: "secretref put stripe-api-key".to_owned(),
+            ..v1::Condition::default()
+        };
+        let conditions = if list.environment == "empty" { vec![] } else { vec![condition] };
+        let environment = list.environment;
+        Ok(Response::new(v1::ListConditionsResponse { environment, conditions, more: 2 }))
+    }
+
+    async fn tell_conditions(
+        &self,
+        tell: Request<v1::TellConditionsRequest>,
+    ) -> Answer<v1::TellConditionsResponse> {
+        let tell = tell.into_inner();
+        let told = i32::try_from(tell.began.len()).unwrap_or_default();
+        Ok(Response::new(match tell.channel.as_str() {
+            "log" => v1::TellConditionsResponse { told, ..Default::default() },
+            _ => {
+                let failure = "it did not answer in time".to_owned();
+                v1::TellConditionsResponse { failure, ..Default::default() }
+            }
+        }))
+    }
 }
 
 #[tonic::async_trait]

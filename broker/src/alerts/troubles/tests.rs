@@ -29,19 +29,20 @@ impl Troubles {
     fn told(&mut self, revision: i64, reasons: &[&str], now: i64) -> Vec<String> {
         let failing = reasons.iter().map(|reason| alert(reason)).collect();
         let told = self.observe(AGENT, Revision(revision), failing, at(now), HOUR);
-        told.into_iter().map(|notice| notice.alert.reason).collect()
+        let over = |notice: &Notice| if notice.over { "over: " } else { "" };
+        told.into_iter().map(|it| format!("{}{}", over(&it), it.alert.reason)).collect()
     }
 }
 
 #[test]
-fn a_trouble_is_told_once_until_it_is_resolved() {
+fn a_trouble_is_told_once_and_that_it_is_over() {
     let mut troubles = Troubles::default();
     assert_eq!(troubles.told(1, &["missing"], 0), ["missing"]);
     assert_eq!(troubles.told(2, &["missing"], 1), [""; 0]);
     assert_eq!(troubles.told(3, &["missing", "denied"], 2), ["denied"]);
-    assert_eq!(troubles.told(4, &["denied"], 3), [""; 0]);
+    assert_eq!(troubles.told(4, &["denied"], 3), ["over: missing"]);
     assert_eq!(troubles.told(5, &["missing", "denied"], 4), ["missing"]);
-    assert_eq!(troubles.told(6, &[], 5), [""; 0]);
+    assert_eq!(troubles.told(6, &[], 5), ["over: denied", "over: missing"]);
     assert_eq!(troubles.told(7, &["missing"], 6), ["missing"]);
 }
 
@@ -64,7 +65,7 @@ fn a_trouble_that_stays_is_told_again_after_an_hour_under_its_name() {
 fn what_was_seen_earlier_does_not_take_back_what_was_seen_later() {
     let mut troubles = Troubles::default();
     assert_eq!(troubles.told(5, &["missing"], 0), ["missing"]);
-    assert_eq!(troubles.told(7, &[], 1), [""; 0]);
+    assert_eq!(troubles.told(7, &[], 1), ["over: missing"]);
     // A stream that lags behind.
     assert_eq!(troubles.told(6, &["missing"], 2), [""; 0]);
     // The same revision may come to something else: a value expired.

@@ -9,7 +9,9 @@ use secretref_testkit::{
     broker::Broker,
     cli::{Cli, Ran},
     engine::Engine,
-    faketime, on_both_engines,
+    faketime,
+    hook::{Answer, Hook},
+    on_both_engines,
     openbao::OpenBao,
     process::Process,
     tmpfs,
@@ -237,6 +239,25 @@ async fn chapter_three_the_payment_analyst(engine: Engine) -> Result<()> {
     let lines: Vec<&str> = audited.out.lines().filter(|line| line.starts_with("⚠️")).collect();
     ensure!(lines == [unused], "{audited:?}");
     run.terminate(DEADLINE)?;
+    // 3.3, the script that watches: nothing ends within a week, and both do within the year.
+    let hook = Hook::start([Answer::Says(200, "ok")]).await?;
+    let channel = json!({"type": "slack", "secretRef": "slack-webhook"});
+    let channels = json!({"alerts": {"channels": {"#finance-alerts": channel}}});
+    desk.apply(&[], Some(&channels))?.ended(0)?;
+    desk.cli.run_with(&["put", "slack-webhook"], hook.url("/T0/B0").as_bytes())?.ended(0)?;
+    desk.run("monitor --check-expiry 7 --alert-channel #finance-alerts --once")?.ended(0)?;
+    let within = "monitor --check-expiry 365 --alert-channel #finance-alerts --once";
+    let found = desk.run(within)?.ended(1)?;
+    let ends = |name: &str, day: &str| {
+        let lines = found.out.lines();
+        lines
+            .filter(|it| it.starts_with("expiring ") && it.contains(name))
+            .any(|it| it.contains(day))
+    };
+    ensure!(ends("ref slack-bot-token", "2026-12-31"), "{found:?}");
+    ensure!(ends("ref stripe-api-key", "2027-03-08"), "{found:?}");
+    let told = [hook.next().await?.body, hook.next().await?.body].concat();
+    ensure!(told.contains("slack-bot-token") && told.contains("stripe-api-key"), "{told}");
     Ok(())
 }
 

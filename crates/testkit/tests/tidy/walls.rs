@@ -18,6 +18,7 @@ const WALLS: [Wall; 9] = [
         // `json5` and `saphyr-parser` read manifests: text in, events or values out. `croner` reads
         // schedules: an expression and a time in, the next time out.
         others: &[
+            "aho-corasick",
             "serde",
             "serde_json",
             "json5",

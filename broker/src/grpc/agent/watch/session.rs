@@ -203,8 +203,8 @@ impl Session {
             self.leave().await?;
             let (wake_at, draining) = (self.wake_at(), self.is_draining());
             let listens = Instant::now() >= self.listens_at;
-            // Until the sidecar has answered it is sent no set, however many there are by then: what
-            // thousands that do not answer would cost at each commit, others would wait for.
+            // Until the sidecar has answered it is sent no set, however many there are by then:
+            // what thousands that do not answer would cost at each commit, others would wait for.
             let waits = self.due && self.unanswered.is_some();
             tokio::select! {
                 () = subscription.woken(), if !waits => self.woken(&subscription, inbound).await?,

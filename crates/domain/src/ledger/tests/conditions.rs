@@ -122,7 +122,7 @@ fn a_provider_that_fails_is_one_trouble_and_a_thing_that_it_lacks_another() {
     }
     let whole =
         (AlertKind::ProviderDegraded, "provider vault".to_owned(), "it is unreachable".to_owned());
-    assert_eq!(stands(&log, 1), [whole.clone()]);
+    assert_eq!(stands(&log, 1), std::slice::from_ref(&whole));
     observe(&mut log, "two", Fault::Denied);
     let one = (
         AlertKind::ProviderDegraded,

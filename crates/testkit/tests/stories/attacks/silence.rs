@@ -20,7 +20,8 @@ async fn streams_that_are_never_read() -> Result<()> {
     let credentials = enrolled(&siege, streams).await?;
     // The rotations of what nobody reads, and those of the one who does: first with nobody deaf.
     let (door, rotations) = (siege.admin_door(), soak::count(50, 1_000));
-    let before = siege.measure_beside(rotate(door.clone(), rotations)).await?;
+    let work = rotate(door.clone(), rotations);
+    let before = Box::pin(siege.measure_beside(work)).await?;
     let files = memory::files(siege.pid()?)?;
     let mut deaf = Vec::with_capacity(streams);
     for one in &credentials {

@@ -78,114 +78,184 @@ impl Heard {
     }
 }
 
-async fn no_hand_drops_a_value(engine: Engine) -> Result<()> {
-    let mut scene = Scene::set(engine).await?;
-    let cli = Cli::of(&scene.broker)?;
-    let hook = Hook::start([Answer::Says(200, "ok")]).await?;
-    let people = Hook::start([Answer::Says(500, "no")]).await?;
-    let kinds = ["first", "bad", "slack", "second", "imported", "made", "literal"];
-    let [first, bad, slack, second, imported, made, literal] = kinds.map(Canary::new);
-    let door = Canary::of(format!("/T0/{}", first.value().replace(['?', '~', '>'], "x")));
-    let mut heard = Heard::default();
-
-    scene.admin.put(STRIPE, first.bytes()).await?;
-    scene.admin.put(SLACK, slack.bytes()).await?;
-    scene.admin.put(MADE, made.bytes()).await?;
-    scene.admin.put(CHANNEL, people.url(door.value()).as_bytes()).await?;
-    let good = manifest(&hook.url("/reload"), "token = {{ value }}\n");
-    scene.admin.apply(&good.to_string()).await?;
-    let token = Canary::of(scene.admin.token(AGENT).await?);
-    let mut agent = Agent::new(&scene.broker)?;
-    agent.give_token(token.value())?;
-    let socket = agent.socket();
-    let socket_option = ["--socket", socket.to_str().context("a path in UTF-8")?];
-    agent.run_with(&socket_option, &["/bin/sh", "-c", SILENT])?;
-    agent.file_becomes("app.ini", format!("token = {}\n", slack.value()).as_bytes()).await?;
-    agent.says("runs in ")?;
-    agent.file_becomes(STRIPE_FILE, first.bytes()).await?;
-    let (code, list) = get(&socket, "secrets")?;
-    ensure!(code == "200" && list.contains("first"), "{code}");
-    let record = agent.state().join("hooks.json");
-    eventually("the hook knows the first version", async || Ok(record.exists().then_some(())))
-        .await?;
-
-    // A rotation that arrives, and one that the program does not live with.
-    scene.admin.put(SLACK, second.bytes()).await?;
-    let posted = hook.next().await?;
-    heard.add("what the hook was told", posted.head + &posted.body);
-    scene.admin.put(STRIPE, bad.bytes()).await?;
-    told(&scene, STRIPE, ("FAILED", 3)).await?;
-    // A template that names what is not there.
-    let broken = manifest(&hook.url("/reload"), "token = {{ value }} {{ secrets.NOT }}\n");
-    scene.admin.apply(&broken.to_string()).await?;
-    eventually("the template fails", async || {
-        Ok(cli.run(&["status", "--agent", AGENT])?.out.contains("app.ini").then_some(()))
-    })
-    .await?;
-    heard.command(&cli, "status --agent payment-analyst")?;
-    scene.admin.apply(&good.to_string()).await?;
-    // A rotation whose new value nobody typed.
-    let rotated = cli.run(&["rotate", MADE, "--reason", "for the story", "--wait"])?.ended(0)?;
-    heard.add("what rotate said", rotated.out + &rotated.err);
-    let new = agent.file_changes(MADE_FILE, made.bytes()).await?;
-    let new = Canary::of(String::from_utf8(new)?);
-    // What is imported, and what is typed where a ref belongs.
-    let folder = tempfile::tempdir()?;
-    let dotenv = folder.path().join(".env");
-    fs::write(&dotenv, format!("TWILIO_TOKEN='{}'\n", imported.value()))?;
-    let path = dotenv.to_str().context("a path in UTF-8")?;
-    let ran = cli.run(&["import", path, "--agent", "imported", "--tool", "twilio"])?.ended(0)?;
-    heard.add("what import said", ran.out + &ran.err);
-    let typed = json!({"agents": {"typed": {"tool-bindings": {"t": {
-        "credentials": {"key": literal.value()}}}}}});
-    let typed_at = folder.path().join("typed.json");
-    fs::write(&typed_at, typed.to_string())?;
-    heard.command(&cli, &format!("apply -f {}", typed_at.display()))?;
-    // What an agent cannot work without is gone, and a channel that refuses is told of it.
-    heard.command(&cli, "delete slack-bot-token")?;
-    let posted = people.next().await?;
-    heard.add("what people were told", posted.body);
-
-    for line in [
-        "status --secrets --all",
-        "status --agent payment-analyst --json",
-        "agent show payment-analyst",
-        "explain stripe-api-key",
-        "versions stripe-api-key --json",
-        "list",
-        "audit --secrets --verbose",
-        "audit --secrets --json",
-        "rotate history",
-        "rotate receipt made-here",
-        "rotate made-here --plan",
-        "alert list",
-        "doctor --json",
-    ] {
-        heard.command(&cli, line)?;
-    }
-    for entry in scene.admin.audit_trail().await? {
-        heard.add("the audit trail", entry.canonical);
-    }
-
-    let canaries = [&first, &bad, &slack, &second, &imported, &made, &literal, &door, &token, &new];
-    let mut scanner = Scanner::new(canaries)?;
-    for (place, content) in &heard.0 {
-        scanner.bytes(place, content);
-    }
-    for process in [scene.broker.process(), agent.sidecar()] {
-        scanner.process(process.map(Process::pid).context("it runs")?)?;
-    }
-    scanner.path(scene.broker.folder())?;
-    agent.stop()?;
-    scene.broker.stop()?;
-    scanner.path(scene.broker.folder())?;
-    scanner.path(agent.folder())?;
-    scanner.path(&cli.folder())?;
-    database(&scene.broker.database_url(), engine, &mut scanner).await?;
-    // The join token is in its own file, where whoever enrols it put it.
-    let token_file = agent.folder().join("token").display().to_string();
-    let leaks: Vec<_> = scanner.leaks().iter().filter(|it| it.place != token_file).collect();
-    ensure!(scanner.scanned_bytes() > 100_000, "hardly anything was scanned");
-    ensure!(leaks.is_empty(), "{leaks:#?}");
-    Ok(())
+/// Every value of the story.
+struct Values {
+    first: Canary,
+    bad: Canary,
+    slack: Canary,
+    second: Canary,
+    imported: Canary,
+    made: Canary,
+    literal: Canary,
+    /// What lets one write to the channel.
+    door: Canary,
+    token: Canary,
 }
+
+impl Values {
+    fn new(token: String) -> Self {
+        let kinds = ["first", "bad", "slack", "second", "imported", "made", "literal"];
+        let [first, bad, slack, second, imported, made, literal] = kinds.map(Canary::new);
+        let door: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
+        let (door, token) = (Canary::of(format!("/T0/B0/{door}")), Canary::of(token));
+        Self { first, bad, slack, second, imported, made, literal, door, token }
+    }
+
+    fn all(&self) -> [&Canary; 9] {
+        let Self { first, bad, slack, second, imported, made, literal, door, token } = self;
+        [first, bad, slack, second, imported, made, literal, door, token]
+    }
+}
+
+/// The agent with all its hands, and everybody who listens.
+struct Hands {
+    scene: Scene,
+    cli: Cli,
+    agent: Agent,
+    hook: Hook,
+    people: Hook,
+    values: Values,
+    heard: Heard,
+}
+
+async fn no_hand_drops_a_value(engine: Engine) -> Result<()> {
+    let mut hands = Hands::filled(Scene::set(engine).await?).await?;
+    hands.troubles().await?;
+    let new = hands.rotation().await?;
+    hands.files()?;
+    hands.commands().await?;
+    hands.are_clean(&new, engine).await
+}
+
+impl Hands {
+    /// Each way has its first value.
+    async fn filled(scene: Scene) -> Result<Self> {
+        let hook = Hook::start([Answer::Says(200, "ok")]).await?;
+        let people = Hook::start([Answer::Says(500, "no")]).await?;
+        let good = manifest(&hook.url("/reload"), GOOD);
+        scene.admin.apply(&good.to_string()).await?;
+        let values = Values::new(scene.admin.token(AGENT).await?);
+        scene.admin.put(STRIPE, values.first.bytes()).await?;
+        scene.admin.put(SLACK, values.slack.bytes()).await?;
+        scene.admin.put(MADE, values.made.bytes()).await?;
+        scene.admin.put(CHANNEL, people.url(values.door.value()).as_bytes()).await?;
+        let mut agent = Agent::new(&scene.broker)?;
+        agent.give_token(values.token.value())?;
+        let socket = agent.socket();
+        let socket_option = ["--socket", socket.to_str().context("a path in UTF-8")?];
+        agent.run_with(&socket_option, &["/bin/sh", "-c", SILENT])?;
+        let ini = format!("token = {}\n", values.slack.value());
+        agent.file_becomes("app.ini", ini.as_bytes()).await?;
+        agent.says("runs in ")?;
+        agent.file_becomes(STRIPE_FILE, values.first.bytes()).await?;
+        let (code, list) = get(&socket, "secrets")?;
+        ensure!(code == "200" && list.contains("first"), "{code}");
+        let record = agent.state().join("hooks.json");
+        eventually("the hook knows the first version", async || Ok(record.exists().then_some(())))
+            .await?;
+        let (cli, heard) = (Cli::of(&scene.broker)?, Heard::default());
+        Ok(Self { scene, cli, agent, hook, people, values, heard })
+    }
+
+    /// A new value that arrives, one that the program does not live with, and a template that
+    /// names what is not there.
+    async fn troubles(&mut self) -> Result<()> {
+        self.scene.admin.put(SLACK, self.values.second.bytes()).await?;
+        let posted = self.hook.next().await?;
+        self.heard.add("what the hook was told", posted.head + &posted.body);
+        self.scene.admin.put(STRIPE, self.values.bad.bytes()).await?;
+        told(&self.scene, STRIPE, ("FAILED", 3)).await?;
+        let broken = manifest(&self.hook.url("/reload"), "token = {{ value }} {{ secrets.NOT }}\n");
+        self.scene.admin.apply(&broken.to_string()).await?;
+        eventually("the template fails", async || {
+            let said = self.cli.run(&["status", "--agent", AGENT])?.out;
+            Ok(said.contains("app.ini").then_some(()))
+        })
+        .await?;
+        self.heard.command(&self.cli, "status --agent payment-analyst")?;
+        let good = manifest(&self.hook.url("/reload"), GOOD);
+        self.scene.admin.apply(&good.to_string()).await?;
+        Ok(())
+    }
+
+    /// A rotation, whose new value nobody typed.
+    async fn rotation(&mut self) -> Result<Canary> {
+        let rotate = ["rotate", MADE, "--reason", "for the story", "--wait"];
+        let rotated = self.cli.run(&rotate)?.ended(0)?;
+        self.heard.add("what rotate said", rotated.out + &rotated.err);
+        let new = self.agent.file_changes(MADE_FILE, self.values.made.bytes()).await?;
+        Ok(Canary::of(String::from_utf8(new)?))
+    }
+
+    /// What is imported, and what is typed where a ref belongs.
+    fn files(&mut self) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let dotenv = folder.path().join(".env");
+        fs::write(&dotenv, format!("TWILIO_TOKEN='{}'\n", self.values.imported.value()))?;
+        let path = dotenv.to_str().context("a path in UTF-8")?;
+        let import = ["import", path, "--agent", "imported", "--tool", "twilio"];
+        let ran = self.cli.run(&import)?.ended(0)?;
+        self.heard.add("what import said", ran.out + &ran.err);
+        let typed = json!({"agents": {"typed": {"tool-bindings": {"t": {
+            "credentials": {"key": self.values.literal.value()}}}}}});
+        let typed_at = folder.path().join("typed.json");
+        fs::write(&typed_at, typed.to_string())?;
+        self.heard.command(&self.cli, &format!("apply -f {}", typed_at.display()))
+    }
+
+    /// What an agent cannot work without is gone, and a channel that refuses is told of it. Then
+    /// everything that an operator can ask.
+    async fn commands(&mut self) -> Result<()> {
+        self.heard.command(&self.cli, "delete slack-bot-token")?;
+        let posted = self.people.next().await?;
+        self.heard.add("what people were told", posted.body);
+        for line in COMMANDS {
+            self.heard.command(&self.cli, line)?;
+        }
+        for entry in self.scene.admin.audit_trail().await? {
+            self.heard.add("the audit trail", entry.canonical);
+        }
+        Ok(())
+    }
+
+    async fn are_clean(mut self, new: &Canary, engine: Engine) -> Result<()> {
+        let mut scanner = Scanner::new(self.values.all().into_iter().chain([new]))?;
+        for (place, content) in &self.heard.0 {
+            scanner.bytes(place, content);
+        }
+        for process in [self.scene.broker.process(), self.agent.sidecar()] {
+            scanner.process(process.map(Process::pid).context("it runs")?)?;
+        }
+        scanner.path(self.scene.broker.folder())?;
+        self.agent.stop()?;
+        self.scene.broker.stop()?;
+        scanner.path(self.scene.broker.folder())?;
+        scanner.path(self.agent.folder())?;
+        scanner.path(&self.cli.folder())?;
+        database(&self.scene.broker.database_url(), engine, &mut scanner).await?;
+        // The join token is in its own file, where whoever enrols it put it.
+        let token_file = self.agent.folder().join("token").display().to_string();
+        let leaks: Vec<_> = scanner.leaks().iter().filter(|it| it.place != token_file).collect();
+        ensure!(scanner.scanned_bytes() > 100_000, "hardly anything was scanned");
+        ensure!(leaks.is_empty(), "{leaks:#?}");
+        Ok(())
+    }
+}
+
+const GOOD: &str = "token = {{ value }}\n";
+const COMMANDS: [&str; 14] = [
+    "status --secrets --all",
+    "status --agent payment-analyst --json",
+    "agent show payment-analyst",
+    "explain stripe-api-key",
+    "versions stripe-api-key --json",
+    "list",
+    "audit --secrets --verbose",
+    "audit --secrets --json",
+    "rotate history",
+    "rotate receipt made-here",
+    "rotate made-here --plan",
+    "alert list",
+    "monitor --once --check-expiry 3650",
+    "doctor --json",
+];
