@@ -78,13 +78,7 @@ impl Ledger {
             Resolution::Unresolved { reason, fix } => return Err((reason, fix)),
         };
         let put = |reason: String| (reason, format!("secretref put {name}"));
-        let secret = self
-            .secret_named(environment, &name)
-            .ok_or_else(|| put(format!("secret {name:?} is not in the store")))?;
-        if secret.deleted_at.is_some() {
-            let fix = format!("secretref undelete {name}");
-            return Err((format!("secret {name:?} is deleted"), fix));
-        }
+        let secret = self.kept(environment, &name)?;
         let version = secret.versions.get(&secret.current).filter(|version| !version.destroyed);
         let version =
             version.ok_or_else(|| put(format!("secret {name:?} has no current version")))?;

@@ -5,7 +5,7 @@ use crate::{
     agent::{AgentSettings, OnRotate},
     clock::Timestamp,
     id::{AgentId, Digest, SecretId},
-    name::{CredentialKey, EnvVar, FileName, ProviderAlias, SecretName, ToolName},
+    name::{CredentialKey, EnvVar, EnvironmentName, FileName, ProviderAlias, SecretName, ToolName},
     version::Version,
 };
 use std::collections::BTreeMap;
@@ -205,16 +205,7 @@ impl Ledger {
         };
         let name = &resolved.secret;
         let put = |reason: String| (reason, format!("secretref put {name}"), false);
-        let secret = self
-            .secret_named(&agent.environment, name)
-            .ok_or_else(|| put(format!("secret {name:?} is not in the store")))?;
-        if secret.deleted_at.is_some() {
-            return Err((
-                format!("secret {name:?} is deleted"),
-                format!("secretref undelete {name}"),
-                false,
-            ));
-        }
+        let secret = self.kept(&agent.environment, name).map_err(|(why, fix)| (why, fix, false))?;
         let number = self.version_for(agent, secret);
         let version = secret
             .versions
@@ -225,6 +216,25 @@ impl Ledger {
         match expires_at {
             Some(end) if end <= now => Err(ended(&resolved, version, end)),
             _ => Ok((Live { secret, number, version, expires_at }, Some(resolved))),
+        }
+    }
+
+    /// A secret of an environment that is there and not deleted; else why not, and what helps.
+    pub(super) fn kept(
+        &self,
+        environment: &EnvironmentName,
+        name: &SecretName,
+    ) -> Result<&Secret, (String, String)> {
+        let Some(secret) = self.secret_named(environment, name) else {
+            let reason = format!("secret {name:?} is not in the store");
+            return Err((reason, format!("secretref put {name}")));
+        };
+        match secret.deleted_at {
+            None => Ok(secret),
+            Some(_) => {
+                let fix = format!("secretref undelete {name}");
+                Err((format!("secret {name:?} is deleted"), fix))
+            }
         }
     }
 

@@ -92,8 +92,23 @@ impl Log {
         version: i64,
         expires_at: Option<Timestamp>,
     ) -> Touched {
+        self.put_as(env(), secret, called, version, expires_at)
+    }
+
+    fn put_in(&mut self, of: &str, secret: u128, called: &str) -> Touched {
+        self.put_as(name(of), secret, called, 1, None)
+    }
+
+    fn put_as(
+        &mut self,
+        environment: EnvironmentName,
+        secret: u128,
+        called: &str,
+        version: i64,
+        expires_at: Option<Timestamp>,
+    ) -> Touched {
         self.write(Change::SecretPut {
-            environment: env(),
+            environment,
             secret: secret_id(secret),
             name: SecretName::parse_kept(called).unwrap(),
             version: Version::new(version).unwrap(),

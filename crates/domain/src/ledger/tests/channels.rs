@@ -81,3 +81,21 @@ fn an_address_that_expired_is_none() {
     log.reference("lost", Reference { provider, ..Reference::default() });
     assert!(log.missing(&slack("lost"), 0).0.contains("is not set up"));
 }
+
+#[test]
+fn a_channel_never_has_another_environments_address() {
+    let mut log = Log::default();
+    log.put(1, "hook", 1);
+    let other: EnvironmentName = name("other");
+    let found = log.ledger.channel_address(&other, &slack("hook"), at(0));
+    let ChannelAddress::Missing { reason, .. } = found else { panic!("{found:?}") };
+    assert_eq!(reason, "secret \"hook\" is not in the store");
+    // Nor does a ref of one environment say anything in the other.
+    log.reference("hook", in_provider("store", Some("else")));
+    log.put(2, "else", 1);
+    let found = log.ledger.channel_address(&other, &slack("hook"), at(0));
+    assert!(matches!(found, ChannelAddress::Missing { .. }), "{found:?}");
+    log.put_in("other", 3, "hook");
+    let found = log.ledger.channel_address(&other, &slack("hook"), at(0));
+    assert_eq!(found, ChannelAddress::Secret(secret_id(3), Version::FIRST));
+}
