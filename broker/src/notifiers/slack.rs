@@ -47,9 +47,6 @@ fn title(alert: &Alert) -> String {
         AlertKind::RotationFailed => format!(":rotating_light: the rotation of {reference} failed"),
         AlertKind::RotationStuck => format!(":warning: the rotation of {reference} is stuck"),
         AlertKind::ProviderDegraded => format!(":warning: provider {provider} fails"),
-        AlertKind::Refused => format!(":rotating_light: its service refuses {reference}"),
-        AlertKind::Lagging => format!(":warning: {agent} is not on the new {reference}"),
-        AlertKind::NeverUsed => format!(":zzz: {reference} was never used by {agent}"),
         AlertKind::Test => ":white_check_mark: SecretRef can write to this channel".to_owned(),
     }
 }

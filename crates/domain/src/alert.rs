@@ -72,12 +72,6 @@ pub enum AlertKind {
     RotationStuck,
     /// A provider fails: its refs have the value that was seen last, or another provider's.
     ProviderDegraded,
-    /// A service refuses a credential that agents have.
-    Refused,
-    /// An instance is not on the version that it was sent.
-    Lagging,
-    /// An agent is bound to a ref and has never had it.
-    NeverUsed,
     /// Somebody tries a channel.
     Test,
 }
@@ -213,7 +207,7 @@ impl Alert {
 
 impl AlertKind {
     /// Every kind with the word for it.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("denied", Self::Denied),
         ("unresolved", Self::Unresolved),
         ("expiring", Self::Expiring),
@@ -221,9 +215,6 @@ impl AlertKind {
         ("rotation-failed", Self::RotationFailed),
         ("rotation-stuck", Self::RotationStuck),
         ("provider-degraded", Self::ProviderDegraded),
-        ("refused", Self::Refused),
-        ("lagging", Self::Lagging),
-        ("never-used", Self::NeverUsed),
         ("test", Self::Test),
     ];
 
@@ -237,16 +228,10 @@ impl AlertKind {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::Denied
-            | Self::Unresolved
-            | Self::Expired
-            | Self::RotationFailed
-            | Self::Refused => Severity::Error,
-            Self::Expiring
-            | Self::RotationStuck
-            | Self::ProviderDegraded
-            | Self::Lagging
-            | Self::NeverUsed => Severity::Warning,
+            Self::Denied | Self::Unresolved | Self::Expired | Self::RotationFailed => {
+                Severity::Error
+            }
+            Self::Expiring | Self::RotationStuck | Self::ProviderDegraded => Severity::Warning,
             Self::Test => Severity::Info,
         }
     }
