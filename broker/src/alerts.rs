@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! sessions ─ raise / observe ─▶ troubles ─┐
-//!                               once each  ├▶ queue ─▶ a lane for each channel ─▶ custody, notifier
-//! ledger ─── watch ───────────▶ edges ────┘  bounded   so many a minute           a few tries
+//!                               once each ├▶ queue ─▶ a lane for each channel ─▶ notifier
+//! ledger ─── watch ───────────▶ edges ────┘  bounded  so many a minute           a few tries
 //! ```
 //! Whoever raises an alert waits for nothing: what is known already is dropped, what is new goes
 //! into a bounded queue. One task empties it. A channel that does not answer keeps its own lane

@@ -101,6 +101,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     };
     let channel = ChannelName::parse("#x")?;
     let (a, agent) = (|| name("a"), || agent_name("worker"));
+    let wanted = || to_apply(&manifest("x", &["a"]));
     for who in [&worker, &nobody(), &Caller::Broker { id: custody.broker() }, &admin(&[])] {
         let outcomes = [
             ("put", custody.put(who, put("a", b"two"), None).await.err()),
@@ -112,10 +113,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("destroy", custody.destroy(who, None, a(), Version::FIRST, None).await.err()),
             ("delete", custody.set_deleted(who, None, a(), true, None, None).await.err()),
             ("undelete", custody.set_deleted(who, None, a(), false, None, None).await.err()),
-            (
-                "apply",
-                custody.apply(who, to_apply(&manifest("x", &["a"])), Vec::new(), None).await.err(),
-            ),
+            ("apply", custody.apply(who, wanted(), Vec::new(), None).await.err()),
             ("show agent", custody.show_agent(who, None, &agent()).await.err()),
             ("list agents", custody.list_agents(who, None, None, None, 10).await.err()),
             ("list fleet", custody.list_fleet(who, None, 10).await.err()),
