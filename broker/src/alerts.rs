@@ -10,9 +10,11 @@
 
 mod dispatch;
 mod lane;
+mod monitor;
 mod tries;
 mod troubles;
 
+pub use monitor::{Monitor, Sent};
 pub use tries::NotSent;
 
 use crate::{custody::Custody, outbound::Outbound};
@@ -142,21 +144,21 @@ impl Handle {
         environment: EnvironmentName,
         channel: ChannelName,
     ) -> Result<(), NotSent> {
-        let alert = Alert {
-            kind: AlertKind::Test,
-            environment: environment.clone(),
-            agent: None,
-            tool: None,
-            reference: None,
-            reason: "somebody tries the channel with `secretref alert test`".to_owned(),
-            fix: String::new(),
-        };
+        let reason = "somebody tries the channel with `secretref alert test`".to_owned();
+        let alert = Alert { reason, ..Alert::of(AlertKind::Test, environment.clone()) };
         let at = self.0.custody.now();
         let notice = Notice { id: Uuid::now_v7(), at, alert, more: 0 };
         let shared = Arc::clone(&self.0);
         let sent = async move { tries::once(&shared, &environment, &channel, &notice).await };
         let ended = tokio::spawn(sent).await;
         ended.unwrap_or_else(|error| Err(NotSent::of(error.to_string())))
+    }
+
+    /// Has people told of something that is news for certain; waits until it has a place.
+    async fn tell(&self, notice: Notice) {
+        if self.0.queue.send(notice).await.is_err() {
+            tracing::warn!("a notice came when the broker had stopped: it is dropped");
+        }
     }
 
     fn send(&self, notices: impl IntoIterator<Item = Notice>) {

@@ -3,7 +3,7 @@
 mod doors;
 
 use crate::{
-    alerts::{Alerts, Pace},
+    alerts::{Alerts, Monitor, Pace},
     authority::Authority,
     config::Config,
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
@@ -205,10 +205,18 @@ async fn run(
         rotating.await;
         Ok(())
     });
+    let (bounds, quiet) = (file.monitor.bounds(), file.monitor.quiet_seconds.into());
+    let monitor = Monitor::new(custody.clone(), alerts.handle(), bounds, quiet);
+    let looking = monitor.clone().run(stop.clone());
+    tasks.spawn(async move {
+        looking.await;
+        Ok(())
+    });
     let incoming = agents.run(stop.clone());
     tasks.spawn(serve_agents(custody.clone(), alerts.handle(), limits, incoming, stop.clone()));
     let incoming = admins.run(stop.clone());
-    let admin = Admin { custody: custody.clone(), refresh, rotations, alerts: alerts.handle() };
+    let alerting = alerts.handle();
+    let admin = Admin { custody: custody.clone(), refresh, rotations, alerts: alerting, monitor };
     tasks.spawn(serve_admins(admin, limits, incoming, stop.clone()));
     health.send_replace(Health::Serving);
     say("ready");

@@ -7,6 +7,7 @@ mod agents;
 mod bodies;
 mod chain;
 mod channels;
+mod conditions;
 mod delivery;
 mod enrolment;
 mod environments;
@@ -30,6 +31,7 @@ pub use admins::{AdminGrant, AdminView, CertifiedAdmin, NewAdmin};
 pub use agents::{Revocation, TokenGrant};
 pub use bodies::Body;
 pub use channels::{ChannelView, OpenChannel};
+pub use conditions::{Remembered, Trial};
 pub use delivery::{Admission, Frame, FrameSecret, Sent};
 pub use enrolment::Enrolled;
 pub use environments::{EnvironmentView, Move, Switch, Switched};
@@ -283,6 +285,8 @@ impl Custody {
     }
 }
 
+/// After so long without a stream an instance is away.
+const AWAY_MILLIS: i64 = 45_000;
 /// After so long without an answer of the store, what a broker says is stale.
 const STALE_MILLIS: i64 = 15_000;
 /// How long the store may take at the end to save what sidecars said.

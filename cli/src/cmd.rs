@@ -17,6 +17,7 @@ mod explain;
 mod get;
 mod import;
 mod list;
+mod monitor;
 mod profile;
 mod programs;
 mod provider;
@@ -77,6 +78,8 @@ pub(crate) enum Command {
     Environment(environment::Environment),
     /// Rotate a credential, and prove it
     Rotate(Box<rotate::Rotate>),
+    /// Show what is so and people should know of: values that end soon, rotations that fail
+    Monitor(monitor::Monitor),
     /// Run a program with an agent's credentials in its environment
     Run(Box<run::Run>),
     /// Administer administrators
@@ -165,6 +168,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Rotate(command) | Command::Secrets(Secrets::Rotate(command)) => {
             command.run(session).await
         }
+        Command::Monitor(command) => command.run(session).await,
         Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
             command.run(session).await
         }

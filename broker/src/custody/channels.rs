@@ -69,8 +69,19 @@ impl Custody {
         environment: Option<EnvironmentName>,
         name: &ChannelName,
     ) -> Result<EnvironmentName, CustodyError> {
+        self.channel_permitted(caller, "alert.test", environment, name).await
+    }
+
+    /// Lets somebody have something sent by a channel, on the record.
+    pub(super) async fn channel_permitted(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        environment: Option<EnvironmentName>,
+        name: &ChannelName,
+    ) -> Result<EnvironmentName, CustodyError> {
         let environment = self.environment(environment);
-        let event = || channel_event(caller, "alert.test", &environment, name);
+        let event = || channel_event(caller, action, &environment, name);
         self.permit(caller, Action::AgentWrite, event).await?;
         find(&self.shared.ledger(), &environment, name)?;
         self.writer.note(vec![event()]).await?;

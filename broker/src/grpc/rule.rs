@@ -63,6 +63,9 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::EvictInstance => (Admins, RotationWrite),
         Method::ListChannels => (Admins, MetadataRead),
         Method::TestChannel => (Admins, AgentWrite),
+        Method::ListConditions => (Admins, MetadataRead),
+        // It makes the broker write to somebody else, with a secret of its own.
+        Method::TellConditions => (Admins, AgentWrite),
         Method::Join => (Agents, Join),
         Method::Renew => (Agents, Renew),
         Method::Watch => (Agents, Watch),

@@ -2,7 +2,7 @@
 
 use secretref_domain::{
     alert::{ChannelName, Notice},
-    name::{AgentName, SecretName, ToolName},
+    name::{AgentName, ProviderAlias, SecretName, ToolName},
 };
 
 /// Writes an alert into the log.
@@ -13,9 +13,12 @@ pub(super) fn write(channel: &ChannelName, notice: &Notice) {
         channel = channel.as_str(),
         id = %id,
         kind = alert.kind.as_str(),
-        severity = alert.kind.severity().as_str(),
+        state = alert.state.as_str(),
+        severity = alert.severity.as_str(),
         time = %at,
+        since = alert.since.map(|since| since.to_string()),
         environment = alert.environment.as_str(),
+        provider = alert.provider.as_ref().map(ProviderAlias::as_str),
         agent = alert.agent.as_ref().map(AgentName::as_str),
         tool = alert.tool.as_ref().map(ToolName::as_str),
         "ref" = alert.reference.as_ref().map(SecretName::as_str),

@@ -3,7 +3,10 @@
 //! What others wrote (names, reasons) stands in code spans and is escaped, so that nothing in it
 //! becomes a mention, a link or a format, whoever shows it.
 
-use secretref_domain::alert::{Alert, AlertKind, Notice};
+use secretref_domain::{
+    alert::{Alert, AlertKind, AlertState, Notice, Severity},
+    condition::ConditionKind,
+};
 use serde_json::{Value, json};
 
 /// What is posted: blocks, and the same as one text for notifications and for servers that know no
@@ -40,6 +43,34 @@ fn title(alert: &Alert) -> String {
         AlertKind::Denied => format!(":no_entry: {agent} is denied a credential of {tool}"),
         AlertKind::Unresolved => format!(":rotating_light: {agent} has no credential for {tool}"),
         AlertKind::Test => ":white_check_mark: SecretRef can write to this channel".to_owned(),
+        AlertKind::Condition(kind) => of_condition(alert, kind),
+    }
+}
+
+fn of_condition(alert: &Alert, kind: ConditionKind) -> String {
+    let about = |name: Option<String>| name.map(|name| code(&name)).unwrap_or_default();
+    let reference = about(alert.reference.as_ref().map(ToString::to_string));
+    let agent = about(alert.agent.as_ref().map(ToString::to_string));
+    let provider = about(alert.provider.as_ref().map(ToString::to_string));
+    let says = match kind {
+        ConditionKind::Expiring => format!("{reference} ends soon"),
+        ConditionKind::Expired => format!("{reference} has expired"),
+        ConditionKind::Refused => format!("{reference} is refused by its service"),
+        ConditionKind::RotationFailed => format!("the rotation of {reference} failed"),
+        ConditionKind::RotationStuck => format!("the rotation of {reference} stands still"),
+        ConditionKind::ConsumerLagging => format!("{agent} is behind with {reference}"),
+        ConditionKind::ProviderDegraded if alert.reference.is_some() => {
+            format!("provider {provider} has nothing for {reference}")
+        }
+        ConditionKind::ProviderDegraded => format!("provider {provider} is degraded"),
+        ConditionKind::NeverUsed => format!("{reference} has never been used"),
+        ConditionKind::Denied => format!("{agent} is denied {reference}"),
+        ConditionKind::Unresolved => format!("{agent} has no {reference}"),
+    };
+    match (alert.state, alert.severity) {
+        (AlertState::Resolved, _) => format!(":white_check_mark: over: {says}"),
+        (AlertState::Firing, Severity::Error) => format!(":rotating_light: {says}"),
+        (AlertState::Firing, _) => format!(":warning: {says}"),
     }
 }
 
@@ -48,8 +79,16 @@ fn facts(alert: &Alert) -> Vec<String> {
     let tool = alert.tool.as_ref().map(ToString::to_string);
     let reference = alert.reference.as_ref().map(ToString::to_string);
     let environment = Some(alert.environment.to_string());
-    let facts =
-        [("Environment", environment), ("Agent", agent), ("Tool", tool), ("Ref", reference)];
+    let provider = alert.provider.as_ref().map(ToString::to_string);
+    let since = alert.since.map(|since| since.to_string());
+    let facts = [
+        ("Environment", environment),
+        ("Provider", provider),
+        ("Agent", agent),
+        ("Tool", tool),
+        ("Ref", reference),
+        ("Since", since),
+    ];
     let fact = |(what, name): (&str, Option<String>)| Some(format!("*{what}*\n{}", code(&name?)));
     facts.into_iter().filter_map(fact).collect()
 }

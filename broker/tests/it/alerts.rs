@@ -99,13 +99,11 @@ impl Desk {
 
 fn alert(reason: &str) -> Alert {
     Alert {
-        kind: AlertKind::Unresolved,
-        environment: environment("default"),
         agent: Some(AgentName::parse("payer").unwrap()),
-        tool: None,
         reference: Some(name("key")),
         reason: reason.to_owned(),
         fix: "secretref put key".to_owned(),
+        ..Alert::of(AlertKind::Unresolved, environment("default"))
     }
 }
 

@@ -95,6 +95,8 @@ fn rule(method: Method) -> (Port, &'static [Role]) {
         Method::EvictInstance => (Port::Admins, &[Operator]),
         Method::ListChannels => (Port::Admins, ANY),
         Method::TestChannel => (Port::Admins, &[Operator]),
+        Method::ListConditions => (Port::Admins, ANY),
+        Method::TellConditions => (Port::Admins, &[Operator]),
         Method::Join => (Port::Agents, &[]),
         Method::Renew => (Port::Agents, &[]),
         Method::Watch => (Port::Agents, &[]),

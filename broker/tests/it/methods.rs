@@ -126,6 +126,8 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("held", custody.held(who, admission_of).await.err()),
             ("channels", custody.list_channels(who, None).await.err()),
             ("try channel", custody.try_channel(who, None, &channel).await.err()),
+            ("conditions", custody.may_see_conditions(who, None, true).await.err()),
+            ("tell", custody.may_tell_conditions(who, None, &channel).await.err()),
             ("refs", custody.list_references(who, None, None, None, 10).await.err()),
             ("diagnose", custody.diagnose(who, None).await.err()),
             ("providers", custody.list_providers(who, None).await.err()),

@@ -63,13 +63,12 @@ impl Log {
 
 fn notice(reason: &str) -> Notice {
     let alert = Alert {
-        kind: AlertKind::Denied,
-        environment: EnvironmentName::parse("production").unwrap(),
         agent: Some(AgentName::parse("payment-analyst").unwrap()),
         tool: Some(ToolName::parse("stripe-payment").unwrap()),
         reference: Some(SecretName::parse("stripe-api-key").unwrap()),
         reason: reason.to_owned(),
         fix: "secretref put stripe-api-key".to_owned(),
+        ..Alert::of(AlertKind::Denied, EnvironmentName::parse("production").unwrap())
     };
     Notice { id: Uuid::from_u128(0xfeed), at: Timestamp::from_micros(0), alert, more: 0 }
 }

@@ -362,6 +362,53 @@ impl AlertsService for Script {
         let (failure, fix) = (failure.to_owned(), fix.to_owned());
         Ok(Response::new(v1::TestChannelResponse { sent: false, failure, fix }))
     }
+
+    async fn list_conditions(
+        &self,
+        list: Request<v1::ListConditionsRequest>,
+    ) -> Answer<v1::ListConditionsResponse> {
+        let v1::ListConditionsRequest { environment, expiring_days, .. } = list.into_inner();
+        if environment == "empty" {
+            return Ok(Response::new(v1::ListConditionsResponse::default()));
+        }
+        let key = |kind: &str, secret_ref: &str, provider: &str| v1::ConditionKey {
+            kind: kind.to_owned(),
+            environment: "production".to_owned(),
+            secret_ref: secret_ref.to_owned(),
+            provider: provider.to_owned(),
+            ..v1::ConditionKey::default()
+        };
+        let degraded = v1::Condition {
+            key: Some(key("provider-degraded", "", "vault")),
+            severity: "error".to_owned(),
+            since_time: Some(NOON),
+            message: "it is sealed (sealed); 3 refs: a, b, c".to_owned(),
+            ..v1::Condition::default()
+        };
+        let expiring = v1::Condition {
+            key: Some(key("expiring", "stripe-api-key", "")),
+            severity: "warning".to_owned(),
+            since_time: Some(NOON),
+            expire_time: Some(MARCH),
+            message: format!("within {expiring_days} days"),
+            fix: "secretref put stripe-api-key".to_owned(),
+        };
+        let conditions = vec![degraded, expiring];
+        Ok(Response::new(v1::ListConditionsResponse { conditions, more: 0 }))
+    }
+
+    async fn tell_conditions(
+        &self,
+        tell: Request<v1::TellConditionsRequest>,
+    ) -> Answer<v1::TellConditionsResponse> {
+        let (told, failure, fix) = match tell.into_inner().channel.as_str() {
+            "log" => (2, "", ""),
+            "#gone" => (1, "it answered 404 (no_service)", "secretref put slack-webhook"),
+            _ => return Err(Status::not_found("alert channel \"#none\" is not there")),
+        };
+        let (failure, fix) = (failure.to_owned(), fix.to_owned());
+        Ok(Response::new(v1::TellConditionsResponse { told, failure, fix }))
+    }
 }
 
 #[tonic::async_trait]

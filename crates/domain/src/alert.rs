@@ -2,7 +2,8 @@
 
 use crate::{
     clock::Timestamp,
-    name::{AgentName, EnvironmentName, NameError, SecretName, ToolName},
+    condition::ConditionKind,
+    name::{AgentName, EnvironmentName, NameError, ProviderAlias, SecretName, ToolName},
 };
 use serde::{Deserialize, Serialize};
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
@@ -39,14 +40,22 @@ pub enum ChannelKind {
 pub struct Alert {
     /// What happened.
     pub kind: AlertKind,
+    /// Whether it is so, or is over.
+    pub state: AlertState,
+    /// How bad it is.
+    pub severity: Severity,
     /// Environment: its channels are told.
     pub environment: EnvironmentName,
+    /// Provider that it is about, where it is about one.
+    pub provider: Option<ProviderAlias>,
     /// Agent that it happened to, where it happened to one.
     pub agent: Option<AgentName>,
     /// Tool of the agent.
     pub tool: Option<ToolName>,
     /// Ref that it is about.
     pub reference: Option<SecretName>,
+    /// Since when it is so, where it is so for a while.
+    pub since: Option<Timestamp>,
     /// Why, in words.
     pub reason: String,
     /// The command or change that helps.
@@ -62,14 +71,28 @@ pub enum AlertKind {
     Unresolved,
     /// Somebody tries a channel.
     Test,
+    /// Something is so for a while, or is over.
+    Condition(ConditionKind),
+}
+
+/// Whether something is so. The words are those that others use of alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlertState {
+    /// It is.
+    Firing,
+    /// It is over.
+    Resolved,
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Nothing is wrong.
     Info,
-    /// An agent cannot work.
+    /// Nothing fails yet.
+    Warning,
+    /// An agent cannot work, or a credential is about to be of no use.
     Error,
 }
 
@@ -168,13 +191,33 @@ impl ChannelKind {
 }
 
 impl Alert {
+    /// That something happened in an environment, and nothing else yet.
+    #[must_use]
+    pub fn of(kind: AlertKind, environment: EnvironmentName) -> Self {
+        Self {
+            kind,
+            state: AlertState::Firing,
+            severity: kind.severity(),
+            environment,
+            provider: None,
+            agent: None,
+            tool: None,
+            reference: None,
+            since: None,
+            reason: String::new(),
+            fix: String::new(),
+        }
+    }
+
     /// What it is about, in a few words: `agent payer, tool stripe, ref stripe-key`.
     #[must_use]
     pub fn subject(&self) -> String {
         let agent = self.agent.as_ref().map(|name| format!("agent {name}"));
         let tool = self.tool.as_ref().map(|name| format!("tool {name}"));
+        let provider = self.provider.as_ref().map(|name| format!("provider {name}"));
         let reference = self.reference.as_ref().map(|name| format!("ref {name}"));
-        let parts: Vec<String> = [agent, tool, reference].into_iter().flatten().collect();
+        let parts = [agent, tool, provider, reference];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() {
             return format!("environment {}", self.environment);
         }
@@ -190,15 +233,28 @@ impl AlertKind {
             Self::Denied => "denied",
             Self::Unresolved => "unresolved",
             Self::Test => "test",
+            Self::Condition(kind) => kind.as_str(),
         }
     }
 
-    /// How bad it is.
+    /// How bad it is, where nothing else says so.
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
             Self::Denied | Self::Unresolved => Severity::Error,
+            Self::Condition(_) => Severity::Warning,
             Self::Test => Severity::Info,
+        }
+    }
+}
+
+impl AlertState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
         }
     }
 }
@@ -209,6 +265,7 @@ impl Severity {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
+            Self::Warning => "warning",
             Self::Error => "error",
         }
     }

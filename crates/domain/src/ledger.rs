@@ -6,6 +6,7 @@
 
 mod admins;
 mod channels;
+mod conditions;
 mod desired;
 mod findings;
 mod fold;

@@ -214,7 +214,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 41] = messages![
+pub const MESSAGES: [Target; 43] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -236,6 +236,7 @@ pub const MESSAGES: [Target; 41] = messages![
     ListAgentsRequest,
     ListAuditEntriesRequest,
     ListChannelsRequest,
+    ListConditionsRequest,
     ListProvidersRequest,
     ListRotationsRequest,
     PlanRotationsRequest,
@@ -252,6 +253,7 @@ pub const MESSAGES: [Target; 41] = messages![
     RevokeAdminRequest,
     RevokeAgentRequest,
     StartRotationsRequest,
+    TellConditionsRequest,
     TestChannelRequest,
     UndeleteSecretRequest,
 ];

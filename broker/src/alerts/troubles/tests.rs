@@ -9,13 +9,10 @@ const AGENT: AgentId = AgentId(Uuid::from_u128(1));
 
 fn alert(reason: &str) -> Alert {
     Alert {
-        kind: AlertKind::Unresolved,
-        environment: EnvironmentName::parse("default").unwrap(),
         agent: Some(AgentName::parse("payer").unwrap()),
-        tool: None,
-        reference: None,
         reason: reason.to_owned(),
         fix: "put it".to_owned(),
+        ..Alert::of(AlertKind::Unresolved, EnvironmentName::parse("default").unwrap())
     }
 }
 

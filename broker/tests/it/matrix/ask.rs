@@ -172,6 +172,13 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
         Method::ListChannels => v1::ListChannelsRequest { environment }.encode_to_vec(),
         // Nobody has one: what is asked here is who may.
         Method::TestChannel => v1::TestChannelRequest { name, environment }.encode_to_vec(),
+        Method::ListConditions => {
+            v1::ListConditionsRequest { environment, ..Default::default() }.encode_to_vec()
+        }
+        Method::TellConditions => {
+            v1::TellConditionsRequest { environment, channel: name, ..Default::default() }
+                .encode_to_vec()
+        }
         Method::Join => {
             let token = names.tokens[object as usize].clone();
             v1::JoinRequest { token, certificate_request_der: csr()? }.encode_to_vec()

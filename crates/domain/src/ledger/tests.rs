@@ -1,6 +1,7 @@
 //! The ledger's tests: the log is written record by record, and what it folds to is asked for.
 
 mod channels;
+mod conditions;
 mod desired;
 mod findings;
 mod groups;
