@@ -126,8 +126,8 @@ impl Handle {
         self.troubles().resolve(alert);
     }
 
-    /// Takes all that fails of an agent at a revision: what is new is raised, what is no longer
-    /// among it is resolved. What is older than what was observed last changes nothing.
+    /// Takes all that fails of an agent at a revision: what is new is raised, and of what is no
+    /// longer among it people are told that it is over. What is older than what was observed last changes nothing.
     pub fn observe(&self, agent: AgentId, revision: Revision, failing: Vec<Alert>) {
         let (now, pace) = (self.0.custody.now(), self.0.pace);
         let found = self.troubles().observe(agent, revision, failing, now, pace.repeat_seconds);

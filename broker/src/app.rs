@@ -200,6 +200,12 @@ async fn run(
         asking.await;
         Ok(())
     });
+    let every = Duration::from_secs(file.monitor.test_seconds.into());
+    let testing = rotations.clone().run_trials(every, stop.clone());
+    tasks.spawn(async move {
+        testing.await;
+        Ok(())
+    });
     let rotating = rotations.clone().run(stop.clone());
     tasks.spawn(async move {
         rotating.await;

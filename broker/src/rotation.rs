@@ -12,6 +12,7 @@
 
 mod open;
 mod steps;
+mod trials;
 
 use crate::{
     custody::{Begin, Custody, CustodyError, Lease, Place, Turn},

@@ -4,7 +4,7 @@
 //! lease, by the book that all of them share.
 
 use super::{Handle, NotSent, tries};
-use crate::custody::{Custody, CustodyError, Lease, Remembered};
+use crate::custody::{Custody, CustodyError, Lease, Remembered, Work};
 use secretref_domain::{
     alert::{ChannelName, Notice},
     condition::{Bounds, Condition, ConditionKey, Edge},
@@ -170,7 +170,7 @@ impl Monitor {
         let Shared { custody, alerts, bounds, quiet_seconds, .. } = &*self.0;
         let so = self.all(None, bounds, false).await?;
         // Asked after the look: a broker that was slow does not tell what another has told.
-        *lease = custody.take_telling().await?;
+        *lease = custody.take_work(Work::Telling).await?;
         if lease.is_none() {
             return Ok(());
         }

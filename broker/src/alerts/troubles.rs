@@ -1,8 +1,8 @@
-//! What people were told and is not resolved: of each trouble they are told once, and again at the
-//! earliest after a while.
+//! What people were told and is not resolved: of each trouble they are told once, again at the
+//! earliest after a while, and once when it is over.
 
 use secretref_domain::{
-    alert::{Alert, Notice},
+    alert::{Alert, AlertState, Notice, Severity},
     clock::Timestamp,
     id::AgentId,
     version::Revision,
@@ -75,12 +75,17 @@ impl Troubles {
         if revision < observed.revision {
             return Vec::new();
         }
-        for gone in observed.failing.difference(&keys) {
-            self.open.remove(gone);
-        }
+        let gone = observed.failing.difference(&keys);
+        let mut news: Vec<Notice> = gone
+            .filter_map(|gone| {
+                let told = self.open.remove(gone)?;
+                Some(Notice { id: told.id, at: now, alert: over(gone), more: 0 })
+            })
+            .collect();
         // An agent that fails no more is kept, so that what is older does not raise it again.
         *observed = Observed { revision, failing: keys };
-        failing.into_iter().filter_map(|alert| self.raise(alert, now, repeat_seconds)).collect()
+        news.extend(failing.into_iter().filter_map(|alert| self.raise(alert, now, repeat_seconds)));
+        news
     }
 
     fn make_room(&mut self) {
@@ -104,6 +109,13 @@ fn halve<K, V, T: Ord + Copy>(all: &mut HashMap<K, V>, time: impl Fn(&V) -> T) {
         kept += usize::from(keeps);
         keeps
     });
+}
+
+/// That a trouble is over.
+fn over(was: &Key) -> Alert {
+    let reason = format!("it is over: {}", was.reason);
+    let (state, severity) = (AlertState::Resolved, Severity::Info);
+    Alert { state, severity, reason, ..was.clone() }
 }
 
 fn key(alert: &Alert) -> Key {

@@ -1,38 +1,25 @@
 //! What is so and people should know of: what the ledger says, with what sidecars said and tests
 //! came to; and what people were told of it.
 
-use super::{Custody, CustodyError, Lease, plan::event, reports::ReportState};
+use super::{Custody, CustodyError, plan::event, reports::ReportState};
 use crate::store::HeldRow;
 use secretref_domain::{
     alert::ChannelName,
     caller::Caller,
     clock::Timestamp,
-    condition::{Behind, Book, Bounds, Condition, ConditionKey, Entry, Refusal, Seen, Turn},
+    condition::{Behind, Book, Bounds, Condition, ConditionKey, Entry, Seen, Turn},
     id::{InstanceId, SecretId},
     ledger::Ledger,
     name::{EnvironmentName, SecretName},
     policy::Action,
     rotation::{Rotation, Step, Waiting},
-    version::Version,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use tokio::task::yield_now;
 
 /// Since when instances have been seen to be behind.
 pub type Remembered = HashMap<(SecretId, InstanceId), Timestamp>;
-
-/// What the last test of a credential at its service came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trial {
-    /// The version that was tested.
-    pub version: Version,
-    /// When.
-    pub at: Timestamp,
-    /// Where the service refused it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<Refusal>,
-}
 
 impl Custody {
     /// Which environment's conditions somebody may see; none: all of them.
@@ -169,15 +156,6 @@ impl Custody {
         })
     }
 
-    /// Takes the telling of conditions for a while; none where another broker has it.
-    ///
-    /// # Errors
-    /// [`CustodyError::Store`].
-    pub async fn take_telling(&self) -> Result<Option<Lease>, CustodyError> {
-        let lease = Lease::named("conditions".to_owned());
-        Ok(self.keep_lease(&lease).await?.then_some(lease))
-    }
-
     /// What people were told of conditions, by any broker.
     ///
     /// # Errors
@@ -215,18 +193,6 @@ impl Custody {
         let mut all = ledger.environments();
         all.retain(|environment| ledger.channels(environment).next().is_some());
         all
-    }
-
-    /// What the last test of each credential came to.
-    ///
-    /// # Errors
-    /// [`CustodyError::Store`].
-    pub async fn trials(&self) -> Result<HashMap<SecretId, Trial>, CustodyError> {
-        let rows = self.shared.store.trials().await?;
-        let trial = |(secret, told): (SecretId, String)| {
-            Some((secret, serde_json::from_str::<Trial>(&told).ok()?))
-        };
-        Ok(rows.into_iter().filter_map(trial).collect())
     }
 
     /// The instances that hold a stream of any broker.

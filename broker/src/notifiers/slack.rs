@@ -39,9 +39,17 @@ fn title(alert: &Alert) -> String {
     let about = |name: Option<String>| name.map(|name| code(&name)).unwrap_or_default();
     let agent = about(alert.agent.as_ref().map(ToString::to_string));
     let tool = about(alert.tool.as_ref().map(ToString::to_string));
+    let of_agent = |icon: &str, says: String| match alert.state {
+        AlertState::Firing => format!("{icon} {says}"),
+        AlertState::Resolved => format!("{OVER} {says}"),
+    };
     match alert.kind {
-        AlertKind::Denied => format!(":no_entry: {agent} is denied a credential of {tool}"),
-        AlertKind::Unresolved => format!(":rotating_light: {agent} has no credential for {tool}"),
+        AlertKind::Denied => {
+            of_agent(":no_entry:", format!("{agent} is denied a credential of {tool}"))
+        }
+        AlertKind::Unresolved => {
+            of_agent(":rotating_light:", format!("{agent} has no credential for {tool}"))
+        }
         AlertKind::Test => ":white_check_mark: SecretRef can write to this channel".to_owned(),
         AlertKind::Condition(kind) => of_condition(alert, kind),
     }
@@ -68,7 +76,7 @@ fn of_condition(alert: &Alert, kind: ConditionKind) -> String {
         ConditionKind::Unresolved => format!("{agent} has no {reference}"),
     };
     match (alert.state, alert.severity) {
-        (AlertState::Resolved, _) => format!(":white_check_mark: over: {says}"),
+        (AlertState::Resolved, _) => format!("{OVER} {says}"),
         (AlertState::Firing, Severity::Error) => format!(":rotating_light: {says}"),
         (AlertState::Firing, _) => format!(":warning: {says}"),
     }
@@ -119,6 +127,8 @@ fn code(given: &str) -> String {
     out
 }
 
+/// How a message begins of what is over.
+const OVER: &str = ":white_check_mark: over:";
 /// Characters of one text of others: escaped, they stay below the 3,000 of a block.
 const TEXT_CHARS_MAX: usize = 500;
 

@@ -184,6 +184,8 @@ async fn an_agent_is_told_of_once_until_it_is_well_again(engine: Engine) -> Resu
     let first = told(&hook).await?;
     ensure!(first["reason"] == "one", "{first}");
     handle.observe(agent, Revision(3), Vec::new());
+    let over = told(&hook).await?;
+    ensure!(over["state"] == "resolved" && over["id"] == first["id"], "{over}");
     handle.observe(agent, Revision(4), vec![alert("one")]);
     let again = told(&hook).await?;
     ensure!(again["reason"] == "one" && again["id"] != first["id"], "{again}");
@@ -192,7 +194,8 @@ async fn an_agent_is_told_of_once_until_it_is_well_again(engine: Engine) -> Resu
     handle.observe(agent, Revision(4), vec![alert("one")]);
     let reminder = told(&hook).await?;
     ensure!(reminder["id"] == again["id"] && reminder["time"] != again["time"], "{reminder}");
-    desk.settled(3).await?;
+    let said = desk.settled(4).await?;
+    ensure!(said[1] == "sent: unresolved is over (agent payer, ref key)", "{said:?}");
     ensure!(hook.rest().await.is_empty(), "told more often");
     Ok(())
 }

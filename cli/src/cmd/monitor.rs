@@ -92,7 +92,8 @@ impl Watch<'_, '_> {
         if answer.more > 0 {
             out.note(&format!("and {} more", answer.more));
         }
-        self.tell(Vec::new(), Vec::new()).await?;
+        self.channel_is_there().await?;
+        self.tell(conditions.iter().map(Shown::key).collect(), Vec::new()).await?;
         Ok(if conditions.is_empty() { Exit::Done } else { Exit::Refused })
     }
 
@@ -149,19 +150,32 @@ impl Watch<'_, '_> {
             let those = edges.iter().filter(|edge| edge.is_over() == over);
             those.map(|edge| edge.condition().key()).collect::<Vec<_>>()
         };
-        match (first, edges) {
-            // Of all: and whether there is such a channel at all.
-            (true, _) => self.tell(Vec::new(), Vec::new()).await,
-            (false, []) => Ok(()),
-            (false, _) => match self.tell(keys(false), keys(true)).await {
-                // It may be better the next time, and whoever watches goes on.
-                Err(failure) => {
-                    out.failure(&failure);
-                    Ok(())
-                }
-                told => told,
-            },
+        if first {
+            self.channel_is_there().await?;
+            return self.tell(keys(false), Vec::new()).await;
         }
+        // It may be better the next time, and whoever watches goes on.
+        self.tell(keys(false), keys(true)).await.or_else(|failure| {
+            out.failure(&failure);
+            Ok(())
+        })
+    }
+
+    /// That there is such a channel is said at once, and not when there is something to tell.
+    async fn channel_is_there(&self) -> Result<(), Failure> {
+        let Some(channel) = &self.channel else { return Ok(()) };
+        let request = v1::ListChannelsRequest { environment: self.session.environment() };
+        let listed = ask_twice(|| {
+            let (mut client, request) = (self.client.clone(), request.clone());
+            async move { client.list_channels(request).await }
+        })
+        .await?;
+        if listed.channels.iter().any(|it| it.name == channel.as_str()) {
+            return Ok(());
+        }
+        let fix = format!("secretref alert list{}", self.session.environment_option());
+        let what = format!("alert channel {:?} is not there", channel.as_str());
+        Err(Failure::new(Exit::NotFound, what, fix))
     }
 
     async fn look(&self) -> Result<v1::ListConditionsResponse, Failure> {
@@ -183,6 +197,10 @@ impl Watch<'_, '_> {
         over: Vec<v1::ConditionKey>,
     ) -> Result<(), Failure> {
         let Some(channel) = &self.channel else { return Ok(()) };
+        // Where none is named all are meant.
+        if conditions.is_empty() && over.is_empty() {
+            return Ok(());
+        }
         let request = v1::TellConditionsRequest {
             environment: self.session.environment(),
             channel: channel.to_string(),

@@ -325,7 +325,8 @@ impl AlertsService for Script {
         if environment == "empty" {
             return Ok(Response::new(v1::ListChannelsResponse::default()));
         }
-        let channels = vec![
+        let gone = v1::AlertChannel { name: "#gone".to_owned(), ..v1::AlertChannel::default() };
+        let mut channels = vec![
             v1::AlertChannel {
                 name: "#finance-alerts".to_owned(),
                 environment: environment.clone(),
@@ -341,6 +342,7 @@ impl AlertsService for Script {
                 ..v1::AlertChannel::default()
             },
         ];
+        channels.extend((channels[0].environment.is_empty()).then_some(gone));
         Ok(Response::new(v1::ListChannelsResponse { channels }))
     }
 

@@ -16,6 +16,7 @@ use crate::{
     id::{AgentId, InstanceId, RotationId, SecretId},
     name::{AgentName, EnvironmentName, ProviderAlias, SecretName, ToolName},
     rotation::Waiting,
+    version::Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -134,6 +135,18 @@ pub struct Refusal {
     pub since: Timestamp,
     /// What was tried and how it was answered; never a value.
     pub message: String,
+}
+
+/// What the last test of a credential at its service came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The version that was tested.
+    pub version: Version,
+    /// When.
+    pub at: Timestamp,
+    /// Where the service refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
 }
 
 impl Bounds {

@@ -8,11 +8,16 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease(String);
 
-impl Lease {
-    pub(in crate::custody) fn named(work: String) -> Self {
-        Self(work)
-    }
+/// What one broker does for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Tells people of conditions.
+    Telling,
+    /// Tests credentials at their services.
+    Testing,
+}
 
+impl Lease {
     /// How long it is this broker's.
     pub const LASTS: Duration = Duration::from_secs(15);
     /// How often it has to say so.
@@ -26,6 +31,18 @@ impl Custody {
     /// [`CustodyError::Store`].
     pub async fn take_rotation(&self, id: RotationId) -> Result<Option<Lease>, CustodyError> {
         let lease = Lease(format!("rotation/{id}"));
+        Ok(self.keep_lease(&lease).await?.then_some(lease))
+    }
+
+    /// Takes a piece of work; none where another broker has it.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`].
+    pub async fn take_work(&self, work: Work) -> Result<Option<Lease>, CustodyError> {
+        let lease = Lease(match work {
+            Work::Telling => "conditions".to_owned(),
+            Work::Testing => "trials".to_owned(),
+        });
         Ok(self.keep_lease(&lease).await?.then_some(lease))
     }
 

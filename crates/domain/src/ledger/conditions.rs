@@ -71,7 +71,8 @@ impl Ledger {
             return found;
         };
         found.extend(self.of_expiry(environment, name, secret, bounds, now));
-        if let Some(refusal) = seen.refused.get(&secret.id) {
+        let rotates = self.policy(environment, name).is_some();
+        if let Some(refusal) = seen.refused.get(&secret.id).filter(|_| rotates) {
             found.push(Condition {
                 key: of_ref(ConditionKind::Refused, environment, name),
                 severity: Severity::Error,
@@ -234,8 +235,7 @@ impl Ledger {
 
     /// The command that gives a ref another value.
     fn renewal(&self, environment: &EnvironmentName, name: &SecretName, secret: &Secret) -> String {
-        let rotates =
-            self.reference(environment, name).is_some_and(|reference| reference.rotation.is_some());
+        let rotates = self.policy(environment, name).is_some();
         let provider =
             secret.versions.get(&secret.current).and_then(|it| it.traits.origin.as_ref());
         match (rotates, provider) {

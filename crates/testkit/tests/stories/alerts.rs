@@ -108,7 +108,7 @@ async fn a_tool_without_its_credential_is_told_of_once(engine: Engine) -> Result
         scanner.bytes("what `run` said", said.as_bytes());
     }
     let told = office.told().await?.to_string();
-    let reason = format!("`secret \\\"{STRIPE}\\\" is not in the store`");
+    let reason = format!("secret \\\"{STRIPE}\\\" is not in the store`");
     for word in [AGENT, "stripe-payment", STRIPE, &reason, "secretref put stripe-api-key"] {
         ensure!(told.contains(word), "{word} is not in {told}");
     }
@@ -123,19 +123,21 @@ async fn a_tool_without_its_credential_is_told_of_once(engine: Engine) -> Result
     command.args(["--", "/bin/sh", "-c", STAYS]);
     let run = Process::start("run", &mut command, logs.path())?;
     run.wait_for_line("has stripe-1, slack-1", DEADLINE)?;
+    let told = office.told().await?.to_string();
+    ensure!(told.contains(":white_check_mark: over:") && told.contains(&reason), "{told}");
     office.delete(STRIPE).await?;
     let told = office.told().await?.to_string();
     ensure!(told.contains("is deleted") && told.contains("secretref undelete"), "{told}");
     for channel in ["#finance-alerts", "ops-log"] {
-        let sent = outcomes(&office.scene.admin, channel, 2).await?;
-        ensure!(sent.len() == 2 && sent.iter().all(|it| it.starts_with("sent: ")), "{sent:?}");
+        let sent = outcomes(&office.scene.admin, channel, 3).await?;
+        ensure!(sent.len() == 3 && sent.iter().all(|it| it.starts_with("sent: ")), "{sent:?}");
     }
     ensure!(office.hook.rest().await.is_empty(), "it was told of more often");
     let trail = office.scene.admin.audit_trail().await?;
     let reads = trail.iter().filter(|it| it.action == "secret.access" && it.object == WEBHOOK);
-    ensure!(reads.clone().all(|it| it.actor.starts_with("broker:")) && reads.count() == 2);
+    ensure!(reads.clone().all(|it| it.actor.starts_with("broker:")) && reads.count() == 3);
     let log = office.log()?;
-    ensure!(log.matches("secretref::alert").count() == 2, "the channel `ops-log` has not two");
+    ensure!(log.matches("secretref::alert").count() == 3, "the channel `ops-log` has not three");
     drop(run);
     office.is_secret(engine, &mut scanner).await
 }

@@ -19,6 +19,7 @@ mod groups;
 mod hooks;
 mod kills;
 mod manifests;
+mod monitor;
 mod operator;
 mod process;
 mod proof;

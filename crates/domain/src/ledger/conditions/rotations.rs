@@ -1,16 +1,63 @@
-//! Rotations that failed, and those that stand still.
+//! Rotations that failed, those that stand still, and credentials that are to be tested.
 
 use super::of_ref;
 use crate::{
     alert::Severity,
     clock::Timestamp,
-    condition::{Bounds, Condition, ConditionKind, Seen},
+    condition::{Bounds, Condition, ConditionKind, Seen, Trial},
+    id::SecretId,
     ledger::Ledger,
     name::{EnvironmentName, SecretName},
-    rotation::{Phase, Rotation, Waiting},
+    rotation::{Phase, Rotation, RotationPolicy, RotatorKind, Waiting},
 };
+use std::collections::HashMap;
 
 impl Ledger {
+    /// The refs whose credential is to be tested at its service at a time: once in so many
+    /// seconds, and sooner where another one has come than the one that was refused. `jitter`
+    /// gives each secret a number between 0 and 1 of its own.
+    #[must_use]
+    pub fn due_trials(
+        &self,
+        trials: &HashMap<SecretId, Trial>,
+        every_seconds: i64,
+        jitter: impl Fn(SecretId) -> f64,
+        now: Timestamp,
+    ) -> Vec<(EnvironmentName, SecretName)> {
+        let is_due = |environment: &EnvironmentName, name: &SecretName| {
+            let policy = self.policy(environment, name)?;
+            let kind = self.rotator(&policy.rotator)?.kind;
+            let secret = self.rotated_secret(environment, name)?;
+            let version = secret.versions.get(&secret.current)?;
+            // What is made at random works nowhere but here; and a rotation tests by itself.
+            if kind == RotatorKind::Random || self.rotation_of(secret.id).is_some() {
+                return None;
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "a part of some days")]
+            #[expect(clippy::cast_precision_loss, reason = "a part of some days")]
+            let part = |of: f64| (every_seconds as f64 * of) as i64;
+            let own = jitter(secret.id).clamp(0.0, 1.0);
+            let due = match trials.get(&secret.id) {
+                None => version.created_at.plus_seconds(part(own)),
+                Some(trial) if trial.refused.is_some() && trial.version != secret.current => now,
+                Some(trial) => trial.at.plus_seconds(part(0.9 + own / 10.0)),
+            };
+            (due <= now).then_some(())
+        };
+        let all = self.references.keys();
+        let due = all.filter(|(environment, name)| is_due(environment, name).is_some());
+        due.cloned().collect()
+    }
+
+    /// How a ref is rotated, where it is.
+    pub(super) fn policy(
+        &self,
+        environment: &EnvironmentName,
+        name: &SecretName,
+    ) -> Option<&RotationPolicy> {
+        self.reference(environment, name)?.rotation.as_ref()
+    }
+
     /// The last rotation of a ref that is over failed, and nobody has put another value since.
     pub(super) fn rotation_failed(
         &self,
@@ -18,7 +65,7 @@ impl Ledger {
         name: &SecretName,
     ) -> Option<Condition> {
         // One that is not rotated any more has no rotation to fail.
-        self.reference(environment, name)?.rotation.as_ref()?;
+        self.policy(environment, name)?;
         let mut over = self.rotations_of(environment, name).filter(|it| it.phase.is_over());
         let last = over.next()?;
         let Phase::Failed { why } = &last.phase else { return None };

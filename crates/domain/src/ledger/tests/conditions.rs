@@ -4,10 +4,10 @@ use super::*;
 use crate::{
     alert::Severity,
     change::{Failing, Observed, Origin},
-    condition::{Behind, Bounds, Condition, ConditionKind, Refusal, Seen},
+    condition::{Behind, Bounds, Condition, ConditionKind, Refusal, Seen, Trial},
     fault::Fault,
     reference::Source,
-    rotation::{Asked, Phase, RotationPolicy, Trigger, Waiting},
+    rotation::{Asked, Phase, RotationPolicy, RotatorKind, Trigger, Waiting},
 };
 
 const BOUNDS: Bounds = Bounds::DEFAULT;
@@ -408,14 +408,57 @@ fn what_its_service_refuses_is_said_with_how_it_answered() {
     let message = "rotator \"r\" was answered 401 to its test".to_owned();
     let refused = HashMap::from([(secret_id(1), Refusal { since: at(5), message })]);
     let seen = Seen { refused, ..taken() };
+    assert_eq!(log.is_so(&seen), [""; 0], "nobody tests what has no rotator any more");
+    log.reference("s", rotated());
     let so = log.only(&seen);
     assert_eq!((said(&so), so.since, so.severity), ("refused s".into(), at(5), Severity::Error));
     let wanted = "its service refuses it: rotator \"r\" was answered 401 to its test";
-    assert_eq!((&*so.message, &*so.fix), (wanted, "secretref put s"));
-    log.reference("s", rotated());
-    assert_eq!(log.only(&seen).fix, "secretref rotate s");
+    assert_eq!((&*so.message, &*so.fix), (wanted, "secretref rotate s"));
     log.write(Change::SecretDeleted { secret: secret_id(1), deleted: true });
     assert_eq!(log.is_so(&seen), [""; 0]);
+}
+
+#[test]
+fn a_credential_is_tested_once_a_day_and_another_one_sooner() {
+    let mut log = well();
+    log.reference("s", rotated());
+    let due = |log: &Log, trials: &HashMap<SecretId, Trial>, jitter: f64| {
+        let jitter = |_| jitter;
+        log.ledger.due_trials(trials, DAY, jitter, at(log.now)).len()
+    };
+    let none = HashMap::new();
+    log.now = 2 * DAY;
+    assert_eq!(due(&log, &none, 0.0), 0, "there is no such rotator");
+    let set = |log: &mut Log, kind| {
+        let spec = RotatorSpec { kind, settings: serde_json::Map::default() };
+        log.write(Change::RotatorSet { alias: name("r"), spec });
+    };
+    set(&mut log, RotatorKind::Random);
+    assert_eq!(due(&log, &none, 0.0), 0, "there is nothing to test");
+    set(&mut log, RotatorKind::Http);
+    assert_eq!(due(&log, &none, 0.0), 1);
+    log.now = DAY / 2;
+    assert_eq!((due(&log, &none, 0.4), due(&log, &none, 0.6)), (1, 0));
+    let trial = |version, at_seconds, refused: bool| {
+        let refused = refused.then(|| Refusal { since: at(1), message: "no".into() });
+        let version = Version::new(version).unwrap();
+        HashMap::from([(secret_id(1), Trial { version, at: at(at_seconds), refused })])
+    };
+    log.now = 1000 + DAY * 9 / 10;
+    assert_eq!(due(&log, &trial(1, 1001, false), 0.0), 0);
+    assert_eq!(due(&log, &trial(1, 1000, false), 0.0), 1);
+    assert_eq!(due(&log, &trial(1, 1000, false), 1.0), 0);
+    log.now = 1000 + DAY;
+    assert_eq!(due(&log, &trial(1, 1000, false), 1.0), 1);
+    // One that was refused is tested again the next day, and what replaces it at once.
+    log.now = 2000;
+    assert_eq!(due(&log, &trial(1, 1999, true), 0.0), 0);
+    log.put(1, "s", 2);
+    assert_eq!(due(&log, &trial(1, 1999, true), 0.0), 1);
+    assert_eq!(due(&log, &trial(1, 1999, false), 0.0), 0);
+    log.now = 3 * DAY;
+    log.turn(rotation(1, Phase::Testing, 1));
+    assert_eq!(due(&log, &none, 0.0), 0, "a rotation tests by itself");
 }
 
 #[test]
