@@ -1,21 +1,20 @@
 //! Alerts on their way to people.
 //!
 //! ```text
-//! sessions ─ raise / observe ─▶ troubles ─┐
-//!                               once each ├▶ queue ─▶ a lane for each channel ─▶ notifier
-//! ledger ─── watch ───────────▶ edges ────┘  bounded  so many a minute           a few tries
+//! sessions ─ raise / observe ─▶ troubles ─▶ queue ─▶ a lane for each channel ─▶ custody, notifier
+//!                               once each   bounded   so many a minute           a few tries
 //! ```
 //! Whoever raises an alert waits for nothing: what is known already is dropped, what is new goes
 //! into a bounded queue. One task empties it. A channel that does not answer keeps its own lane
 //! waiting and no other.
 
 mod dispatch;
-mod edges;
 mod lane;
 mod monitor;
 mod tries;
 mod troubles;
 
+pub use monitor::{Monitor, Sent};
 pub use tries::NotSent;
 
 use crate::{custody::Custody, outbound::Outbound};
@@ -61,8 +60,6 @@ pub struct Pace {
     pub retry_after_max: Duration,
     /// After how long a trouble that is still there is told again, at the earliest, in seconds.
     pub repeat_seconds: i64,
-    /// How long what stood has to be gone before it is told of as over, in seconds.
-    pub quiet_seconds: i64,
 }
 
 /// What everything here works with.
@@ -83,7 +80,6 @@ impl Default for Pace {
             waits: [2, 10, 30, 90].map(Duration::from_secs),
             retry_after_max: Duration::from_secs(300),
             repeat_seconds: 3600,
-            quiet_seconds: 60,
         }
     }
 }
@@ -130,8 +126,9 @@ impl Handle {
         self.troubles().resolve(alert);
     }
 
-    /// Takes all that fails of an agent at a revision: what is new is raised, what is no longer
-    /// among it is resolved. What is older than what was observed last changes nothing.
+    /// Takes all that fails of an agent at a revision: what is new is raised, and of what is no
+    /// longer among it people are told that it is over. What is older than what was observed last
+    /// changes nothing.
     pub fn observe(&self, agent: AgentId, revision: Revision, failing: Vec<Alert>) {
         let (now, pace) = (self.0.custody.now(), self.0.pace);
         let found = self.troubles().observe(agent, revision, failing, now, pace.repeat_seconds);
@@ -148,47 +145,21 @@ impl Handle {
         environment: EnvironmentName,
         channel: ChannelName,
     ) -> Result<(), NotSent> {
-        let alert = Alert {
-            kind: AlertKind::Test,
-            environment: environment.clone(),
-            agent: None,
-            tool: None,
-            reference: None,
-            provider: None,
-            reason: "somebody tries the channel with `secretref alert test`".to_owned(),
-            fix: String::new(),
-        };
+        let reason = "somebody tries the channel with `secretref alert test`".to_owned();
+        let alert = Alert { reason, ..Alert::of(AlertKind::Test, environment.clone()) };
         let at = self.0.custody.now();
-        let notice = Notice { id: Uuid::now_v7(), at, alert, over: false, more: 0 };
-        self.tell(environment, channel, vec![notice]).await.1
+        let notice = Notice { id: Uuid::now_v7(), at, alert, more: 0 };
+        let shared = Arc::clone(&self.0);
+        let sent = async move { tries::once(&shared, &environment, &channel, &notice).await };
+        let ended = tokio::spawn(sent).await;
+        ended.unwrap_or_else(|error| Err(NotSent::of(error.to_string())))
     }
 
-    /// Tells one channel of these, one after another, until one is not taken; says how many were.
-    /// Those beyond the first messages of a window are summed up in the last. It goes on to its end
-    /// whether or not anybody waits for it.
-    pub async fn tell(
-        &self,
-        environment: EnvironmentName,
-        channel: ChannelName,
-        mut notices: Vec<Notice>,
-    ) -> (usize, Result<(), NotSent>) {
-        let rest = notices.split_off(notices.len().min(self.0.pace.per_window_max));
-        if let Some(last) = notices.last_mut() {
-            last.more += rest.len();
+    /// Has people told of something that is news for certain; waits until it has a place.
+    async fn tell(&self, notice: Notice) {
+        if self.0.queue.send(notice).await.is_err() {
+            tracing::warn!("a notice came when the broker had stopped: it is dropped");
         }
-        let shared = Arc::clone(&self.0);
-        let sent = async move {
-            let mut told = 0;
-            for notice in notices {
-                if let Err(not) = tries::once(&shared, &environment, &channel, &notice).await {
-                    return (told, Err(not));
-                }
-                told += 1 + notice.more;
-            }
-            (told, Ok(()))
-        };
-        let ended = tokio::spawn(sent).await;
-        ended.unwrap_or_else(|error| (0, Err(NotSent::of(error.to_string()))))
     }
 
     fn send(&self, notices: impl IntoIterator<Item = Notice>) {

@@ -3,7 +3,7 @@
 mod doors;
 
 use crate::{
-    alerts::{Alerts, Pace},
+    alerts::{Alerts, Monitor, Pace},
     authority::Authority,
     config::Config,
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
@@ -200,9 +200,10 @@ async fn run(
         asking.await;
         Ok(())
     });
-    let watching = alerts.handle().watch(stop.clone());
+    let every = Duration::from_secs(file.monitor.test_seconds.into());
+    let testing = rotations.clone().run_trials(every, stop.clone());
     tasks.spawn(async move {
-        watching.await;
+        testing.await;
         Ok(())
     });
     let rotating = rotations.clone().run(stop.clone());
@@ -210,10 +211,18 @@ async fn run(
         rotating.await;
         Ok(())
     });
+    let (bounds, quiet) = (file.monitor.bounds(), file.monitor.quiet_seconds.into());
+    let monitor = Monitor::new(custody.clone(), alerts.handle(), bounds, quiet);
+    let looking = monitor.clone().run(stop.clone());
+    tasks.spawn(async move {
+        looking.await;
+        Ok(())
+    });
     let incoming = agents.run(stop.clone());
     tasks.spawn(serve_agents(custody.clone(), alerts.handle(), limits, incoming, stop.clone()));
     let incoming = admins.run(stop.clone());
-    let admin = Admin { custody: custody.clone(), refresh, rotations, alerts: alerts.handle() };
+    let alerting = alerts.handle();
+    let admin = Admin { custody: custody.clone(), refresh, rotations, alerts: alerting, monitor };
     tasks.spawn(serve_admins(admin, limits, incoming, stop.clone()));
     health.send_replace(Health::Serving);
     say("ready");

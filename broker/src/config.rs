@@ -1,9 +1,11 @@
 //! The command line and `broker.toml`, read in one place.
 
 mod limits;
+mod monitor;
 mod providers;
 
 pub use limits::{LimitError, Limits};
+pub use monitor::{Monitor, MonitorError};
 pub use providers::{PROVIDERS_FOLDER, provider_poll_seconds};
 
 use anyhow::{Context, bail};
@@ -182,6 +184,9 @@ pub struct BrokerFile {
     /// newer broker's defaults hold for whoever changed none.
     #[serde(default, skip_serializing_if = "Limits::are_default")]
     pub limits: Limits,
+    /// From when on people are told of what is so. Written as the limits are.
+    #[serde(default, skip_serializing_if = "Monitor::are_default")]
+    pub monitor: Monitor,
 }
 
 /// One hour.
@@ -300,6 +305,7 @@ impl BrokerFile {
         }
         self.check_providers()?;
         self.limits.check()?;
+        self.monitor.check()?;
         Ok(())
     }
 }

@@ -31,6 +31,7 @@ pub use admins::{AdminGrant, AdminView, CertifiedAdmin, NewAdmin};
 pub use agents::{Revocation, TokenGrant};
 pub use bodies::Body;
 pub use channels::{ChannelView, OpenChannel};
+pub use conditions::Remembered;
 pub use delivery::{Admission, Frame, FrameSecret, Sent};
 pub use enrolment::Enrolled;
 pub use environments::{EnvironmentView, Move, Switch, Switched};
@@ -40,7 +41,7 @@ pub use plan::{Committed, RequestKey};
 pub(crate) use receipts::RECEIPTS;
 pub use references::{BindingView, ProviderView, ReferenceView, SourceView};
 pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
-pub use rotations::{Begin, Lease, Turn};
+pub use rotations::{Begin, Lease, ToTest, Turn, Work};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
 pub use sources::{Coming, Itinerary, Observation, Place, Seen};
 pub use trail::{AuditFilter, AuditLine, AuditPage};
@@ -284,6 +285,8 @@ impl Custody {
     }
 }
 
+/// After so long without a stream an instance is away.
+const AWAY_MILLIS: i64 = 45_000;
 /// After so long without an answer of the store, what a broker says is stale.
 const STALE_MILLIS: i64 = 15_000;
 /// How long the store may take at the end to save what sidecars said.

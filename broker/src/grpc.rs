@@ -16,7 +16,11 @@ mod throttle;
 pub use listener::{Conn, Doors, Listener, Port};
 
 use crate::{
-    alerts::Handle, config::Limits, custody::Custody, refresh::Refresh, rotation::Rotations,
+    alerts::{Handle, Monitor},
+    config::Limits,
+    custody::Custody,
+    refresh::Refresh,
+    rotation::Rotations,
 };
 use futures_util::Stream;
 use gate::Gate;
@@ -74,6 +78,8 @@ pub struct Admin {
     pub rotations: Rotations,
     /// What tells people.
     pub alerts: Handle,
+    /// What looks at what is so.
+    pub monitor: Monitor,
 }
 
 /// Serves the administrators' port until `stop`. The reporter says that the broker serves.
@@ -81,7 +87,7 @@ pub struct Admin {
 /// # Errors
 /// What tonic says of the transport.
 pub async fn serve_admins(
-    Admin { custody, refresh, rotations, alerts }: Admin,
+    Admin { custody, refresh, rotations, alerts, monitor }: Admin,
     limits: Limits,
     incoming: impl Stream<Item = io::Result<Conn>>,
     stop: CancellationToken,
@@ -130,7 +136,7 @@ pub async fn serve_admins(
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
-            AlertsServiceServer::new(admin::Alerts::new(custody.clone(), alerts))
+            AlertsServiceServer::new(admin::Alerts::new(custody.clone(), alerts, monitor))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(

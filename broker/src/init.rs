@@ -3,9 +3,9 @@
 use crate::{
     authority::Authority,
     config::{
-        BROKER_FILE, BrokerFile, Config, InitArguments, Limits, MigrateArguments, PROVIDERS_FOLDER,
-        ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file, provider_poll_seconds,
-        read_passphrase,
+        BROKER_FILE, BrokerFile, Config, InitArguments, Limits, MigrateArguments, Monitor,
+        PROVIDERS_FOLDER, ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file,
+        provider_poll_seconds, read_passphrase,
     },
     custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts, RECEIPTS},
     store::Store,
@@ -80,6 +80,7 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         provider_environment: Vec::new(),
         provider_poll_seconds: provider_poll_seconds(),
         limits: Limits::default(),
+        monitor: Monitor::default(),
     };
     let custody = found(&store, root, domain, &file).await?;
     first_admin(&custody, &data_dir).await?;

@@ -12,6 +12,7 @@
 
 mod open;
 mod steps;
+mod trials;
 
 use crate::{
     custody::{Begin, Custody, CustodyError, Lease, Place, Turn},
@@ -205,14 +206,14 @@ impl Rotations {
             () = self.lose(id, &lease) => {}
             () = stop.cancelled() => {}
         }
-        custody.leave_rotation(lease).await;
+        custody.leave(lease).await;
     }
 
     /// Returns once a rotation is another broker's.
     async fn lose(&self, id: RotationId, lease: &Lease) {
         loop {
             sleep(Lease::BEAT).await;
-            match self.0.custody.keep_rotation(lease).await {
+            match self.0.custody.keep_lease(lease).await {
                 Ok(true) => {}
                 Ok(false) => return tracing::warn!(%id, "a rotation was lost to another broker"),
                 // It may be prolonged yet; where not, it is another's before anything is recorded.

@@ -71,6 +71,8 @@ pub struct RotatorError {
     pub rotator: String,
     /// Whether it is of no use to try again as things are.
     pub lasting: bool,
+    /// Whether the service was asked, and refuses the credential.
+    pub refused: bool,
     /// What it did, to be read after its name: `could not reach db.example:5432`. Never a part of
     /// what a service answered: that may be a value.
     pub message: String,
@@ -104,7 +106,8 @@ impl RotatorError {
         fix: impl Into<String>,
     ) -> Self {
         let rotator = rotator.to_string();
-        Self { rotator, lasting: false, message: message.into(), fix: fix.into() }
+        let (message, fix) = (message.into(), fix.into());
+        Self { rotator, lasting: false, refused: false, message, fix }
     }
 
     /// Something that stays as it is until somebody changes it.
@@ -115,6 +118,16 @@ impl RotatorError {
         fix: impl Into<String>,
     ) -> Self {
         Self { lasting: true, ..Self::passing(rotator, message, fix) }
+    }
+
+    /// That the service was asked, and refuses the credential.
+    #[must_use]
+    pub fn refusal(
+        rotator: &RotatorAlias,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { refused: true, ..Self::lasting(rotator, message, fix) }
     }
 }
 

@@ -17,6 +17,7 @@
 //! ```
 
 mod batch;
+mod conditions;
 #[cfg(test)]
 mod conformance;
 mod detached;
@@ -29,6 +30,8 @@ mod postgres;
 mod sql;
 mod sqlite;
 mod verbs;
+
+pub use conditions::HeldRow;
 
 use secretref_domain::{
     clock::Timestamp,

@@ -70,7 +70,6 @@ pub(crate) enum Command {
     /// Look at alert channels and try them
     #[command(subcommand)]
     Alert(alert::Alert),
-    Monitor(monitor::Monitor),
     /// Look at providers and check them
     #[command(subcommand)]
     Provider(provider::Provider),
@@ -79,6 +78,8 @@ pub(crate) enum Command {
     Environment(environment::Environment),
     /// Rotate a credential, and prove it
     Rotate(Box<rotate::Rotate>),
+    /// Show what is so and people should know of: values that end soon, rotations that fail
+    Monitor(monitor::Monitor),
     /// Run a program with an agent's credentials in its environment
     Run(Box<run::Run>),
     /// Administer administrators
@@ -162,12 +163,12 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Apply(command) => command.run(session).await,
         Command::Agent(command) => command.run(session).await,
         Command::Alert(command) => command.run(session).await,
-        Command::Monitor(command) => command.run(session).await,
         Command::Provider(command) => command.run(session).await,
         Command::Environment(command) => command.run(session).await,
         Command::Rotate(command) | Command::Secrets(Secrets::Rotate(command)) => {
             command.run(session).await
         }
+        Command::Monitor(command) => command.run(session).await,
         Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
             command.run(session).await
         }

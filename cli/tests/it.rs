@@ -9,6 +9,8 @@ mod broker;
 
 #[path = "it/answers.rs"]
 mod answers;
+#[path = "it/conditions.rs"]
+mod conditions;
 #[path = "it/connection.rs"]
 mod connection;
 #[path = "it/demo.rs"]

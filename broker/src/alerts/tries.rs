@@ -7,14 +7,14 @@ use crate::{
     outbound::Trouble,
 };
 use secretref_domain::{
-    alert::{ChannelName, Notice},
+    alert::{AlertState, ChannelName, Notice},
     name::EnvironmentName,
 };
 use std::time::Duration;
 use tokio::time::sleep;
 
 /// Why a message was not sent. It says nothing of the address.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotSent {
     /// Why.
     pub reason: String,
@@ -122,8 +122,8 @@ async fn record(
     let about = notice.alert.subject();
     let others =
         if notice.more == 0 { String::new() } else { format!(" and {} more", notice.more) };
-    let over = if notice.over { "over: " } else { "" };
-    let told = format!("{over}{} ({about}){others}", notice.alert.kind.as_str());
+    let over = if notice.alert.state == AlertState::Resolved { " is over" } else { "" };
+    let told = format!("{}{over} ({about}){others}", notice.alert.kind.as_str());
     let said = match outcome {
         Ok(()) => format!("sent: {told}"),
         Err(NotSent { reason, fix }) => {

@@ -1,8 +1,8 @@
-//! What people were told and is not resolved: of each trouble they are told once, and again at the
-//! earliest after a while.
+//! What people were told and is not resolved: of each trouble they are told once, again at the
+//! earliest after a while, and once when it is over.
 
 use secretref_domain::{
-    alert::{Alert, Notice},
+    alert::{Alert, AlertState, Notice, Severity},
     clock::Timestamp,
     id::AgentId,
     version::Revision,
@@ -41,7 +41,7 @@ impl Troubles {
         now: Timestamp,
         repeat_seconds: i64,
     ) -> Option<Notice> {
-        let key = alert.unadvised();
+        let key = key(&alert);
         let id = match self.open.get(&key) {
             Some(told) if now < told.at.plus_seconds(repeat_seconds) => return None,
             Some(told) => told.id,
@@ -49,12 +49,12 @@ impl Troubles {
         };
         self.make_room();
         self.open.insert(key, Told { id, at: now });
-        Some(Notice { id, at: now, alert, over: false, more: 0 })
+        Some(Notice { id, at: now, alert, more: 0 })
     }
 
     /// Forgets a trouble.
     pub(super) fn resolve(&mut self, alert: &Alert) {
-        self.open.remove(&alert.unadvised());
+        self.open.remove(&key(alert));
     }
 
     /// Takes all that fails of an agent at a revision, and says what to tell people.
@@ -66,7 +66,7 @@ impl Troubles {
         now: Timestamp,
         repeat_seconds: i64,
     ) -> Vec<Notice> {
-        let keys: BTreeSet<Key> = failing.iter().map(Alert::unadvised).collect();
+        let keys: BTreeSet<Key> = failing.iter().map(key).collect();
         // Most agents never fail, and nothing is kept of them.
         if keys.is_empty() && !self.agents.contains_key(&agent) {
             return Vec::new();
@@ -75,17 +75,17 @@ impl Troubles {
         if revision < observed.revision {
             return Vec::new();
         }
-        let over = |gone: &Key| {
-            let told = self.open.remove(gone)?;
-            Some(Notice { id: told.id, at: now, alert: gone.clone(), over: true, more: 0 })
-        };
-        let mut notices: Vec<Notice> =
-            observed.failing.difference(&keys).filter_map(over).collect();
+        let gone = observed.failing.difference(&keys);
+        let mut news: Vec<Notice> = gone
+            .filter_map(|gone| {
+                let told = self.open.remove(gone)?;
+                Some(Notice { id: told.id, at: now, alert: over(gone), more: 0 })
+            })
+            .collect();
         // An agent that fails no more is kept, so that what is older does not raise it again.
         *observed = Observed { revision, failing: keys };
-        let new = failing.into_iter().filter_map(|alert| self.raise(alert, now, repeat_seconds));
-        notices.extend(new);
-        notices
+        news.extend(failing.into_iter().filter_map(|alert| self.raise(alert, now, repeat_seconds)));
+        news
     }
 
     fn make_room(&mut self) {
@@ -109,6 +109,17 @@ fn halve<K, V, T: Ord + Copy>(all: &mut HashMap<K, V>, time: impl Fn(&V) -> T) {
         kept += usize::from(keeps);
         keeps
     });
+}
+
+/// That a trouble is over.
+fn over(was: &Key) -> Alert {
+    let reason = format!("it is over: {}", was.reason);
+    let (state, severity) = (AlertState::Resolved, Severity::Info);
+    Alert { state, severity, reason, ..was.clone() }
+}
+
+fn key(alert: &Alert) -> Key {
+    Alert { fix: String::new(), ..alert.clone() }
 }
 
 /// Troubles that are remembered.

@@ -69,29 +69,16 @@ impl Custody {
         environment: Option<EnvironmentName>,
         name: &ChannelName,
     ) -> Result<EnvironmentName, CustodyError> {
-        self.use_channel(caller, environment, name, "alert.test").await
+        self.channel_permitted(caller, "alert.test", environment, name).await
     }
 
-    /// Lets somebody tell a channel of what stands, on the record, and says which environment is
-    /// meant.
-    ///
-    /// # Errors
-    /// As [`Custody::try_channel`].
-    pub async fn tell_channel(
+    /// Lets somebody have something sent by a channel, on the record.
+    pub(super) async fn channel_permitted(
         &self,
         caller: &Caller,
-        environment: Option<EnvironmentName>,
-        name: &ChannelName,
-    ) -> Result<EnvironmentName, CustodyError> {
-        self.use_channel(caller, environment, name, "alert.tell").await
-    }
-
-    async fn use_channel(
-        &self,
-        caller: &Caller,
-        environment: Option<EnvironmentName>,
-        name: &ChannelName,
         action: &'static str,
+        environment: Option<EnvironmentName>,
+        name: &ChannelName,
     ) -> Result<EnvironmentName, CustodyError> {
         let environment = self.environment(environment);
         let event = || channel_event(caller, action, &environment, name);

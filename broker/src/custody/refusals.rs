@@ -94,14 +94,14 @@ fn alert(ledger: &Ledger, agent: &Agent, missing: &Missing) -> Option<Alert> {
         true => format!(" --environment {}", agent.environment),
         false => String::new(),
     };
+    let kind = if *denied { AlertKind::Denied } else { AlertKind::Unresolved };
     Some(Alert {
-        kind: if *denied { AlertKind::Denied } else { AlertKind::Unresolved },
-        environment: agent.environment.clone(),
         agent: Some(agent.name.clone()),
         tool: Some(target.tool.clone()),
         reference: Some(target.reference.clone()),
         provider: None,
         reason: reason.clone(),
         fix: format!("{fix}{option}"),
+        ..Alert::of(kind, agent.environment.clone())
     })
 }

@@ -6,10 +6,12 @@ mod consumers;
 mod events;
 mod lease;
 mod select;
+mod trials;
 
 use events::{rotation_event, step_event, told};
-pub use lease::Lease;
+pub use lease::{Lease, Work};
 use select::rotatable;
+pub use trials::ToTest;
 
 use super::{
     Body, Custody, CustodyError, Place,

@@ -64,6 +64,7 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::ListChannels => (Admins, MetadataRead),
         Method::TestChannel => (Admins, AgentWrite),
         Method::ListConditions => (Admins, MetadataRead),
+        // It makes the broker write to somebody else, with a secret of its own.
         Method::TellConditions => (Admins, AgentWrite),
         Method::Join => (Agents, Join),
         Method::Renew => (Agents, Renew),

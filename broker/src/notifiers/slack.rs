@@ -3,18 +3,20 @@
 //! What others wrote (names, reasons) stands in code spans and is escaped, so that nothing in it
 //! becomes a mention, a link or a format, whoever shows it.
 
-use secretref_domain::alert::{Alert, AlertKind, Notice};
+use secretref_domain::{
+    alert::{Alert, AlertKind, AlertState, Notice, Severity},
+    condition::ConditionKind,
+};
 use serde_json::{Value, json};
 
 /// What is posted: blocks, and the same as one text for notifications and for servers that know no
 /// blocks.
 pub(super) fn body(notice: &Notice) -> Value {
-    let Notice { id, at, alert, over, more } = notice;
-    let title = if *over { over_title(alert) } else { title(alert) };
+    let Notice { id, at, alert, more } = notice;
+    let title = title(alert);
     let facts = facts(alert);
     let reason = format!("*Reason*\n{}", code(&alert.reason));
-    let advised = !over && !alert.fix.is_empty();
-    let fix = advised.then(|| format!("*Fix*\n{}", code(&alert.fix)));
+    let fix = (!alert.fix.is_empty()).then(|| format!("*Fix*\n{}", code(&alert.fix)));
     let others = match more {
         0 => String::new(),
         more => format!("and {more} more · "),
@@ -37,23 +39,47 @@ fn title(alert: &Alert) -> String {
     let about = |name: Option<String>| name.map(|name| code(&name)).unwrap_or_default();
     let agent = about(alert.agent.as_ref().map(ToString::to_string));
     let tool = about(alert.tool.as_ref().map(ToString::to_string));
-    let reference = about(alert.reference.as_ref().map(ToString::to_string));
-    let provider = about(alert.provider.as_ref().map(ToString::to_string));
+    let of_agent = |icon: &str, says: String| match alert.state {
+        AlertState::Firing => format!("{icon} {says}"),
+        AlertState::Resolved => format!("{OVER} {says}"),
+    };
     match alert.kind {
-        AlertKind::Denied => format!(":no_entry: {agent} is denied a credential of {tool}"),
-        AlertKind::Unresolved => format!(":rotating_light: {agent} has no credential for {tool}"),
-        AlertKind::Expiring => format!(":hourglass_flowing_sand: {reference} ends soon"),
-        AlertKind::Expired => format!(":rotating_light: {reference} has ended"),
-        AlertKind::RotationFailed => format!(":rotating_light: the rotation of {reference} failed"),
-        AlertKind::RotationStuck => format!(":warning: the rotation of {reference} is stuck"),
-        AlertKind::ProviderDegraded => format!(":warning: provider {provider} fails"),
+        AlertKind::Denied => {
+            of_agent(":no_entry:", format!("{agent} is denied a credential of {tool}"))
+        }
+        AlertKind::Unresolved => {
+            of_agent(":rotating_light:", format!("{agent} has no credential for {tool}"))
+        }
         AlertKind::Test => ":white_check_mark: SecretRef can write to this channel".to_owned(),
+        AlertKind::Condition(kind) => of_condition(alert, kind),
     }
 }
 
-fn over_title(alert: &Alert) -> String {
-    let (what, about) = (alert.kind.as_str(), alert.subject());
-    format!(":white_check_mark: over: {what}, {}", code(&about))
+fn of_condition(alert: &Alert, kind: ConditionKind) -> String {
+    let about = |name: Option<String>| name.map(|name| code(&name)).unwrap_or_default();
+    let reference = about(alert.reference.as_ref().map(ToString::to_string));
+    let agent = about(alert.agent.as_ref().map(ToString::to_string));
+    let provider = about(alert.provider.as_ref().map(ToString::to_string));
+    let says = match kind {
+        ConditionKind::Expiring => format!("{reference} ends soon"),
+        ConditionKind::Expired => format!("{reference} has expired"),
+        ConditionKind::Refused => format!("{reference} is refused by its service"),
+        ConditionKind::RotationFailed => format!("the rotation of {reference} failed"),
+        ConditionKind::RotationStuck => format!("the rotation of {reference} stands still"),
+        ConditionKind::ConsumerLagging => format!("{agent} is behind with {reference}"),
+        ConditionKind::ProviderDegraded if alert.reference.is_some() => {
+            format!("provider {provider} has nothing for {reference}")
+        }
+        ConditionKind::ProviderDegraded => format!("provider {provider} is degraded"),
+        ConditionKind::NeverUsed => format!("{reference} has never been used"),
+        ConditionKind::Denied => format!("{agent} is denied {reference}"),
+        ConditionKind::Unresolved => format!("{agent} has no {reference}"),
+    };
+    match (alert.state, alert.severity) {
+        (AlertState::Resolved, _) => format!("{OVER} {says}"),
+        (AlertState::Firing, Severity::Error) => format!(":rotating_light: {says}"),
+        (AlertState::Firing, _) => format!(":warning: {says}"),
+    }
 }
 
 fn facts(alert: &Alert) -> Vec<String> {
@@ -62,12 +88,14 @@ fn facts(alert: &Alert) -> Vec<String> {
     let reference = alert.reference.as_ref().map(ToString::to_string);
     let environment = Some(alert.environment.to_string());
     let provider = alert.provider.as_ref().map(ToString::to_string);
+    let since = alert.since.map(|since| since.to_string());
     let facts = [
         ("Environment", environment),
+        ("Provider", provider),
         ("Agent", agent),
         ("Tool", tool),
         ("Ref", reference),
-        ("Provider", provider),
+        ("Since", since),
     ];
     let fact = |(what, name): (&str, Option<String>)| Some(format!("*{what}*\n{}", code(&name?)));
     facts.into_iter().filter_map(fact).collect()
@@ -99,6 +127,8 @@ fn code(given: &str) -> String {
     out
 }
 
+/// How a message begins of what is over.
+const OVER: &str = ":white_check_mark: over:";
 /// Characters of one text of others: escaped, they stay below the 3,000 of a block.
 const TEXT_CHARS_MAX: usize = 500;
 

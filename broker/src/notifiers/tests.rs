@@ -10,16 +10,14 @@ use uuid::Uuid;
 
 fn notice(kind: AlertKind, reason: &str) -> Notice {
     let alert = Alert {
-        kind,
-        environment: EnvironmentName::parse("prod").unwrap(),
         agent: Some(AgentName::parse("payer").unwrap()),
         tool: Some(ToolName::parse("stripe").unwrap()),
         reference: Some(SecretName::parse("evil.example/key").unwrap()),
-        provider: None,
         reason: reason.into(),
         fix: "secretref put evil.example/key".into(),
+        ..Alert::of(kind, EnvironmentName::parse("prod").unwrap())
     };
-    Notice { id: Uuid::nil(), at: Timestamp::from_micros(0), alert, over: false, more: 0 }
+    Notice { id: Uuid::nil(), at: Timestamp::from_micros(0), alert, more: 0 }
 }
 
 /// Every text of a document, as it is shown.

@@ -5,7 +5,7 @@ use crate::{
     custody::{CustodyError, Turn},
     rotators::{Credential, Rotator, RotatorError, Task},
 };
-use secretref_domain::{rotation::Rotation, version::Version};
+use secretref_domain::{name::RotatorAlias, rotation::Rotation, version::Version};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -111,19 +111,22 @@ fn lost(rotation: &Rotation) -> Failed {
     Failed { lasting: true, message }
 }
 
-/// Bounded as a whole, whatever a rotator's own limits are.
 async fn within<T>(
     rotation: &Rotation,
     step: impl Future<Output = Result<T, RotatorError>>,
 ) -> Result<T, Failed> {
-    match timeout(STEP_TIME_MAX, step).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(_) => {
-            let (alias, seconds) = (&rotation.rotator, STEP_TIME_MAX.as_secs());
-            let message = format!("rotator {alias:?} did not answer within {seconds} s");
-            Err(Failed { lasting: false, message })
-        }
-    }
+    Ok(in_time(&rotation.rotator, step).await?)
+}
+
+/// Bounded as a whole, whatever a rotator's own limits are.
+pub(super) async fn in_time<T>(
+    alias: &RotatorAlias,
+    step: impl Future<Output = Result<T, RotatorError>>,
+) -> Result<T, RotatorError> {
+    timeout(STEP_TIME_MAX, step).await.unwrap_or_else(|_| {
+        let message = format!("did not answer within {} s", STEP_TIME_MAX.as_secs());
+        Err(RotatorError::passing(alias, message, "look at the service"))
+    })
 }
 
 /// How long one step at a service may take.

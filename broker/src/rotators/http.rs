@@ -203,13 +203,13 @@ impl Http {
             return Ok(Came::Ended);
         }
         if !step.expects(status) {
-            return Err(RotatorError::lasting(&self.alias, refused, fix));
+            return Err(RotatorError::refusal(&self.alias, refused, fix));
         }
         if !step.require.is_empty()
             && let Some(pointer) = step.require.missing(said)
         {
             let message = format!("was answered its {verb} without what is required at {pointer}");
-            return Err(RotatorError::lasting(&self.alias, message, fix));
+            return Err(RotatorError::refusal(&self.alias, message, fix));
         }
         Ok(Came::Done(json))
     }

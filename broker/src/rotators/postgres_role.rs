@@ -108,7 +108,7 @@ impl PostgresRole {
             Refusal::NotLetIn => {
                 let (alias, user) = (&self.alias, &login.user);
                 let message = format!("was refused with the credential of role {user:?}");
-                RotatorError::lasting(alias, message, format!("look at pg_hba.conf for {user}"))
+                RotatorError::refusal(alias, message, format!("look at pg_hba.conf for {user}"))
             }
             other => self.link.told(other, &login.user),
         })

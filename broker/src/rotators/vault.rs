@@ -158,7 +158,7 @@ impl Vault {
             true => Ok(()),
             false => {
                 let message = format!("has another {what}");
-                Err(RotatorError::lasting(&self.alias, message, "look who else changes it"))
+                Err(RotatorError::refusal(&self.alias, message, "look who else changes it"))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One suite that both engines pass.
 
+mod conditions;
 mod durability;
 mod leases;
 mod order;
@@ -118,6 +119,9 @@ on_both! {
     leases::of_many_who_take_one_at_once_one_has_it,
     leases::who_is_there_is_what_each_broker_said_last,
     leases::reports_of_a_secret_are_those_of_all_agents,
+    conditions::what_people_were_told_is_kept_by_what_of,
+    conditions::what_a_test_came_to_is_kept_by_the_secret,
+    conditions::all_that_was_said_is_read_page_by_page,
     order::the_lock_shows_what_others_committed,
     order::a_lane_has_one_writer,
     order::a_lane_that_lost_entries_is_damaged,

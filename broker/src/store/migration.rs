@@ -13,6 +13,7 @@ pub(super) const SQLITE: &[(i64, &str, &str)] = &[
     (2, "deliveries", include_str!("../../../migrations/sqlite/0002_deliveries.sql")),
     (3, "schedules", include_str!("../../../migrations/sqlite/0003_schedules.sql")),
     (4, "rotations", include_str!("../../../migrations/sqlite/0004_rotations.sql")),
+    (5, "conditions", include_str!("../../../migrations/sqlite/0005_conditions.sql")),
 ];
 
 /// The migrations of Postgres, by number.
@@ -21,6 +22,7 @@ pub(super) const POSTGRES: &[(i64, &str, &str)] = &[
     (2, "deliveries", include_str!("../../../migrations/postgres/0002_deliveries.sql")),
     (3, "schedules", include_str!("../../../migrations/postgres/0003_schedules.sql")),
     (4, "rotations", include_str!("../../../migrations/postgres/0004_rotations.sql")),
+    (5, "conditions", include_str!("../../../migrations/postgres/0005_conditions.sql")),
 ];
 
 /// Applies migrations inside the caller's transaction, which holds the lock: sqlx's own would be a

@@ -99,3 +99,30 @@ pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations
 
 pub(super) const LANE_TAIL: &str = "\
     SELECT lane, seq, at, entry, hash FROM audit WHERE lane = $1 ORDER BY seq DESC LIMIT 1";
+
+/// What people were told.
+pub(super) const TOLD: &str = "SELECT subject, told FROM told ORDER BY subject";
+
+/// Keeps what people were told.
+pub(super) const KEEP_TOLD: &str = "\
+    INSERT INTO told (subject, told) VALUES ($1, $2) \
+    ON CONFLICT (subject) DO UPDATE SET told = excluded.told";
+
+/// Forgets what people were told.
+pub(super) const FORGET_TOLD: &str = "DELETE FROM told WHERE subject = $1";
+
+/// What tests of credentials came to.
+pub(super) const TRIALS: &str = "SELECT secret, told FROM trials ORDER BY secret";
+
+/// Keeps what a test came to.
+pub(super) const KEEP_TRIAL: &str = "\
+    INSERT INTO trials (secret, told) VALUES ($1, $2) \
+    ON CONFLICT (secret) DO UPDATE SET told = excluded.told";
+
+/// Forgets what a test came to.
+pub(super) const FORGET_TRIAL: &str = "DELETE FROM trials WHERE secret = $1";
+
+/// What instances said last, in short, after a place, up to a limit.
+pub(super) const HELD: &str = "\
+    SELECT agent, instance, secret, version, state, detail FROM reports \
+    WHERE (agent, instance, secret) > ($1, $2, $3) ORDER BY agent, instance, secret LIMIT $4";

@@ -40,7 +40,6 @@ fn pace() -> Pace {
         waits: [Duration::from_millis(1); 4],
         retry_after_max: Duration::from_millis(1),
         repeat_seconds: 3600,
-        quiet_seconds: 60,
     }
 }
 
@@ -100,14 +99,11 @@ impl Desk {
 
 fn alert(reason: &str) -> Alert {
     Alert {
-        kind: AlertKind::Unresolved,
-        environment: environment("default"),
         agent: Some(AgentName::parse("payer").unwrap()),
-        tool: None,
         reference: Some(name("key")),
-        provider: None,
         reason: reason.to_owned(),
         fix: "secretref put key".to_owned(),
+        ..Alert::of(AlertKind::Unresolved, environment("default"))
     }
 }
 
@@ -189,7 +185,7 @@ async fn an_agent_is_told_of_once_until_it_is_well_again(engine: Engine) -> Resu
     ensure!(first["reason"] == "one", "{first}");
     handle.observe(agent, Revision(3), Vec::new());
     let over = told(&hook).await?;
-    ensure!(over["over"] == true && over["id"] == first["id"], "{over}");
+    ensure!(over["state"] == "resolved" && over["id"] == first["id"], "{over}");
     handle.observe(agent, Revision(4), vec![alert("one")]);
     let again = told(&hook).await?;
     ensure!(again["reason"] == "one" && again["id"] != first["id"], "{again}");
@@ -198,7 +194,8 @@ async fn an_agent_is_told_of_once_until_it_is_well_again(engine: Engine) -> Resu
     handle.observe(agent, Revision(4), vec![alert("one")]);
     let reminder = told(&hook).await?;
     ensure!(reminder["id"] == again["id"] && reminder["time"] != again["time"], "{reminder}");
-    desk.settled(4).await?;
+    let said = desk.settled(4).await?;
+    ensure!(said[1] == "sent: unresolved is over (agent payer, ref key)", "{said:?}");
     ensure!(hook.rest().await.is_empty(), "told more often");
     Ok(())
 }

@@ -12,6 +12,7 @@ mod admins;
 mod alerts;
 mod authority_log;
 mod channels;
+mod conditions;
 mod delivery;
 mod enrolment;
 mod expiry;

@@ -7,7 +7,7 @@ use crate::{
     world::World,
 };
 use anyhow::{Context, Result, ensure};
-use secretref_broker::custody::{AuditFilter, CustodyError, Switch};
+use secretref_broker::custody::{AuditFilter, Custody, CustodyError, Switch};
 use secretref_domain::{
     alert::ChannelName, audit::Decision, caller::Caller, id::RotationId, version::Version,
 };
@@ -91,14 +91,6 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     let admission_of = custody.show_agent(&ada(), None, &agent_name("worker")).await?.0.id;
     let revision = custody.feed().revision();
     let before = place.trail().await?.len();
-    let filter = || AuditFilter {
-        after: None,
-        since: custody.now(),
-        agent: None,
-        secret: None,
-        environment: None,
-        limit: 10,
-    };
     let channel = ChannelName::parse("#x")?;
     let (a, agent) = (|| name("a"), || agent_name("worker"));
     let wanted = || to_apply(&manifest("x", &["a"]));
@@ -124,8 +116,8 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("held", custody.held(who, admission_of).await.err()),
             ("channels", custody.list_channels(who, None).await.err()),
             ("try channel", custody.try_channel(who, None, &channel).await.err()),
-            ("tell channel", custody.tell_channel(who, None, &channel).await.err()),
-            ("conditions", custody.conditions(who, None, 0).await.err()),
+            ("conditions", custody.may_see_conditions(who, None, true).await.err()),
+            ("tell", custody.may_tell_conditions(who, None, &channel).await.err()),
             ("refs", custody.list_references(who, None, None, None, 10).await.err()),
             ("diagnose", custody.diagnose(who, None).await.err()),
             ("providers", custody.list_providers(who, None).await.err()),
@@ -137,7 +129,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("of a service", custody.rotatable_refs(who, None, None, "s", 0).await.err()),
             ("receipt", custody.receipt(who, RotationId(Uuid::nil())).await.err()),
             ("rotations", custody.rotations(who).await.err()),
-            ("trail", custody.trail(who, filter()).await.err()),
+            ("trail", custody.trail(who, filter(&custody)).await.err()),
         ];
         for (verb, refused) in outcomes {
             ensure!(
@@ -151,6 +143,17 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     ensure!(denials.len() == 4 * 34, "{} of 136 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
+}
+
+fn filter(custody: &Custody) -> AuditFilter {
+    AuditFilter {
+        after: None,
+        since: custody.now(),
+        agent: None,
+        secret: None,
+        environment: None,
+        limit: 10,
+    }
 }
 
 fn switch() -> Switch {

@@ -63,22 +63,14 @@ impl Log {
 
 fn notice(reason: &str) -> Notice {
     let alert = Alert {
-        kind: AlertKind::Denied,
-        environment: EnvironmentName::parse("production").unwrap(),
         agent: Some(AgentName::parse("payment-analyst").unwrap()),
         tool: Some(ToolName::parse("stripe-payment").unwrap()),
         reference: Some(SecretName::parse("stripe-api-key").unwrap()),
-        provider: None,
         reason: reason.to_owned(),
         fix: "secretref put stripe-api-key".to_owned(),
+        ..Alert::of(AlertKind::Denied, EnvironmentName::parse("production").unwrap())
     };
-    Notice {
-        id: Uuid::from_u128(0xfeed),
-        at: Timestamp::from_micros(0),
-        alert,
-        over: false,
-        more: 0,
-    }
+    Notice { id: Uuid::from_u128(0xfeed), at: Timestamp::from_micros(0), alert, more: 0 }
 }
 
 fn channel() -> ChannelName {
@@ -198,11 +190,12 @@ async fn a_webhook_conforms() -> Result<()> {
         "id",
         "kind",
         "more",
-        "over",
         "provider",
         "reason",
         "ref",
         "severity",
+        "since",
+        "state",
         "time",
         "tool",
     ];

@@ -4,7 +4,7 @@ use crate::place::{Place, manifest, root};
 use anyhow::{Context, Result};
 use secretref_broker::{
     app,
-    config::{BrokerFile, Config, Limits},
+    config::{BrokerFile, Config, Limits, Monitor},
     unseal::write_slot,
 };
 use secretref_domain::policy::{Role, Roles};
@@ -91,6 +91,7 @@ impl World {
             provider_poll_seconds: 1,
             lease_seconds: 3600,
             limits,
+            monitor: Monitor::default(),
         };
         let config = Config { data_dir, file, passphrase_file: None };
         let (said, mut lines) = mpsc::unbounded_channel();

@@ -1,143 +1,121 @@
-//! `secretref monitor`.
+//! `secretref monitor`: what is so and people should know of.
+
+mod edges;
+mod shown;
 
 use crate::{
+    args::duration,
     connect::{Session, ask, ask_twice},
     failure::{Exit, Failure},
-    print::{json::present, time},
+    print::{counted, time},
 };
+use edges::{Edge, Seen};
 use secretref_domain::alert::ChannelName;
-use secretref_proto::v1::{self, Condition, alerts_service_client::AlertsServiceClient};
-use serde::Serialize;
+use secretref_proto::v1::{self, alerts_service_client::AlertsServiceClient};
+use shown::{Shown, Told};
 use std::{pin::pin, time::Duration};
 use tonic::transport::Channel;
 
-/// Say what ends, fails or is stuck, and tell a channel of it.
+/// Show what is so and people should know of, and go on showing what begins and what is over.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-    secretref monitor --check-expiry 7 --alert-channel '#finance-alerts' --once\n  \
-    secretref monitor --json | jq -r 'select(.over | not) | .condition.reason'\n\
-    Without --once it goes on, and says when each begins and when it is over. A broker watches by \
-    itself and tells every channel; this is for another horizon, another channel, or one's own \
-    eyes. Exit codes: 0 nothing stands (without --once: interrupted), 1 something does, or the \
-    channel was not told, 3 there is no such channel.")]
+    secretref monitor --check-expiry 7 --alert-channel '#finance-alerts'\n  \
+    secretref monitor --once --check-expiry 30 || echo \"something needs care\"\n  \
+    secretref monitor --json | jq 'select(.state == \"firing\")'\n\
+    The broker looks by itself, and tells every channel of the environment once when something \
+    begins and once when it is over, whether or not this runs. --alert-channel tells one channel \
+    besides: of all that is so, and without --once of what begins and what is over from then on.\n\
+    The kinds are stable: expired, refused, denied, unresolved, rotation-failed, \
+    provider-degraded, rotation-stuck, consumer-lagging, expiring and never-used. Exit codes: 0 \
+    nothing is so, or ended with Ctrl-C; 1 with --once something is, or the channel was not told; 3 \
+    there is no such channel.")]
 pub(crate) struct Monitor {
-    /// How many days ahead the end of a value is told of
-    #[arg(long, value_name = "DAYS", default_value_t = 7)]
-    #[arg(value_parser = clap::value_parser!(i32).range(1..=3650))]
-    check_expiry: i32,
-    /// Alert channel that is told too
-    #[arg(long, value_name = "NAME")]
+    /// Within how many days a value ends soon, whether or not it is rotated by itself; else as
+    /// the broker is set up, which is 7 at first
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=3_650))]
+    check_expiry: Option<i32>,
+    /// Tell people by this alert channel too
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
     alert_channel: Option<String>,
-    /// Look once
+    /// Show what is so now, and end
     #[arg(long)]
     once: bool,
+    /// Every environment
+    #[arg(long)]
+    all: bool,
+    /// How often it is looked, 1s to 1h: 5s
+    #[arg(long, value_name = "DURATION", value_parser = interval, conflicts_with = "once")]
+    interval: Option<Duration>,
 }
 
-/// What stands, as programs read it.
-#[derive(Serialize)]
-struct Standing {
-    environment: String,
-    conditions: Vec<Shown>,
-    more: i32,
-    told: Option<i32>,
-}
-
-/// What began or is over, as programs read it.
-#[derive(Serialize)]
-struct Edge {
-    at: String,
-    over: bool,
-    condition: Shown,
-}
-
-#[derive(Serialize)]
-struct Shown {
-    kind: String,
-    severity: String,
-    #[serde(rename = "ref")]
-    secret_ref: Option<String>,
-    agent: Option<String>,
-    provider: Option<String>,
-    reason: String,
-    fix: Option<String>,
-}
-
-impl Monitor {
-    /// Looks once, or until it is interrupted.
-    pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
-        let channel = self.alert_channel.as_deref().map(ChannelName::parse).transpose();
-        let channel = channel
-            .map_err(|error| Failure::usage(error.to_string(), "see secretref alert list"))?;
-        let client = session.alerts().await?;
-        let watch = Watch { session, client, days: self.check_expiry, channel };
-        if self.once { watch.once().await } else { watch.on().await }
-    }
-}
-
+/// What is looked at, and who is told.
 struct Watch<'s, 'c> {
     session: &'s Session<'c>,
     client: AlertsServiceClient<Channel>,
     days: i32,
+    all: bool,
     channel: Option<ChannelName>,
 }
 
+impl Monitor {
+    /// Shows it once, or goes on.
+    pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
+        let channel = self.alert_channel.as_deref().map(ChannelName::parse).transpose();
+        let channel = channel
+            .map_err(|error| Failure::usage(error.to_string(), "see secretref alert list"))?;
+        if self.all && !session.environment().is_empty() {
+            let what = "--all is every environment, and --environment is one";
+            return Err(Failure::usage(what, "leave one of them out"));
+        }
+        let (days, all) = (self.check_expiry.unwrap_or(0), self.all);
+        let watch = Watch { session, client: session.alerts().await?, days, all, channel };
+        match self.once {
+            true => watch.once().await,
+            false => watch.on(self.interval.unwrap_or(INTERVAL)).await,
+        }
+    }
+}
+
 impl Watch<'_, '_> {
-    async fn once(self) -> Result<Exit, Failure> {
+    async fn once(&self) -> Result<Exit, Failure> {
         let out = self.session.out;
-        let found = self.look().await?;
-        let told = self.tell(&found.conditions, &[]).await?;
-        let exit = if found.conditions.is_empty() { Exit::Done } else { Exit::Refused };
+        let answer = self.look().await?;
+        let conditions: Vec<Shown> = answer.conditions.into_iter().map(Shown::of).collect();
         if out.json {
-            let conditions = found.conditions.into_iter().map(shown).collect();
-            let (environment, more) = (found.environment, found.more);
-            out.json(&Standing { environment, conditions, more, told })?;
-            return Ok(exit);
+            out.json(&conditions)?;
+        } else if conditions.is_empty() {
+            out.note("nothing is so that anybody should know of");
+        } else {
+            let (header, rows) = shown::table(&conditions, self.all);
+            out.table(&header, &rows)?;
         }
-        if found.conditions.is_empty() {
-            out.note(&format!("nothing stands in environment {}", found.environment));
-            return Ok(exit);
+        if answer.more > 0 {
+            out.note(&format!("and {} more", answer.more));
         }
-        let row =
-            |it: &Condition| vec![it.kind.clone(), about(it), it.reason.clone(), it.fix.clone()];
-        let rows: Vec<Vec<String>> = found.conditions.iter().map(row).collect();
-        out.table(&["KIND", "ABOUT", "REASON", "FIX"], &rows)?;
-        if found.more > 0 {
-            out.note(&format!("and {} more", found.more));
-        }
-        if let (Some(told), Some(channel)) = (told, &self.channel) {
-            out.note(&format!("alert channel {channel} was told of {told}"));
-        }
-        Ok(exit)
+        self.channel_is_there().await?;
+        self.tell(conditions.iter().map(Shown::key).collect(), Vec::new()).await?;
+        Ok(if conditions.is_empty() { Exit::Done } else { Exit::Refused })
     }
 
-    /// Looks until it is interrupted. A broker that goes away meanwhile is waited for.
-    async fn on(self) -> Result<Exit, Failure> {
+    /// A broker that goes away meanwhile is waited for: whoever watches wants to see it come back.
+    async fn on(&self, interval: Duration) -> Result<Exit, Failure> {
         let out = self.session.out;
         let mut interrupted = pin!(tokio::signal::ctrl_c());
-        let (mut stands, mut looked, mut away) = (Vec::<Condition>::new(), false, false);
+        let (mut seen, mut looked, mut away) = (Seen::default(), false, false);
         loop {
             let found = tokio::select! {
                 _ = &mut interrupted => return Ok(Exit::Done),
                 found = self.look() => found,
             };
             match found {
-                Ok(found) => {
+                Ok(answer) => {
                     if std::mem::take(&mut away) {
                         out.note("the broker answers again");
                     }
-                    if !looked && found.conditions.is_empty() {
-                        out.note(&format!("nothing stands in environment {}", found.environment));
-                    }
+                    let conditions = answer.conditions.into_iter().map(Shown::of);
+                    let edges = seen.turn(conditions, answer.more > 0);
+                    self.show(&edges, !looked).await?;
                     looked = true;
-                    let began = lacking(&found.conditions, &stands);
-                    let over = lacking(&stands, &found.conditions);
-                    stands = found.conditions;
-                    self.show(&began, false)?;
-                    self.show(&over, true)?;
-                    // What a channel does not take is said, and the looking goes on.
-                    if let Err(failure) = self.tell(&began, &over).await {
-                        out.failure(&failure);
-                    }
                 }
                 Err(failure) if looked && failure.exit == Exit::Unreachable => {
                     if !std::mem::replace(&mut away, true) {
@@ -148,14 +126,64 @@ impl Watch<'_, '_> {
             }
             tokio::select! {
                 _ = &mut interrupted => return Ok(Exit::Done),
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(interval) => {}
             }
         }
     }
 
+    async fn show(&self, edges: &[Edge], first: bool) -> Result<(), Failure> {
+        let out = self.session.out;
+        let now = time::now();
+        for edge in edges {
+            match out.json {
+                true => out.json(&Told::of(edge, &now))?,
+                false => {
+                    let line = edge.condition().line(edge.is_over());
+                    out.line(&format!("{} {line}", time::moment(Some(&now))))?;
+                }
+            }
+        }
+        if first && edges.is_empty() && !out.json {
+            out.note("nothing is so that anybody should know of; Ctrl-C ends");
+        }
+        let keys = |over: bool| {
+            let those = edges.iter().filter(|edge| edge.is_over() == over);
+            those.map(|edge| edge.condition().key()).collect::<Vec<_>>()
+        };
+        if first {
+            self.channel_is_there().await?;
+            return self.tell(keys(false), Vec::new()).await;
+        }
+        // It may be better the next time, and whoever watches goes on.
+        self.tell(keys(false), keys(true)).await.or_else(|failure| {
+            out.failure(&failure);
+            Ok(())
+        })
+    }
+
+    /// That there is such a channel is said at once, and not when there is something to tell.
+    async fn channel_is_there(&self) -> Result<(), Failure> {
+        let Some(channel) = &self.channel else { return Ok(()) };
+        let request = v1::ListChannelsRequest { environment: self.session.environment() };
+        let listed = ask_twice(|| {
+            let (mut client, request) = (self.client.clone(), request.clone());
+            async move { client.list_channels(request).await }
+        })
+        .await?;
+        if listed.channels.iter().any(|it| it.name == channel.as_str()) {
+            return Ok(());
+        }
+        let fix = format!("secretref alert list{}", self.session.environment_option());
+        let what = format!("alert channel {:?} is not there", channel.as_str());
+        Err(Failure::new(Exit::NotFound, what, fix))
+    }
+
     async fn look(&self) -> Result<v1::ListConditionsResponse, Failure> {
-        let environment = self.session.environment();
-        let request = v1::ListConditionsRequest { environment, expiring_days: self.days };
+        let request = v1::ListConditionsRequest {
+            environment: self.session.environment(),
+            all_environments: self.all,
+            expiring_days: self.days,
+        };
         ask_twice(|| {
             let (mut client, request) = (self.client.clone(), request.clone());
             async move { client.list_conditions(request).await }
@@ -163,73 +191,48 @@ impl Watch<'_, '_> {
         .await
     }
 
-    /// Tells the channel; how many it was told of, where there is one.
-    async fn tell(&self, began: &[Condition], over: &[Condition]) -> Result<Option<i32>, Failure> {
-        let Some(channel) = &self.channel else { return Ok(None) };
+    async fn tell(
+        &self,
+        began: Vec<v1::Condition>,
+        over: Vec<v1::Condition>,
+    ) -> Result<(), Failure> {
+        let Some(channel) = &self.channel else { return Ok(()) };
+        // Where none is named all are meant.
+        if began.is_empty() && over.is_empty() {
+            return Ok(());
+        }
         let request = v1::TellConditionsRequest {
             environment: self.session.environment(),
             channel: channel.to_string(),
             expiring_days: self.days,
-            began: began.to_vec(),
-            over: over.to_vec(),
+            began,
+            over,
         };
         let answer = ask(self.client.clone().tell_conditions(request)).await?;
+        let told = counted(usize::try_from(answer.told).unwrap_or(0), "condition");
         if answer.failure.is_empty() {
-            return Ok(Some(answer.told));
+            if answer.told > 0 {
+                self.session.out.note(&format!("alert channel {channel} was told of {told}"));
+            }
+            return Ok(());
         }
-        let name = channel.as_str();
-        let what = format!("alert channel {name:?} was not told: {}", answer.failure);
-        let fix = present(answer.fix).unwrap_or_else(|| format!("secretref alert test {name:?}"));
+        let what = format!("alert channel {channel} was told of {told}: {}", answer.failure);
+        let fix = match answer.fix.as_str() {
+            "" => "see whether the broker's host reaches the channel's server".to_owned(),
+            fix if fix.starts_with("secretref ") => {
+                format!("{fix}{}", self.session.environment_option())
+            }
+            fix => fix.to_owned(),
+        };
         Err(Failure::new(Exit::Refused, what, fix))
     }
-
-    fn show(&self, conditions: &[Condition], over: bool) -> Result<(), Failure> {
-        let (out, at) = (self.session.out, time::now());
-        for condition in conditions {
-            if out.json {
-                let (at, condition) = (at.to_string(), shown(condition.clone()));
-                out.json(&Edge { at, over, condition })?;
-                continue;
-            }
-            let Condition { kind, reason, fix, .. } = condition;
-            let about = about(condition);
-            out.line(&match over {
-                true => format!("{at} ✅ over: {kind}, {about}: {reason}"),
-                false if fix.is_empty() => format!("{at} ⚠️ {kind}, {about}: {reason}"),
-                false => format!("{at} ⚠️ {kind}, {about}: {reason}. Fix: {fix}"),
-            })?;
-        }
-        Ok(())
-    }
 }
 
-/// Those of the first that the second has not, whatever is advised.
-fn lacking(all: &[Condition], known: &[Condition]) -> Vec<Condition> {
-    let same = |one: &Condition, other: &Condition| {
-        let bare = |it: &Condition| Condition { fix: String::new(), ..it.clone() };
-        bare(one) == bare(other)
-    };
-    all.iter().filter(|it| !known.iter().any(|other| same(it, other))).cloned().collect()
+fn interval(given: &str) -> Result<Duration, String> {
+    let taken = duration(given)?;
+    let fits = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&taken);
+    if fits { Ok(taken) } else { Err("monitor looks every 1s to 1h".to_owned()) }
 }
 
-fn about(condition: &Condition) -> String {
-    let Condition { secret_ref, agent, provider, .. } = condition;
-    let parts = [("agent", agent), ("ref", secret_ref), ("provider", provider)];
-    let named = parts.iter().filter(|(_, name)| !name.is_empty());
-    named.map(|(what, name)| format!("{what} {name}")).collect::<Vec<_>>().join(", ")
-}
-
-fn shown(condition: Condition) -> Shown {
-    Shown {
-        kind: condition.kind,
-        severity: condition.severity,
-        secret_ref: present(condition.secret_ref),
-        agent: present(condition.agent),
-        provider: present(condition.provider),
-        reason: condition.reason,
-        fix: present(condition.fix),
-    }
-}
-
-/// How often it looks.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked where nothing is said.
+const INTERVAL: Duration = Duration::from_secs(5);

@@ -269,25 +269,6 @@ fn channels_are_listed_with_what_they_lack() {
 }
 
 #[test]
-fn what_stands_is_a_finding_and_a_channel_is_told() {
-    let broker = Broker::start();
-    let ran = broker.run(&["monitor", "--once", "--alert-channel", "log"], b"");
-    let lines: Vec<&str> = ran.text().lines().collect();
-    let words = ["expiring", "ref stripe-api-key", "its value ends within 7 days", "secretref put"];
-    assert_eq!((ran.code, lines.len()), (1, 2), "{}", ran.text());
-    assert!(words.iter().all(|word| lines[1].contains(word)), "{}", lines[1]);
-    assert!(ran.err.contains("and 2 more"), "{}", ran.err);
-    assert!(ran.err.contains("alert channel log was told of 1"), "{}", ran.err);
-    let ran = broker.run(&["monitor", "--once", "--alert-channel", "#slow"], b"");
-    let said = "error: alert channel \"#slow\" was not told: it did not answer in time. \
-                Fix: secretref alert test \"#slow\"\n";
-    assert_eq!((ran.code, ran.err.as_str()), (1, said));
-    let ran = broker.run(&["monitor", "--once", "--environment", "empty"], b"");
-    assert_eq!((ran.code, ran.text()), (0, ""));
-    assert_eq!(broker.run(&["monitor", "--check-expiry", "0"], b"").code, 2);
-}
-
-#[test]
 fn a_tried_channel_says_what_came_of_it() {
     let broker = Broker::start();
     let ran = broker.run(&["alert", "test", "log"], b"");

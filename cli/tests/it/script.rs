@@ -325,7 +325,8 @@ impl AlertsService for Script {
         if environment == "empty" {
             return Ok(Response::new(v1::ListChannelsResponse::default()));
         }
-        let channels = vec![
+        let gone = v1::AlertChannel { name: "#gone".to_owned(), ..v1::AlertChannel::default() };
+        let mut channels = vec![
             v1::AlertChannel {
                 name: "#finance-alerts".to_owned(),
                 environment: environment.clone(),
@@ -341,6 +342,7 @@ impl AlertsService for Script {
                 ..v1::AlertChannel::default()
             },
         ];
+        channels.extend((channels[0].environment.is_empty()).then_some(gone));
         Ok(Response::new(v1::ListChannelsResponse { channels }))
     }
 
@@ -367,33 +369,45 @@ impl AlertsService for Script {
         &self,
         list: Request<v1::ListConditionsRequest>,
     ) -> Answer<v1::ListConditionsResponse> {
-        let list = list.into_inner();
-        let condition = v1::Condition {
+        let v1::ListConditionsRequest { environment, expiring_days, .. } = list.into_inner();
+        if environment == "empty" {
+            return Ok(Response::new(v1::ListConditionsResponse::default()));
+        }
+        let degraded = v1::Condition {
+            kind: "provider-degraded".to_owned(),
+            environment: "production".to_owned(),
+            provider: "vault".to_owned(),
+            severity: "error".to_owned(),
+            since_time: Some(NOON),
+            reason: "it is sealed (sealed); 3 refs: a, b, c".to_owned(),
+            ..v1::Condition::default()
+        };
+        let expiring = v1::Condition {
             kind: "expiring".to_owned(),
-            severity: "warning".to_owned(),
+            environment: "production".to_owned(),
             secret_ref: "stripe-api-key".to_owned(),
-            reason: format!("its value ends within {} days", list.expiring_days),
+            severity: "warning".to_owned(),
+            since_time: Some(NOON),
+            expire_time: Some(MARCH),
+            reason: format!("within {expiring_days} days"),
             fix: "secretref put stripe-api-key".to_owned(),
             ..v1::Condition::default()
         };
-        let conditions = if list.environment == "empty" { vec![] } else { vec![condition] };
-        let environment = list.environment;
-        Ok(Response::new(v1::ListConditionsResponse { environment, conditions, more: 2 }))
+        let conditions = vec![degraded, expiring];
+        Ok(Response::new(v1::ListConditionsResponse { environment, conditions, more: 0 }))
     }
 
     async fn tell_conditions(
         &self,
         tell: Request<v1::TellConditionsRequest>,
     ) -> Answer<v1::TellConditionsResponse> {
-        let tell = tell.into_inner();
-        let told = i32::try_from(tell.began.len()).unwrap_or_default();
-        Ok(Response::new(match tell.channel.as_str() {
-            "log" => v1::TellConditionsResponse { told, ..Default::default() },
-            _ => {
-                let failure = "it did not answer in time".to_owned();
-                v1::TellConditionsResponse { failure, ..Default::default() }
-            }
-        }))
+        let (told, failure, fix) = match tell.into_inner().channel.as_str() {
+            "log" => (2, "", ""),
+            "#gone" => (1, "it answered 404 (no_service)", "secretref put slack-webhook"),
+            _ => return Err(Status::not_found("alert channel \"#none\" is not there")),
+        };
+        let (failure, fix) = (failure.to_owned(), fix.to_owned());
+        Ok(Response::new(v1::TellConditionsResponse { told, failure, fix }))
     }
 }
 

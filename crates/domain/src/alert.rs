@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Timestamp,
+    condition::ConditionKind,
     name::{AgentName, EnvironmentName, NameError, ProviderAlias, SecretName, ToolName},
 };
 use serde::{Deserialize, Serialize};
@@ -39,16 +40,22 @@ pub enum ChannelKind {
 pub struct Alert {
     /// What happened.
     pub kind: AlertKind,
+    /// Whether it is so, or is over.
+    pub state: AlertState,
+    /// How bad it is.
+    pub severity: Severity,
     /// Environment: its channels are told.
     pub environment: EnvironmentName,
+    /// Provider that it is about, where it is about one.
+    pub provider: Option<ProviderAlias>,
     /// Agent that it happened to, where it happened to one.
     pub agent: Option<AgentName>,
     /// Tool of the agent.
     pub tool: Option<ToolName>,
     /// Ref that it is about.
     pub reference: Option<SecretName>,
-    /// Provider that it is about, where it is not about one ref.
-    pub provider: Option<ProviderAlias>,
+    /// Since when it is so, where it is so for a while.
+    pub since: Option<Timestamp>,
     /// Why, in words.
     pub reason: String,
     /// The command or change that helps.
@@ -62,28 +69,30 @@ pub enum AlertKind {
     Denied,
     /// A ref that an agent cannot work without has no value.
     Unresolved,
-    /// The value of a ref ends soon.
-    Expiring,
-    /// The value of a ref has ended.
-    Expired,
-    /// A rotation came to nothing: everybody is on the old credential.
-    RotationFailed,
-    /// A rotation does not get any further.
-    RotationStuck,
-    /// A provider fails: its refs have the value that was seen last, or another provider's.
-    ProviderDegraded,
     /// Somebody tries a channel.
     Test,
+    /// Something is so for a while, or is over.
+    Condition(ConditionKind),
+}
+
+/// Whether something is so. The words are those that others use of alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AlertState {
+    /// It is.
+    Firing,
+    /// It is over.
+    Resolved,
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Nothing is wrong.
     Info,
-    /// Something will be wrong if nobody does anything.
+    /// Nothing fails yet.
     Warning,
-    /// An agent cannot work.
+    /// An agent cannot work, or a credential is about to be of no use.
     Error,
 }
 
@@ -97,8 +106,6 @@ pub struct Notice {
     pub at: Timestamp,
     /// What it says.
     pub alert: Alert,
-    /// Whether it is over.
-    pub over: bool,
     /// How many others it stands for, where there were too many to send each.
     pub more: usize,
 }
@@ -184,10 +191,22 @@ impl ChannelKind {
 }
 
 impl Alert {
-    /// Itself without advice: one trouble, whatever is advised meanwhile.
+    /// That something happened in an environment, and nothing else yet.
     #[must_use]
-    pub fn unadvised(&self) -> Self {
-        Self { fix: String::new(), ..self.clone() }
+    pub fn of(kind: AlertKind, environment: EnvironmentName) -> Self {
+        Self {
+            kind,
+            state: AlertState::Firing,
+            severity: kind.severity(),
+            environment,
+            provider: None,
+            agent: None,
+            tool: None,
+            reference: None,
+            since: None,
+            reason: String::new(),
+            fix: String::new(),
+        }
     }
 
     /// What it is about, in a few words: `agent payer, tool stripe, ref stripe-key`.
@@ -195,9 +214,10 @@ impl Alert {
     pub fn subject(&self) -> String {
         let agent = self.agent.as_ref().map(|name| format!("agent {name}"));
         let tool = self.tool.as_ref().map(|name| format!("tool {name}"));
+        let provider = self.provider.as_ref().map(|name| format!("provider {name}"));
         let reference = self.reference.as_ref().map(|name| format!("ref {name}"));
-        let provider = self.provider.as_ref().map(|alias| format!("provider {alias}"));
-        let parts: Vec<String> = [agent, tool, reference, provider].into_iter().flatten().collect();
+        let parts = [agent, tool, provider, reference];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() {
             return format!("environment {}", self.environment);
         }
@@ -206,33 +226,35 @@ impl Alert {
 }
 
 impl AlertKind {
-    /// Every kind with the word for it.
-    pub const ALL: [(&'static str, Self); 8] = [
-        ("denied", Self::Denied),
-        ("unresolved", Self::Unresolved),
-        ("expiring", Self::Expiring),
-        ("expired", Self::Expired),
-        ("rotation-failed", Self::RotationFailed),
-        ("rotation-stuck", Self::RotationStuck),
-        ("provider-degraded", Self::ProviderDegraded),
-        ("test", Self::Test),
-    ];
-
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+        match self {
+            Self::Denied => "denied",
+            Self::Unresolved => "unresolved",
+            Self::Test => "test",
+            Self::Condition(kind) => kind.as_str(),
+        }
     }
 
-    /// How bad it is.
+    /// How bad it is, where nothing else says so.
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::Denied | Self::Unresolved | Self::Expired | Self::RotationFailed => {
-                Severity::Error
-            }
-            Self::Expiring | Self::RotationStuck | Self::ProviderDegraded => Severity::Warning,
+            Self::Denied | Self::Unresolved => Severity::Error,
+            Self::Condition(_) => Severity::Warning,
             Self::Test => Severity::Info,
+        }
+    }
+}
+
+impl AlertState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
         }
     }
 }

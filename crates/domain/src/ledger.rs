@@ -16,7 +16,6 @@ mod sources;
 
 pub use admins::Admin;
 pub use channels::ChannelAddress;
-pub use conditions::EXPIRING_SECONDS_DEFAULT;
 pub use desired::{Desired, DesiredSecret, DesiredTarget, Missing};
 pub use findings::{Finding, FindingCode};
 pub use fold::{FoldError, Touched};

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod caller;
 pub mod change;
 pub mod clock;
+pub mod condition;
 pub mod delivery;
 pub mod expiry;
 pub mod fault;

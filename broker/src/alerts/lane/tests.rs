@@ -10,16 +10,10 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 fn notice(number: usize) -> Notice {
     let alert = Alert {
-        kind: AlertKind::Test,
-        environment: EnvironmentName::parse("default").unwrap(),
-        agent: None,
-        tool: None,
-        reference: None,
-        provider: None,
         reason: number.to_string(),
-        fix: String::new(),
+        ..Alert::of(AlertKind::Test, EnvironmentName::parse("default").unwrap())
     };
-    Notice { id: Uuid::nil(), at: Timestamp::from_micros(0), alert, over: false, more: 0 }
+    Notice { id: Uuid::nil(), at: Timestamp::from_micros(0), alert, more: 0 }
 }
 
 fn lane(count: usize) -> Lane {

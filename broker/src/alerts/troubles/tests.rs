@@ -9,14 +9,10 @@ const AGENT: AgentId = AgentId(Uuid::from_u128(1));
 
 fn alert(reason: &str) -> Alert {
     Alert {
-        kind: AlertKind::Unresolved,
-        environment: EnvironmentName::parse("default").unwrap(),
         agent: Some(AgentName::parse("payer").unwrap()),
-        tool: None,
-        reference: None,
-        provider: None,
         reason: reason.to_owned(),
         fix: "put it".to_owned(),
+        ..Alert::of(AlertKind::Unresolved, EnvironmentName::parse("default").unwrap())
     }
 }
 
@@ -29,20 +25,21 @@ impl Troubles {
     fn told(&mut self, revision: i64, reasons: &[&str], now: i64) -> Vec<String> {
         let failing = reasons.iter().map(|reason| alert(reason)).collect();
         let told = self.observe(AGENT, Revision(revision), failing, at(now), HOUR);
-        let over = |notice: &Notice| if notice.over { "over: " } else { "" };
-        told.into_iter().map(|it| format!("{}{}", over(&it), it.alert.reason)).collect()
+        told.into_iter().map(|notice| notice.alert.reason).collect()
     }
 }
 
 #[test]
-fn a_trouble_is_told_once_and_that_it_is_over() {
+fn a_trouble_is_told_once_until_it_is_resolved() {
     let mut troubles = Troubles::default();
     assert_eq!(troubles.told(1, &["missing"], 0), ["missing"]);
     assert_eq!(troubles.told(2, &["missing"], 1), [""; 0]);
     assert_eq!(troubles.told(3, &["missing", "denied"], 2), ["denied"]);
-    assert_eq!(troubles.told(4, &["denied"], 3), ["over: missing"]);
+    assert_eq!(troubles.told(4, &["denied"], 3), ["it is over: missing"]);
     assert_eq!(troubles.told(5, &["missing", "denied"], 4), ["missing"]);
-    assert_eq!(troubles.told(6, &[], 5), ["over: denied", "over: missing"]);
+    let over = ["it is over: denied", "it is over: missing"];
+    assert_eq!(troubles.told(6, &[], 5), over);
+    assert_eq!(troubles.told(6, &[], 5), [""; 0]);
     assert_eq!(troubles.told(7, &["missing"], 6), ["missing"]);
 }
 
@@ -62,10 +59,25 @@ fn a_trouble_that_stays_is_told_again_after_an_hour_under_its_name() {
 }
 
 #[test]
+fn what_is_over_has_the_name_that_it_had() {
+    let mut troubles = Troubles::default();
+    let mut observe = |revision, failing| {
+        let mut told = troubles.observe(AGENT, Revision(revision), failing, at(revision), HOUR);
+        assert_eq!(told.len(), 1);
+        told.remove(0)
+    };
+    let (began, over) = (observe(1, vec![alert("missing")]), observe(2, Vec::new()));
+    assert_eq!((over.id, over.at), (began.id, at(2)));
+    assert_eq!((over.alert.state, over.alert.severity), (AlertState::Resolved, Severity::Info));
+    assert_eq!(began.alert.state, AlertState::Firing);
+    assert!(over.alert.fix.is_empty());
+}
+
+#[test]
 fn what_was_seen_earlier_does_not_take_back_what_was_seen_later() {
     let mut troubles = Troubles::default();
     assert_eq!(troubles.told(5, &["missing"], 0), ["missing"]);
-    assert_eq!(troubles.told(7, &[], 1), ["over: missing"]);
+    assert_eq!(troubles.told(7, &[], 1), ["it is over: missing"]);
     // A stream that lags behind.
     assert_eq!(troubles.told(6, &["missing"], 2), [""; 0]);
     // The same revision may come to something else: a value expired.

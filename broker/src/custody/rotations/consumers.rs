@@ -1,7 +1,7 @@
 //! Who has the credential that is rotated, and what is known of them.
 
 use crate::{
-    custody::{Custody, CustodyError, ReportState},
+    custody::{AWAY_MILLIS, Custody, CustodyError, ReportState},
     store::ReportRow,
 };
 use secretref_domain::{
@@ -183,8 +183,6 @@ fn severity(effect: Effect) -> u8 {
     }
 }
 
-/// After so long without a stream an instance is away.
-const AWAY_MILLIS: i64 = 45_000;
 /// How much later than it says a lease is taken to end: contacts are told now and then, and clocks
 /// differ.
 const SLACK_MILLIS: i64 = 60_000;

@@ -100,14 +100,15 @@ impl Custody {
     /// The refs that are due to be rotated by themselves now.
     #[must_use]
     pub fn due_rotations(&self) -> Vec<(EnvironmentName, SecretName, Trigger)> {
-        // Each secret has a number of its own, the same for every broker: its identity ends in
-        // random bytes.
-        let jitter = |secret: SecretId| {
-            let [.., first, second] = secret.0.into_bytes();
-            f64::from(u16::from_be_bytes([first, second])) / f64::from(u16::MAX)
-        };
         self.shared.ledger().due_rotations(self.now(), jitter)
     }
+}
+
+/// Each secret has a number of its own, the same for every broker: its identity ends in random
+/// bytes.
+pub(super) fn jitter(secret: SecretId) -> f64 {
+    let [.., first, second] = secret.0.into_bytes();
+    f64::from(u16::from_be_bytes([first, second])) / f64::from(u16::MAX)
 }
 
 /// How a ref is rotated, and the secret that is.

@@ -2,27 +2,31 @@
 
 use super::refuse;
 use crate::{
-    alerts::{Handle, NotSent},
+    alerts::{Handle, Monitor, Sent},
     custody::{ChannelView, Custody},
     grpc::caller,
 };
 use secretref_domain::{
-    alert::{Alert, AlertKind, ChannelKind, ChannelName, Notice},
-    ledger::EXPIRING_SECONDS_DEFAULT,
+    alert::{ChannelKind, ChannelName},
+    condition::{Condition, ConditionKey, ConditionKind},
     name::EnvironmentName,
 };
-use secretref_proto::{convert::field, v1};
+use secretref_proto::{
+    convert::field::{self, FieldError},
+    v1,
+};
+use std::collections::BTreeSet;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 pub(crate) struct Alerts {
     custody: Custody,
     alerts: Handle,
+    monitor: Monitor,
 }
 
 impl Alerts {
-    pub(crate) fn new(custody: Custody, alerts: Handle) -> Self {
-        Self { custody, alerts }
+    pub(crate) fn new(custody: Custody, alerts: Handle, monitor: Monitor) -> Self {
+        Self { custody, alerts, monitor }
     }
 }
 
@@ -63,15 +67,20 @@ impl v1::alerts_service_server::AlertsService for Alerts {
         let caller = caller::admin(&self.custody, &request)?;
         let request = request.into_inner();
         let environment = field::environment(&request.environment).map_err(refuse::field)?;
-        let ahead = ahead(request.expiring_days)?;
-        let found = self.custody.conditions(&caller, environment, ahead).await;
-        let (environment, found) = found.map_err(refuse::of)?;
-        let more = found.len().saturating_sub(CONDITIONS_MAX);
-        Ok(Response::new(v1::ListConditionsResponse {
-            environment: environment.to_string(),
-            conditions: found.into_iter().take(CONDITIONS_MAX).map(to_condition).collect(),
-            more: i32::try_from(more).unwrap_or(i32::MAX),
-        }))
+        let all = request.all_environments;
+        if all && environment.is_some() {
+            let problem = "it is empty where all environments are asked for";
+            return Err(refuse::field(FieldError::new("environment", problem)));
+        }
+        let days = days(request.expiring_days).map_err(refuse::field)?;
+        let wanted = self.custody.may_see_conditions(&caller, environment, all).await;
+        let wanted = wanted.map_err(refuse::of)?;
+        let found = self.monitor.conditions(wanted.as_ref(), days).await.map_err(refuse::of)?;
+        let environment = wanted.map(|name| name.to_string()).unwrap_or_default();
+        let more = i32::try_from(found.len().saturating_sub(CONDITIONS_MAX)).unwrap_or(i32::MAX);
+        let shown = found.into_iter().take(CONDITIONS_MAX);
+        let conditions = shown.map(to_condition).collect();
+        Ok(Response::new(v1::ListConditionsResponse { environment, conditions, more }))
     }
 
     async fn tell_conditions(
@@ -83,79 +92,77 @@ impl v1::alerts_service_server::AlertsService for Alerts {
         let environment = field::environment(&request.environment).map_err(refuse::field)?;
         let channel: ChannelName =
             field::name("channel", &request.channel).map_err(refuse::field)?;
-        let ahead = ahead(request.expiring_days)?;
-        if request.began.len().max(request.over.len()) > CONDITIONS_MAX {
-            let problem = format!("there are more than {CONDITIONS_MAX}");
-            return Err(refuse::invalid("began, over".into(), problem));
+        let days = days(request.expiring_days).map_err(refuse::field)?;
+        let keys = |name, given: Vec<v1::Condition>| keys(name, given).map_err(refuse::field);
+        let named = keys("began", request.began)?;
+        let over = keys("over", request.over)?;
+        let permitted = self.custody.may_tell_conditions(&caller, environment, &channel).await;
+        let environment = permitted.map_err(refuse::of)?;
+        let of_another = |key: &ConditionKey| key.environment != environment;
+        if named.iter().chain(&over).any(of_another) {
+            let problem = format!("a condition is not of environment {environment}");
+            return Err(refuse::field(FieldError::new("began", problem)));
         }
-        let environment = self.custody.tell_channel(&caller, environment, &channel).await;
-        let environment = environment.map_err(refuse::of)?;
-        let stands = self.custody.conditions(&caller, Some(environment.clone()), ahead).await;
-        let (_, stands) = stands.map_err(refuse::of)?;
-        let at = self.custody.now();
-        let notice = |alert, over| Notice { id: Uuid::now_v7(), at, alert, over, more: 0 };
-        let began: Vec<_> = request.began.into_iter().map(unadvised).collect();
-        let began = |it: &&Alert| began.contains(&unadvised(to_condition(Alert::clone(it))));
-        let mut notices: Vec<Notice> =
-            stands.iter().filter(began).map(|it| notice(it.clone(), false)).collect();
-        for over in request.over {
-            let alert = to_alert(&environment, over)?;
-            if !stands.iter().any(|it| it.unadvised() == alert) {
-                notices.push(notice(alert, true));
-            }
-        }
-        let (told, outcome) = self.alerts.tell(environment, channel, notices).await;
-        let NotSent { reason, fix } = outcome.err().unwrap_or_default();
+        let told = self.monitor.tell(&environment, &channel, days, named, over).await;
+        let Sent { told, failed } = told.map_err(refuse::of)?;
+        let (failure, fix) = failed.map(|not| (not.reason, not.fix)).unwrap_or_default();
         let told = i32::try_from(told).unwrap_or(i32::MAX);
-        Ok(Response::new(v1::TellConditionsResponse { told, failure: reason, fix }))
+        Ok(Response::new(v1::TellConditionsResponse { told, failure, fix }))
     }
 }
 
-/// How far ahead an end is told of, in seconds.
-fn ahead(days: i32) -> Result<i64, Status> {
-    match days {
-        0 => Ok(EXPIRING_SECONDS_DEFAULT),
-        1..=DAYS_MAX => Ok(i64::from(days) * 86_400),
-        _ => Err(refuse::invalid("expiring_days".into(), format!("is not in 0..={DAYS_MAX}"))),
+/// Within how many days a value ends soon.
+fn days(given: i32) -> Result<Option<i64>, FieldError> {
+    match given {
+        0 => Ok(None),
+        1..=DAYS_MAX => Ok(Some(given.into())),
+        _ => {
+            let problem = format!("it is {given}; it lies in 1 to {DAYS_MAX}");
+            Err(FieldError::new("expiring_days", problem))
+        }
     }
 }
 
-fn to_condition(alert: Alert) -> v1::Condition {
-    v1::Condition {
-        kind: alert.kind.as_str().to_owned(),
-        severity: alert.kind.severity().as_str().to_owned(),
-        secret_ref: alert.reference.map(|it| it.to_string()).unwrap_or_default(),
-        agent: alert.agent.map(|it| it.to_string()).unwrap_or_default(),
-        provider: alert.provider.map(|it| it.to_string()).unwrap_or_default(),
-        reason: alert.reason,
-        fix: alert.fix,
+fn keys(
+    name: &'static str,
+    given: Vec<v1::Condition>,
+) -> Result<BTreeSet<ConditionKey>, FieldError> {
+    if given.len() > CONDITIONS_MAX {
+        let problem = format!("there are {}; at most {CONDITIONS_MAX}", given.len());
+        return Err(FieldError::new(name, problem));
     }
-}
-
-fn unadvised(condition: v1::Condition) -> v1::Condition {
-    v1::Condition { fix: String::new(), ..condition }
-}
-
-/// What a client says that is over.
-fn to_alert(environment: &EnvironmentName, given: v1::Condition) -> Result<Alert, Status> {
-    let found = AlertKind::ALL.iter().find(|(word, _)| *word == given.kind);
-    let Some((_, kind)) = found.filter(|(_, kind)| *kind != AlertKind::Test) else {
-        return Err(refuse::invalid("over.kind".into(), "is no kind of a condition".into()));
+    let key = |given: v1::Condition| {
+        let kind = ConditionKind::parse(&given.kind).ok_or_else(|| {
+            FieldError::new("kind", format!("{:?} is no kind of condition", given.kind))
+        })?;
+        let environment: EnvironmentName = field::name("environment", &given.environment)?;
+        Ok(ConditionKey {
+            provider: field::optional("provider", &given.provider)?,
+            reference: field::optional("secret_ref", &given.secret_ref)?,
+            agent: field::optional("agent", &given.agent)?,
+            tool: field::optional("tool", &given.tool)?,
+            ..ConditionKey::of(kind, environment)
+        })
     };
-    if given.reason.len() > REASON_BYTES_MAX {
-        let problem = format!("is longer than {REASON_BYTES_MAX} bytes");
-        return Err(refuse::invalid("over.reason".into(), problem));
+    given.into_iter().map(key).collect()
+}
+
+fn to_condition(condition: Condition) -> v1::Condition {
+    let Condition { key, severity, since, ends, message, fix } = condition;
+    let text = |name: Option<String>| name.unwrap_or_default();
+    v1::Condition {
+        kind: key.kind.as_str().to_owned(),
+        severity: severity.as_str().to_owned(),
+        secret_ref: text(key.reference.map(|name| name.to_string())),
+        agent: text(key.agent.map(|name| name.to_string())),
+        provider: text(key.provider.map(|name| name.to_string())),
+        reason: message,
+        fix,
+        environment: key.environment.to_string(),
+        tool: text(key.tool.map(|name| name.to_string())),
+        since_time: Some(field::to_time(since)),
+        expire_time: ends.map(field::to_time),
     }
-    Ok(Alert {
-        kind: *kind,
-        environment: environment.clone(),
-        agent: field::optional("over.agent", &given.agent).map_err(refuse::field)?,
-        tool: None,
-        reference: field::optional("over.secret_ref", &given.secret_ref).map_err(refuse::field)?,
-        provider: field::optional("over.provider", &given.provider).map_err(refuse::field)?,
-        reason: given.reason,
-        fix: String::new(),
-    })
 }
 
 fn to_channel(view: ChannelView) -> v1::AlertChannel {
@@ -176,8 +183,7 @@ fn to_channel(view: ChannelView) -> v1::AlertChannel {
     }
 }
 
-/// Conditions of one answer, and of one request.
-const CONDITIONS_MAX: usize = 1000;
-const DAYS_MAX: i32 = 3650;
-/// A reason of ours is at most as long.
-const REASON_BYTES_MAX: usize = 4096;
+/// Conditions of one request or response.
+const CONDITIONS_MAX: usize = 1_000;
+/// Ten years.
+const DAYS_MAX: i32 = 3_650;

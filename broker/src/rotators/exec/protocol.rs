@@ -222,7 +222,9 @@ impl Answer {
         };
         let fix = "look at where the program rotates it";
         let lasting = self.lasting.unwrap_or(false);
-        Err(RotatorError { lasting, ..RotatorError::passing(alias, message, fix) })
+        // Its program says so of the credential, and not of itself, where trying again is no use.
+        let refused = lasting && verb == Verb::Test;
+        Err(RotatorError { lasting, refused, ..RotatorError::passing(alias, message, fix) })
     }
 
     /// The credential that it minted.

@@ -173,7 +173,7 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
         // Nobody has one: what is asked here is who may.
         Method::TestChannel => v1::TestChannelRequest { name, environment }.encode_to_vec(),
         Method::ListConditions => {
-            v1::ListConditionsRequest { environment, expiring_days: 0 }.encode_to_vec()
+            v1::ListConditionsRequest { environment, ..Default::default() }.encode_to_vec()
         }
         Method::TellConditions => {
             v1::TellConditionsRequest { environment, channel: name, ..Default::default() }

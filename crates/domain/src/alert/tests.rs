@@ -1,15 +1,14 @@
 use super::*;
 
 fn alert() -> Alert {
+    let environment = EnvironmentName::parse("prod").unwrap();
     Alert {
-        kind: AlertKind::Denied,
-        environment: EnvironmentName::parse("prod").unwrap(),
         agent: Some(AgentName::parse("payer").unwrap()),
         tool: Some(ToolName::parse("stripe").unwrap()),
         reference: Some(SecretName::parse("stripe-key").unwrap()),
-        provider: None,
         reason: "capability missing".into(),
         fix: "add it".into(),
+        ..Alert::of(AlertKind::Denied, environment)
     }
 }
 
@@ -37,4 +36,6 @@ fn an_alert_says_what_it_is_about() {
     assert_eq!(alert().subject(), "agent payer, tool stripe, ref stripe-key");
     let bare = Alert { agent: None, tool: None, reference: None, ..alert() };
     assert_eq!(bare.subject(), "environment prod");
+    let provider = Some(ProviderAlias::parse("vault").unwrap());
+    assert_eq!(Alert { provider, ..bare }.subject(), "provider vault");
 }

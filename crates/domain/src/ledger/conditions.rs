@@ -1,163 +1,280 @@
-//! What stands now and people ought to know before an agent goes without: values that end,
-//! rotations that do not get anywhere, providers that fail.
-//!
-//! Each is an [`Alert`] whose words stay the same for as long as it stands, so that it is known
-//! again: whoever watches compares what stands now with what stood before.
+//! What is so in an environment and people should know of. It stops nothing.
 
-use super::{Ledger, Resolution};
+mod providers;
+mod rotations;
+
+use super::{Agent, Ledger, Missing, Resolution, Secret};
 use crate::{
-    alert::{Alert, AlertKind},
+    alert::Severity,
     clock::Timestamp,
-    fault::Fault,
-    id::SecretId,
-    name::{EnvironmentName, SecretName},
-    rotation::{Phase, Rotation},
+    condition::{Behind, Bounds, Condition, ConditionKey, ConditionKind, Seen},
+    name::{AgentName, EnvironmentName, SecretName},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How far ahead an end is told of where nobody says: a week.
-pub const EXPIRING_SECONDS_DEFAULT: i64 = 7 * 86_400;
-/// How far ahead the end of a value is told of that is rotated by itself: what has not been done by
-/// then is not going as it should.
-const EXPIRING_ROTATED_SECONDS_MAX: i64 = 86_400;
-/// How long a rotation may stay in a phase, beyond the overlap that it was given.
-const STUCK_AFTER_SECONDS: i64 = 3_600;
-
 impl Ledger {
-    /// What stands in an environment at a time, ordered; an end is told of `expiring_seconds`
-    /// ahead.
+    /// Everything that is so in an environment at a time.
     #[must_use]
     pub fn conditions(
         &self,
         environment: &EnvironmentName,
+        seen: &Seen,
+        bounds: &Bounds,
         now: Timestamp,
-        expiring_seconds: i64,
-    ) -> BTreeSet<Alert> {
-        let mut names: BTreeSet<SecretName> = self.bound_refs(environment).into_keys().collect();
-        names.extend(self.references(environment).map(|(name, _)| name.clone()));
-        let mut found = BTreeSet::new();
-        for name in &names {
-            found.extend(self.ending(environment, name, now, expiring_seconds));
-            found.extend(self.failing(environment, name));
+    ) -> Vec<Condition> {
+        let mut found = self.conditions_of_providers(environment, bounds, now);
+        for name in self.watched(environment) {
+            found.extend(self.conditions_of(environment, &name, seen, bounds, now));
         }
-        found.extend(self.newest_rotations(environment).filter_map(|it| self.hindered(it, now)));
+        for agent in self.agents_after(environment, None) {
+            found.extend(self.conditions_of_agent(agent, now));
+        }
         found
     }
 
-    /// The end of a ref's value, where it is near or over.
-    fn ending(
+    /// The names whose conditions [`Ledger::conditions_of`] says: refs, what is bound without
+    /// being one, and secrets that no ref gives.
+    #[must_use]
+    pub fn watched(&self, environment: &EnvironmentName) -> BTreeSet<SecretName> {
+        let refs = self.references(environment).map(|(name, _)| name.clone());
+        let mut names: BTreeSet<SecretName> =
+            refs.chain(self.bound_refs(environment).into_keys()).collect();
+        let given: BTreeSet<SecretName> = names
+            .iter()
+            .flat_map(|name| self.chain(environment, name))
+            .filter_map(|link| link.secret)
+            .collect();
+        let others = self.secrets_after(environment, None).map(|secret| &secret.name);
+        let others = others.filter(|name| name.copied_ref().is_none() && !given.contains(*name));
+        names.extend(others.cloned().collect::<Vec<_>>());
+        names
+    }
+
+    /// What is so of a ref: its value, its rotation, and those who have it.
+    #[must_use]
+    pub fn conditions_of(
         &self,
         environment: &EnvironmentName,
         name: &SecretName,
+        seen: &Seen,
+        bounds: &Bounds,
         now: Timestamp,
-        expiring_seconds: i64,
-    ) -> Option<Alert> {
+    ) -> Vec<Condition> {
+        let mut found = Vec::new();
+        found.extend(self.rotation_failed(environment, name));
+        found.extend(self.rotation_stuck(environment, name, seen, bounds, now));
         let Resolution::Secret(resolved) = self.resolve(environment, name, None) else {
-            return None;
+            return found;
         };
-        let secret = self.secret_named(environment, &resolved.secret)?;
-        let version = secret.versions.get(&secret.current)?;
-        let reference = self.reference(environment, name);
-        let end = version.expires_at.or_else(|| reference?.expires_at)?;
-        let rotation = reference.and_then(|it| it.rotation.as_ref());
-        let by_itself = rotation.is_some_and(|it| it.before_expiry_seconds > 0);
-        let ahead = match by_itself {
-            true => expiring_seconds.min(EXPIRING_ROTATED_SECONDS_MAX),
-            false => expiring_seconds,
+        let secret = self.secret_named(environment, &resolved.secret);
+        let Some(secret) = secret.filter(|secret| secret.deleted_at.is_none()) else {
+            return found;
         };
-        let fix = match (rotation, resolved.secret.copied_ref()) {
-            (Some(_), _) => format!("secretref rotate {name}"),
-            (None, None) => format!("secretref put {}", resolved.secret),
-            (None, Some(_)) => format!("put a new value in provider {}", resolved.source.provider),
-        };
-        let (kind, reason) = match end {
-            end if end <= now => (AlertKind::Expired, format!("its value ended {end}")),
-            end if end <= now.plus_seconds(ahead) => {
-                (AlertKind::Expiring, format!("its value ends {end}"))
-            }
-            _ => return None,
-        };
-        Some(Alert { reference: Some(name.clone()), reason, fix, ..of(kind, environment) })
+        found.extend(self.of_expiry(environment, name, secret, bounds, now));
+        let rotates = self.policy(environment, name).is_some();
+        if let Some(refusal) = seen.refused.get(&secret.id).filter(|_| rotates) {
+            found.push(Condition {
+                key: of_ref(ConditionKind::Refused, environment, name),
+                severity: Severity::Error,
+                since: refusal.since,
+                ends: None,
+                message: format!("its service refuses it: {}", refusal.message),
+                fix: self.renewal(environment, name, secret),
+            });
+        }
+        found.extend(self.never_used(environment, name, secret, seen, bounds, now));
+        found.extend(self.lagging(environment, name, secret, seen, bounds, now));
+        found
     }
 
-    /// Each place of a ref's chain that fails. Where it is the provider that fails, and not the one
-    /// thing in it, the alert is the same for each of its refs.
-    fn failing(&self, environment: &EnvironmentName, name: &SecretName) -> Vec<Alert> {
-        let fails = |link: super::Link| {
-            let state = self.source_state(environment, name, &link.source)?;
-            let failing = &state.fault.as_ref()?.failing;
-            let whole =
-                matches!(failing.fault, Fault::Unreachable | Fault::Sealed | Fault::TimedOut);
-            let reason = match whole {
-                true => format!("it is {}", failing.fault),
-                false => format!("{}: {}", failing.fault, failing.message),
+    /// What is so of an agent: bindings that it may not have, or that come to nothing.
+    #[must_use]
+    pub fn conditions_of_agent(&self, agent: &Agent, now: Timestamp) -> Vec<Condition> {
+        if !agent.active {
+            return Vec::new();
+        }
+        let missing = self.desired_when_active(agent, now, None).missing;
+        let of = |missing: Missing| {
+            let kind =
+                if missing.denied { ConditionKind::Denied } else { ConditionKind::Unresolved };
+            let key = ConditionKey {
+                reference: Some(missing.target.reference),
+                agent: Some(agent.name.clone()),
+                tool: Some(missing.target.tool),
+                ..ConditionKey::of(kind, agent.environment.clone())
             };
-            Some(Alert {
-                reference: (!whole).then(|| name.clone()),
-                provider: Some(link.source.provider.clone()),
-                reason,
-                fix: format!("secretref provider check {}", link.source.provider),
-                ..of(AlertKind::ProviderDegraded, environment)
+            let required = missing.target.required;
+            Condition {
+                key,
+                severity: if required { Severity::Error } else { Severity::Warning },
+                since: agent.updated_at,
+                ends: None,
+                message: missing.reason,
+                fix: self.whole(&agent.environment, missing.fix),
+            }
+        };
+        missing.into_iter().map(of).collect()
+    }
+
+    fn of_expiry(
+        &self,
+        environment: &EnvironmentName,
+        name: &SecretName,
+        secret: &Secret,
+        bounds: &Bounds,
+        now: Timestamp,
+    ) -> Option<Condition> {
+        let version = secret.versions.get(&secret.current).filter(|it| !it.destroyed)?;
+        let reference = self.reference(environment, name);
+        let end = version.expires_at.or(reference.and_then(|it| it.expires_at))?;
+        let fix = self.renewal(environment, name, secret);
+        if end <= now {
+            return Some(Condition {
+                key: of_ref(ConditionKind::Expired, environment, name),
+                severity: Severity::Error,
+                since: end,
+                ends: Some(end),
+                message: format!("its value expired at {end}"),
+                fix,
+            });
+        }
+        let before = reference.and_then(|it| it.rotation.as_ref());
+        let before = before.map(|it| it.before_expiry_seconds).filter(|seconds| *seconds > 0);
+        // Whoever rotates by itself is given half of its time before anybody is disturbed.
+        let soon = match before.filter(|_| bounds.trusts_rotation) {
+            Some(before) => bounds.expiring_seconds.min(before / 2),
+            None => bounds.expiring_seconds,
+        };
+        let since = end.plus_seconds(-soon).max(version.created_at);
+        let late = match before {
+            Some(_) => "; it is rotated by itself before, and was not yet",
+            None => "",
+        };
+        (end.plus_seconds(-soon) <= now).then(|| Condition {
+            key: of_ref(ConditionKind::Expiring, environment, name),
+            severity: Severity::Warning,
+            since,
+            ends: Some(end),
+            message: format!("its value is valid until {end}{late}"),
+            fix,
+        })
+    }
+
+    fn never_used(
+        &self,
+        environment: &EnvironmentName,
+        name: &SecretName,
+        secret: &Secret,
+        seen: &Seen,
+        bounds: &Bounds,
+        now: Timestamp,
+    ) -> Option<Condition> {
+        if seen.taken.contains(&secret.id) {
+            return None;
+        }
+        let binds = |agent: &&Agent| {
+            let mut credentials = agent.effective().credentials();
+            agent.active && credentials.any(|(_, _, it)| it.secret_ref == *name)
+        };
+        let subscribers = self.subscribers(environment, &secret.name);
+        let agents: Vec<&Agent> =
+            subscribers.filter_map(|id| self.agent(id)).filter(binds).collect();
+        let bound = agents.iter().map(|agent| agent.created_at).min()?;
+        let since = bound.max(secret.created_at);
+        let names: Vec<&str> = agents.iter().map(|agent| agent.name.as_str()).collect();
+        (since.plus_seconds(bounds.unused_seconds) <= now).then(|| Condition {
+            key: of_ref(ConditionKind::NeverUsed, environment, name),
+            severity: Severity::Warning,
+            since,
+            ends: None,
+            message: format!("no instance has ever taken it; bound by {}", listed(&names)),
+            fix: format!("start the agents that are bound to {name:?}, or unbind and delete it"),
+        })
+    }
+
+    fn lagging(
+        &self,
+        environment: &EnvironmentName,
+        name: &SecretName,
+        secret: &Secret,
+        seen: &Seen,
+        bounds: &Bounds,
+        now: Timestamp,
+    ) -> Vec<Condition> {
+        let mut of: BTreeMap<&AgentName, Vec<&Behind>> = BTreeMap::new();
+        for one in seen.behind.get(&secret.id).into_iter().flatten() {
+            let Some(agent) = self.agent(one.agent) else { continue };
+            let mut credentials = agent.effective().credentials();
+            if credentials.any(|(_, _, it)| it.secret_ref == *name) {
+                of.entry(&agent.name).or_default().push(one);
+            }
+        }
+        let lags = |(agent, mut all): (&AgentName, Vec<&Behind>)| {
+            let key = ConditionKey {
+                agent: Some(agent.clone()),
+                ..of_ref(ConditionKind::ConsumerLagging, environment, name)
+            };
+            let known = seen.told.contains(&key);
+            all.retain(|it| known || it.since.plus_seconds(bounds.lagging_seconds) <= now);
+            let first = all.iter().min_by_key(|it| (it.since, it.instance))?;
+            let count = counted(all.len(), "instance");
+            let (instance, stands) = (first.instance, &first.stands);
+            Some(Condition {
+                key,
+                severity: Severity::Warning,
+                since: first.since,
+                ends: None,
+                message: format!(
+                    "{count} connected and not on {}: {instance} {stands}",
+                    secret.current
+                ),
+                fix: self.whole(environment, format!("secretref status --agent {agent} --secrets")),
             })
         };
-        self.chain(environment, name).into_iter().filter_map(fails).collect()
+        of.into_iter().filter_map(lags).collect()
     }
 
-    /// The newest rotation of each secret of an environment.
-    fn newest_rotations(&self, environment: &EnvironmentName) -> impl Iterator<Item = &Rotation> {
-        let mut newest: BTreeMap<SecretId, &Rotation> = BTreeMap::new();
-        for rotation in self.rotations().filter(|it| it.environment == *environment) {
-            newest.insert(rotation.secret, rotation);
-        }
-        newest.into_values()
-    }
-
-    fn hindered(&self, rotation: &Rotation, now: Timestamp) -> Option<Alert> {
-        let name = &rotation.reference;
-        let alert = |kind, reason: String, fix: String| Alert {
-            reference: Some(name.clone()),
-            reason,
-            fix,
-            ..of(kind, &rotation.environment)
-        };
-        match &rotation.phase {
-            Phase::Failed { why } if !self.was_put_since(rotation) => {
-                let fix = format!("secretref rotate {name}");
-                Some(alert(AlertKind::RotationFailed, why.clone(), fix))
+    /// The command that gives a ref another value.
+    fn renewal(&self, environment: &EnvironmentName, name: &SecretName, secret: &Secret) -> String {
+        let rotates = self.policy(environment, name).is_some();
+        let provider =
+            secret.versions.get(&secret.current).and_then(|it| it.traits.origin.as_ref());
+        match (rotates, provider) {
+            (true, _) => self.whole(environment, format!("secretref rotate {name}")),
+            (false, Some(origin)) => {
+                format!("renew it in {}: it is taken over by itself", origin.source.provider)
             }
-            phase if phase.is_over() => None,
-            phase => {
-                let from = match phase {
-                    Phase::Draining { until } => rotation.since.max(*until),
-                    _ => rotation.since,
-                };
-                let reason = format!("it is {} since {}", phase.as_str(), rotation.since);
-                let fix = format!("secretref rotate status {name}");
-                let stuck = from.plus_seconds(STUCK_AFTER_SECONDS) <= now;
-                stuck.then(|| alert(AlertKind::RotationStuck, reason, fix))
-            }
+            (false, None) => self.whole(environment, format!("secretref put {}", secret.name)),
         }
     }
 
-    /// Whether somebody put a value since a rotation began: that is the end of it. The old value
-    /// that came back is nobody's.
-    fn was_put_since(&self, rotation: &Rotation) -> bool {
-        let Some(secret) = self.secret(rotation.secret) else { return true };
-        let current = secret.versions.get(&secret.current);
-        let came_back = current.is_some_and(|it| it.activated_from == Some(rotation.old));
-        secret.current != rotation.old && Some(secret.current) != rotation.new && !came_back
+    /// A command as it has to be typed: whoever reads it does not know which environment is meant.
+    fn whole(&self, environment: &EnvironmentName, fix: String) -> String {
+        let elsewhere = environment != self.active_environment();
+        match elsewhere && fix.starts_with("secretref ") {
+            true => format!("{fix} --environment {environment}"),
+            false => fix,
+        }
     }
 }
 
-fn of(kind: AlertKind, environment: &EnvironmentName) -> Alert {
-    Alert {
-        kind,
-        environment: environment.clone(),
-        agent: None,
-        tool: None,
-        reference: None,
-        provider: None,
-        reason: String::new(),
-        fix: String::new(),
+fn of_ref(kind: ConditionKind, environment: &EnvironmentName, name: &SecretName) -> ConditionKey {
+    let reference = Some(name.clone());
+    ConditionKey { reference, ..ConditionKey::of(kind, environment.clone()) }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// The first few names, and how many more there are.
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN_MAX).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
+
+/// Names that one message has.
+const NAMES_SHOWN_MAX: usize = 3;
