@@ -2,19 +2,20 @@
 //! about it may say.
 
 use crate::{
-    place::{Place, ada, admin, apply, environment, put},
+    place::{Place, ada, admin, apply, environment, join, manifest, name, put},
     world::{World, fields},
 };
 use anyhow::{Context, Result, ensure};
 use rustls::RootCertStore;
 use secretref_broker::{
     alerts::{Alerts, Monitor, Pace},
-    custody::{Custody, CustodyError, Work},
+    custody::{Custody, CustodyError, Remembered, Report, ReportState, Work},
     outbound::{Outbound, Patience},
 };
 use secretref_domain::{
     alert::ChannelName,
     condition::{Book, Bounds},
+    delivery::Evidence,
     id::BrokerId,
     policy::Role,
 };
@@ -36,6 +37,7 @@ on_both_engines!(
     of_two_brokers_one_tells_and_the_other_goes_on_where_it_stopped,
     who_does_not_have_the_lease_tells_nobody,
     what_is_too_much_for_one_telling_is_counted,
+    who_is_behind_is_known_by_what_he_said_last,
     what_requests_about_conditions_say_is_checked,
 );
 
@@ -182,6 +184,60 @@ async fn what_is_too_much_for_one_telling_is_counted(engine: Engine) -> Result<(
         ensure!(matches!(refused, Some(CustodyError::Denied(_))), "{role:?}: {refused:?}");
     }
     teller.stop().await?;
+    Ok(())
+}
+
+async fn who_is_behind_is_known_by_what_he_said_last(engine: Engine) -> Result<()> {
+    let place = Place::found(engine).await?;
+    let custody = place.open().await?;
+    custody.put(&ada(), put("a", b"one"), None).await?;
+    apply(&custody, &manifest("worker", &["a"])).await?;
+    let admission = join(&custody, "worker").await?.admitted(&custody).await?;
+    let boot = Uuid::from_u128(1);
+    let stream = custody.feed().subscribe(admission.agent, admission.instance, boot);
+    let mut remembered = Remembered::new();
+    // Where it stands then, and whether anybody has taken anything.
+    let mut says = async |version, state, detail: &str| {
+        let (evidence, detail) = (Evidence::Written, detail.to_owned());
+        let name = name("a");
+        let deliveries = Vec::new();
+        let report = Report { name, version, state, evidence, detail, deliveries };
+        custody.report(&admission, boot, vec![report]);
+        let seen = custody.seen(&Bounds::DEFAULT, &mut remembered).await?;
+        let behind = seen.behind.into_values().flatten().next();
+        let since = behind.as_ref().map(|it| it.since);
+        let stands = behind.map(|it| it.stands).unwrap_or_default();
+        anyhow::Ok((stands, since, !seen.taken.is_empty()))
+    };
+    let (stands, _, taken) = says(1, ReportState::Received, "").await?;
+    ensure!(stands == "has v1 and did not put it in place" && !taken, "{stands}");
+    ensure!(says(1, ReportState::Applied, "").await? == (String::new(), None, true));
+    custody.put(&ada(), put("a", b"two"), None).await?;
+    let since = place.in_seconds(0);
+    for (version, state, detail, wanted) in [
+        (1, ReportState::Applied, "", "is on v1"),
+        (1, ReportState::Deferred, "at nine", "is on v1"),
+        (2, ReportState::Received, "", "has v2 and did not put it in place"),
+        (2, ReportState::Failed, "", "could not take v2"),
+        (2, ReportState::Failed, "disk full", "could not take v2: disk full"),
+    ] {
+        let (stands, seen_since, _) = says(version, state, detail).await?;
+        // It has been behind all the while.
+        ensure!(stands == wanted && seen_since == Some(since), "{stands} since {seen_since:?}");
+        place.clock.advance_seconds(1);
+    }
+    for (version, state) in
+        [(2, ReportState::Deferred), (2, ReportState::Applied), (1, ReportState::Wiped)]
+    {
+        let (stands, ..) = says(version, state, "").await?;
+        ensure!(stands.is_empty(), "{state:?}: {stands}");
+    }
+    let (_, again, _) = says(1, ReportState::Applied, "").await?;
+    ensure!(again == Some(place.in_seconds(0)), "what was over is not remembered");
+    // Who is not connected does not lag: he gets it when he comes.
+    drop(stream);
+    let (stands, ..) = says(1, ReportState::Applied, "").await?;
+    ensure!(stands.is_empty(), "{stands}");
     Ok(())
 }
 
