@@ -27,8 +27,8 @@ use tonic::transport::Channel;
     besides: of all that is so, and without --once of what begins and what is over from then on.\n\
     The kinds are stable: expired, refused, denied, unresolved, rotation-failed, \
     provider-degraded, rotation-stuck, consumer-lagging, expiring and never-used. Exit codes: 0 \
-    nothing is so, or ended with Ctrl-C; 1 with --once something is, or the channel was not told; 3 \
-    there is no such channel.")]
+    nothing is so, or ended with Ctrl-C; 1 with --once something is, or the channel was not told; \
+    3 there is no such channel.")]
 pub(crate) struct Monitor {
     /// Within how many days a value ends soon, whether or not it is rotated by itself; else as
     /// the broker is set up, which is 7 at first
