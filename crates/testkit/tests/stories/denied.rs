@@ -7,9 +7,10 @@ use secretref_identity::{
     credentials::{Credentials, TrustBundle},
     subject::TrustDomain,
 };
-use secretref_proto::v1::RefState;
+use secretref_proto::v1::{AuditEntry, RefState};
 use secretref_testkit::{
     admin::Admin, agent::Agent, broker::TRUST_DOMAIN, engine::Engine, on_both_engines, peer,
+    wait::eventually,
 };
 use std::fs;
 
@@ -33,12 +34,11 @@ async fn a_tool_beyond_the_capabilities_gets_nothing(engine: Engine) -> Result<(
     let status = ref_of(&scene.admin.status(AGENT).await?, STRIPE)?;
     ensure!(status.state() == RefState::Denied, "{status:?}");
     ensure!(status.reason.contains("stripe-payment"), "the tool is not named: {status:?}");
-    let trail = scene.admin.audit_trail().await?;
-    let denied = |entry: &secretref_proto::v1::AuditEntry| {
-        entry.decision == "denied" && entry.object == STRIPE
-    };
-    ensure!(trail.iter().any(denied), "the denial is not audited");
-    Ok(())
+    let denied = |entry: &AuditEntry| entry.decision == "denied" && entry.object == STRIPE;
+    eventually("the denial is audited", async || {
+        Ok(scene.admin.audit_trail().await?.iter().any(denied).then_some(()))
+    })
+    .await
 }
 
 async fn a_capability_that_is_taken_away_takes_the_file_away(engine: Engine) -> Result<()> {

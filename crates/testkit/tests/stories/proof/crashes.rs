@@ -1,120 +1,171 @@
 //! A broker that dies in any phase of a rotation, and is started again: the rotation ends as it
 //! would have, nothing is revoked too early, and nobody notices.
+//!
+//! The database refuses the record of the phase that comes next, so that the broker stands where it
+//! is to die however short the phase is.
 
 use super::roles::{ORDERS, Orders, ends, look, start};
 use anyhow::{Context, Result, ensure};
 use secretref_proto::v1::{AbortRotationRequest, RotationPhase};
-use secretref_testkit::{engine::Engine, on_both_engines, sql::Sql};
+use secretref_testkit::{engine::Engine, on_both_engines, sql::Sql, wait::eventually};
 
 on_both_engines!(
     a_broker_that_dies_in_any_phase_ends_the_rotation_all_the_same,
     one_that_dies_while_a_rotation_turns_back_ends_it_too,
 );
 
-const PHASES: [RotationPhase; 7] = [
-    RotationPhase::Minting,
-    RotationPhase::Setting,
-    RotationPhase::Testing,
-    RotationPhase::Pushing,
-    RotationPhase::Promoting,
-    RotationPhase::Draining,
-    RotationPhase::Revoking,
+/// Each phase with the record that ends it.
+const PHASES: [(RotationPhase, &str); 7] = [
+    (RotationPhase::Minting, "setting"),
+    (RotationPhase::Setting, "testing"),
+    (RotationPhase::Testing, "pushing"),
+    (RotationPhase::Pushing, "promoting"),
+    (RotationPhase::Promoting, "draining"),
+    (RotationPhase::Draining, "revoking"),
+    (RotationPhase::Revoking, "finished"),
 ];
 
-/// How often a phase is waited for: one that is over before it is seen is tried again.
-const TRIES_MAX: usize = 40;
+/// When in a phase the broker dies.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Once the phase is recorded, whatever of its step is done by then.
+    Entered,
+    /// Its step is done, twice perhaps, and not recorded.
+    Done,
+}
 
 async fn a_broker_that_dies_in_any_phase_ends_the_rotation_all_the_same(
     engine: Engine,
 ) -> Result<()> {
     let mut orders = Orders::set(engine).await?;
-    let mut hit = Vec::new();
-    for (number, phase) in PHASES.into_iter().enumerate() {
-        for turn in 0..TRIES_MAX {
-            let old = orders.credential()?;
-            start(&orders.admin).await?;
-            // One that is over at once is hit from the one before.
-            let seen = PHASES[number.saturating_sub(turn % 2)];
-            let died_in = die_in(&mut orders, seen).await?;
-            let done = ends(&orders.admin).await?;
-            ensure!(done.phase() == RotationPhase::Finished, "{phase:?}: {done:?}");
-            ensure!(done.proofs.len() == 1, "{phase:?}: {done:?}");
-            let new = orders.credential()?;
-            ensure!(new != old, "{phase:?}: nothing changed");
-            ensure!(Sql::connect(&new).await.is_ok(), "{phase:?}: the new one does not work");
-            ensure!(Sql::connect(&old).await.is_err(), "{phase:?}: the old one works");
-            // One version was made, however often the step was done.
-            ensure!(done.new_version == done.old_version + 1, "{phase:?}: {done:?}");
-            orders.none_failed().await.with_context(|| format!("{phase:?}"))?;
-            if died_in == phase {
-                hit.push(phase);
-                break;
-            }
+    for (phase, ended_by) in PHASES {
+        for moment in [Moment::Entered, Moment::Done] {
+            dies_in(&mut orders, phase, ended_by, moment)
+                .await
+                .with_context(|| format!("{phase:?}, {moment:?}"))?;
         }
     }
-    ensure!(hit == PHASES, "it died in {hit:?} only");
     orders.end().await?;
     Ok(())
 }
 
+async fn dies_in(
+    orders: &mut Orders,
+    phase: RotationPhase,
+    ended_by: &str,
+    moment: Moment,
+) -> Result<()> {
+    let old = orders.credential()?;
+    let refusal = Refusal::of(orders, ended_by).await?;
+    start(&orders.admin).await?;
+    die(orders, phase, moment).await?;
+    // Nothing is revoked before all have the new one for as long as the two overlap.
+    if phase != RotationPhase::Revoking {
+        ensure!(Sql::connect(&old).await.is_ok(), "the old one was revoked");
+    }
+    refusal.lift().await?;
+    restart(orders).await?;
+    let done = ends(&orders.admin).await?;
+    ensure!(done.phase() == RotationPhase::Finished, "{done:?}");
+    ensure!(done.proofs.len() == 1, "{done:?}");
+    let new = orders.credential()?;
+    ensure!(new != old, "nothing changed");
+    ensure!(Sql::connect(&new).await.is_ok(), "the new one does not work");
+    ensure!(Sql::connect(&old).await.is_err(), "the old one works");
+    // One version was made, however often the step was done.
+    ensure!(done.new_version == done.old_version + 1, "{done:?}");
+    orders.none_failed().await
+}
+
 async fn one_that_dies_while_a_rotation_turns_back_ends_it_too(engine: Engine) -> Result<()> {
     let mut orders = Orders::set(engine).await?;
-    let mut died = false;
-    for _ in 0..TRIES_MAX {
+    for moment in [Moment::Entered, Moment::Done] {
         let old = orders.credential()?;
+        let refusal = Refusal::of(&orders, "aborted").await?;
         start(&orders.admin).await?;
         until(&orders, RotationPhase::Draining).await?;
         let new = orders.credential()?;
         let secret_ref = ORDERS.to_owned();
         let abort = AbortRotationRequest { secret_ref, ..AbortRotationRequest::default() };
         orders.admin.rotations().abort_rotation(abort).await?;
-        died |=
-            die_in(&mut orders, RotationPhase::Withdrawing).await? == RotationPhase::Withdrawing;
+        die(&mut orders, RotationPhase::Withdrawing, moment).await?;
+        refusal.lift().await?;
+        restart(&mut orders).await?;
         let done = ends(&orders.admin).await?;
-        ensure!(done.phase() == RotationPhase::Aborted, "{done:?}");
-        ensure!(orders.credential()? == old, "it has another one");
-        ensure!(Sql::connect(&old).await.is_ok(), "the old one does not work");
-        ensure!(Sql::connect(&new).await.is_err(), "the new one works");
+        ensure!(done.phase() == RotationPhase::Aborted, "{moment:?}: {done:?}");
+        ensure!(orders.credential()? == old, "{moment:?}: it has another one");
+        ensure!(Sql::connect(&old).await.is_ok(), "{moment:?}: the old one does not work");
+        ensure!(Sql::connect(&new).await.is_err(), "{moment:?}: the new one works");
         orders.none_failed().await?;
-        if died {
-            break;
-        }
     }
-    ensure!(died, "it was always too late");
     orders.end().await?;
     Ok(())
 }
 
-/// Waits until the rotation has come to a phase, or further.
+/// Waits until the rotation has come to a phase.
 async fn until(orders: &Orders, phase: RotationPhase) -> Result<()> {
-    // As fast as can be: phases are over within milliseconds.
-    while look(&orders.admin).await?.phase() < phase {
-        tokio::task::yield_now().await;
+    let what = format!("the rotation is {phase:?}");
+    eventually(&what, async || Ok((look(&orders.admin).await?.phase() == phase).then_some(())))
+        .await
+}
+
+/// Kills the broker in a phase that it cannot leave.
+async fn die(orders: &mut Orders, phase: RotationPhase, moment: Moment) -> Result<()> {
+    until(orders, phase).await?;
+    if matches!(moment, Moment::Done) {
+        let broker = orders.broker.process().context("the broker does not run")?;
+        eventually("the record was refused", async || {
+            let said = broker.said()?;
+            Ok(said.contains("a step of a rotation was not recorded").then_some(()))
+        })
+        .await?;
+        ensure!(look(&orders.admin).await?.phase() == phase, "it went on");
     }
+    orders.broker.kill9()
+}
+
+async fn restart(orders: &mut Orders) -> Result<()> {
+    orders.broker.serve()?;
+    orders.admin = orders.broker.admin().await?;
     Ok(())
 }
 
-/// Kills the broker in a phase and starts it again; says which phase it really died in.
-async fn die_in(orders: &mut Orders, phase: RotationPhase) -> Result<RotationPhase> {
-    until(orders, phase).await?;
-    orders.broker.kill9()?;
-    let died_in = recorded(orders).await?;
-    orders.broker.serve()?;
-    orders.admin = orders.broker.admin().await?;
-    Ok(died_in)
-}
+/// A database that takes no record of a phase.
+struct Refusal(Sql);
 
-/// The phase that the log has as the last one.
-async fn recorded(orders: &Orders) -> Result<RotationPhase> {
-    let mut sql = Sql::connect(&orders.broker.database_url()).await?;
-    let newest = "SELECT record FROM authority_log ORDER BY revision DESC, position DESC LIMIT 9";
-    for record in sql.blobs(newest).await? {
-        let record: serde_json::Value = serde_json::from_slice(&record)?;
-        let phase = record.pointer("/change/rotation/phase/is").and_then(|it| it.as_str());
-        let phase = phase.map(|it| format!("ROTATION_PHASE_{}", it.to_uppercase()));
-        if let Some(phase) = phase.and_then(|it| RotationPhase::from_str_name(&it)) {
-            return Ok(phase);
+impl Refusal {
+    async fn of(orders: &Orders, phase: &str) -> Result<Self> {
+        let mut sql = Sql::connect(&orders.broker.database_url()).await?;
+        let says = format!("'%\"is\":\"{phase}\"%'");
+        let statements = match sql {
+            Sql::Sqlite(_) => vec![format!(
+                "CREATE TRIGGER refusal BEFORE INSERT ON authority_log \
+                 WHEN CAST(NEW.record AS TEXT) LIKE {says} \
+                 BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            )],
+            Sql::Postgres(_) => vec![
+                "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'refused'; END $$"
+                    .to_owned(),
+                format!(
+                    "CREATE TRIGGER refusal BEFORE INSERT ON authority_log FOR EACH ROW \
+                     WHEN (convert_from(NEW.record, 'UTF8') LIKE {says}) \
+                     EXECUTE FUNCTION refusal()"
+                ),
+            ],
+        };
+        for statement in statements {
+            sql.run(&statement).await?;
         }
+        Ok(Self(sql))
     }
-    anyhow::bail!("the log has no rotation")
+
+    async fn lift(mut self) -> Result<()> {
+        let statement = match self.0 {
+            Sql::Sqlite(_) => "DROP TRIGGER refusal",
+            Sql::Postgres(_) => "DROP FUNCTION refusal() CASCADE",
+        };
+        self.0.run(statement).await?;
+        Ok(())
+    }
 }
