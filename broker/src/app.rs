@@ -1,12 +1,14 @@
 //! Puts the broker together, runs it, and takes it apart again. The only place that wires things.
 
 mod doors;
+pub mod verify;
 
 use crate::{
     alerts::{Alerts, Monitor, Pace},
     authority::Authority,
+    checkpoints::Checkpoints,
     config::Config,
-    custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
+    custody::{AUDIT_KEY, AUTHORITY, CHECKPOINTS, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
     grpc::{Admin, Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
     outbound::{Outbound, Patience},
@@ -20,10 +22,12 @@ use crate::{
 use anyhow::{Context, anyhow};
 use doors::Keeper;
 use secretref_domain::{
+    checkpoint::origin,
     clock::{Clock, Timestamp},
     id::BrokerId,
 };
 use secretref_envelope::{KekId, Keyring, RootKey, SealedKeyring};
+use secretref_identity::note::{NoteSigner, NoteVerifier};
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -110,6 +114,14 @@ enum Opening {
     Failed(anyhow::Error),
 }
 
+impl Opening {
+    fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::Sealed(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
 impl<E: Into<anyhow::Error>> From<E> for Opening {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
@@ -141,6 +153,20 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Custody, Opening
         lease: config.lease(),
     });
     Ok(custody.await?)
+}
+
+/// The key that checkpoints of a database's trail are verified by, by the root key alone: nothing
+/// else in the database is relied upon.
+///
+/// # Errors
+/// Where the root key is not this database's, or there is no key of checkpoints yet.
+async fn trail_key(config: &Config, store: &Store) -> anyhow::Result<NoteVerifier> {
+    let root = unseal(&config.root_key(), || config.passphrase())?;
+    let keyring = open_keyring(store, root).await.map_err(Opening::into_error)?;
+    let authority =
+        Authority::import(&keyring.open_blob(AUTHORITY, &blob(store, AUTHORITY).await?)?)?;
+    let key = keyring.open_blob(CHECKPOINTS, &blob(store, CHECKPOINTS).await?)?;
+    Ok(NoteSigner::new(&origin(&authority.domain().to_string()), &key)?.verifier())
 }
 
 async fn open_keyring(store: &Store, root: RootKey) -> Result<Keyring, Opening> {
@@ -211,6 +237,11 @@ async fn run(
         rotating.await;
         Ok(())
     });
+    let signing = Checkpoints::new(custody.clone()).run(stop.clone());
+    tasks.spawn(async move {
+        signing.await;
+        Ok(())
+    });
     let (bounds, quiet) = (file.monitor.bounds(), file.monitor.quiet_seconds.into());
     let monitor = Monitor::new(custody.clone(), alerts.handle(), bounds, quiet);
     let looking = monitor.clone().run(stop.clone());
@@ -241,6 +272,7 @@ async fn run(
         tracing::warn!("streams or requests did not end in time: they are cut");
     }
     alerts.drain().await;
+    Checkpoints::last(custody.clone()).await;
     custody.close().await;
     Ok(())
 }

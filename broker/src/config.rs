@@ -68,6 +68,14 @@ pub enum Command {
     /// Ask a serving broker how it is; exit 0 when it serves. For container health checks.
     #[command(after_help = "Example:\n  secretref-broker health --data-dir /var/lib/secretref")]
     Health(ServeArguments),
+    /// Verify the audit trail in the database; nothing is changed, and no broker is needed.
+    #[command(after_help = "Examples:\n  \
+        secretref-broker verify --data-dir /var/lib/secretref\n  \
+        secretref-broker verify --data-dir /var/lib/secretref --checkpoint kept.txt\n\
+        Exit codes: 0 it is what was written (entries that no checkpoint signs yet are counted), \
+        10 altered, 11 missing or reordered, 12 truncated, 13 bad signature or fork, 20 it could \
+        not be verified to its end.")]
+    Verify(VerifyArguments),
 }
 
 /// Flags of `init`.
@@ -130,6 +138,27 @@ pub struct ServeArguments {
     /// 7,776,000.
     #[arg(long)]
     pub lease_seconds: Option<u64>,
+    /// File with the passphrase of the root key (`-`: standard input).
+    #[arg(long)]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Flags of `verify`.
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// Folder of the broker.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// Database, for this run.
+    #[arg(long)]
+    pub database_url: Option<String>,
+    /// The key of checkpoints, as `secretref audit key` prints it; without it the broker's own,
+    /// which needs the root key.
+    #[arg(long)]
+    pub key: Option<String>,
+    /// File of a checkpoint that was kept elsewhere and has to be part of the trail.
+    #[arg(long)]
+    pub checkpoint: Option<PathBuf>,
     /// File with the passphrase of the root key (`-`: standard input).
     #[arg(long)]
     pub passphrase_file: Option<PathBuf>,
@@ -290,6 +319,19 @@ impl ServeArguments {
         file.certificate_seconds = self.certificate_seconds.unwrap_or(file.certificate_seconds);
         file.lease_seconds = self.lease_seconds.unwrap_or(file.lease_seconds);
         file.check()?;
+        Ok(config)
+    }
+}
+
+impl VerifyArguments {
+    /// The configuration, with what the flags change.
+    ///
+    /// # Errors
+    /// Where the file is not valid.
+    pub fn load(self) -> anyhow::Result<Config> {
+        let mut config = Config::load(&self.data_dir)?;
+        config.passphrase_file = self.passphrase_file;
+        config.file.database_url = self.database_url.unwrap_or(config.file.database_url);
         Ok(config)
     }
 }

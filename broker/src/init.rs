@@ -7,7 +7,9 @@ use crate::{
         PROVIDERS_FOLDER, ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file,
         provider_poll_seconds, read_passphrase,
     },
-    custody::{AUDIT_KEY, AUTHORITY, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts, RECEIPTS},
+    custody::{
+        AUDIT_KEY, AUTHORITY, CHECKPOINTS, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts, RECEIPTS,
+    },
     store::Store,
     telemetry::announce,
     unseal::{write_private, write_slot},
@@ -140,9 +142,11 @@ async fn found(
     let (keyring, sealed) = Keyring::create(root)?;
     let authority = Authority::create(domain, now)?;
     let authority_blob = keyring.seal_blob(AUTHORITY, &authority.export())?;
+    let checkpoints_blob = keyring.seal_blob(CHECKPOINTS, &NoteSigner::generate()?)?;
     let receipts_blob = keyring.seal_blob(RECEIPTS, &NoteSigner::generate()?)?;
     let mut vault = keyring_blobs(&sealed);
     vault.push((AUTHORITY.to_owned(), authority_blob));
+    vault.push((CHECKPOINTS.to_owned(), checkpoints_blob));
     vault.push((RECEIPTS.to_owned(), receipts_blob));
     store.initialise(Uuid::new_v4(), vault).await?;
     let custody = Custody::open(Parts {
@@ -180,6 +184,8 @@ async fn first_admin(custody: &Custody, data_dir: &Path) -> anyhow::Result<()> {
     write_private(&folder.join("ca.crt"), trust.to_pem().as_bytes())?;
     write_private(&folder.join("admin.crt"), credentials.chain_pem().as_bytes())?;
     write_private(&folder.join("admin.key"), credentials.key().expose_pem().as_bytes())?;
+    let key = custody.checkpoint_key().await?;
+    write_private(&folder.join("audit.pub"), format!("{key}\n").as_bytes())?;
     Ok(())
 }
 

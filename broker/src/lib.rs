@@ -8,6 +8,7 @@
 pub mod alerts;
 pub mod app;
 pub mod authority;
+pub mod checkpoints;
 pub mod config;
 pub mod custody;
 pub mod feed;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use secretref_broker::{
-    app,
+    app::{self, verify},
     config::{Arguments, Command},
     health, init, telemetry,
 };
@@ -39,12 +39,16 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(arguments) => app::serve_until_signal(arguments.load()?).await,
         Command::Migrate(arguments) => init::migrate(&arguments).await,
         Command::Health(arguments) => health::ask(arguments.load()?).await,
+        Command::Verify(arguments) => verify::verify(arguments).await,
     }
 }
 
 /// 69 where the database cannot be reached, 2 where what was asked for is wrong.
 fn exit_code(error: &anyhow::Error) -> u8 {
     use secretref_broker::store::StoreError;
+    if let Some(found) = error.downcast_ref::<verify::NotVerified>() {
+        return found.exit_code;
+    }
     match error.downcast_ref::<StoreError>() {
         Some(StoreError::Unavailable { .. }) => 69,
         Some(StoreError::Damaged(_) | StoreError::LaneTaken(_)) => 1,

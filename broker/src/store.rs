@@ -14,9 +14,11 @@
 //! reports         (agent, instance, secret) → what the sidecar said last
 //! schedules       (agent, instance) → what its scheduled program does, as it said last
 //! vault           name → blob: the sealed keyring, the sealed authority
+//! audit_checkpoints, audit_tree: signed heads of the trail and the tree under them; append only
 //! ```
 
 mod batch;
+mod checkpoints;
 mod conditions;
 #[cfg(test)]
 mod conformance;
@@ -31,6 +33,7 @@ mod sql;
 mod sqlite;
 mod verbs;
 
+pub use checkpoints::{CheckpointRow, NO_LANE, TreeRow};
 pub use conditions::HeldRow;
 
 use secretref_domain::{

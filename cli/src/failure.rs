@@ -17,6 +17,16 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Not found.
     NotFound = 3,
+    /// The audit trail was altered.
+    Altered = 10,
+    /// Something of the audit trail is missing or in another place.
+    Misplaced = 11,
+    /// The audit trail was cut back.
+    Truncated = 12,
+    /// A checkpoint is not signed by the key, or contradicts another.
+    Forked = 13,
+    /// The audit trail could not be verified to its end.
+    Unverified = 20,
     /// The broker cannot be reached.
     Unreachable = 69,
     /// Interrupted by Ctrl-C: 128 + SIGINT.

@@ -26,32 +26,36 @@ impl Custody {
             message: format!("rotation {id} is {}, and has no receipt", rotation.phase.as_str()),
             fix: format!("secretref rotate status {}", rotation.reference),
         })?;
-        let signer = self.signer().await?;
+        let signer = self.signer(RECEIPTS, "receipts").await?;
         let signed = signer.sign(&receipt.to_string()).map_err(|error| failed(&error))?;
         Ok((signed, signer.verifier()))
     }
 
-    /// Whoever signs receipts. `init` makes the key; in a database from before there were receipts
-    /// it is made when it is first needed. Of two brokers that make one at once the second finds
-    /// the first one's.
-    async fn signer(&self) -> Result<NoteSigner, CustodyError> {
+    /// Whoever signs by a key of the vault, under the trust domain's name and another. `init` makes
+    /// the key; in a database from before there was one it is made when it is first needed. Of two
+    /// brokers that make one at once the second finds the first one's.
+    pub(super) async fn signer(
+        &self,
+        blob: &'static str,
+        name: &str,
+    ) -> Result<NoteSigner, CustodyError> {
         let store = &self.shared.store;
         let keyring = &self.shared.keyring;
-        let name = format!("{}/receipts", self.authority().domain());
+        let name = format!("{}/{name}", self.authority().domain());
         for _ in 0..2 {
-            if let Some(sealed) = store.vault(RECEIPTS).await? {
-                let key = keyring.open_blob(RECEIPTS, &sealed)?;
+            if let Some(sealed) = store.vault(blob).await? {
+                let key = keyring.open_blob(blob, &sealed)?;
                 return NoteSigner::new(&name, &key).map_err(|error| failed(&error));
             }
             let key = NoteSigner::generate().map_err(|error| failed(&error))?;
-            store.add_vault(RECEIPTS, &keyring.seal_blob(RECEIPTS, &key)?).await?;
+            store.add_vault(blob, &keyring.seal_blob(blob, &key)?).await?;
         }
-        Err(CustodyError::Internal("the key of receipts was not kept".to_owned()))
+        Err(CustodyError::Internal(format!("the key of {blob} was not kept")))
     }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> CustodyError {
-    CustodyError::Internal(format!("signing a receipt: {error}"))
+    CustodyError::Internal(format!("signing: {error}"))
 }
 
 /// Name of the sealed key in the vault.

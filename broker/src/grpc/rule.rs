@@ -47,6 +47,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::RevokeAdmin => (Admins, AdminWrite),
         Method::GetBroker => (Admins, MetadataRead),
         Method::ListAuditEntries => (Admins, AuditRead),
+        Method::ReadTrail => (Admins, AuditRead),
+        Method::GetTrailKey => (Admins, AuditRead),
         Method::ListProviders => (Admins, MetadataRead),
         // It makes the broker ask somebody else, with secrets of its own.
         Method::CheckProvider => (Admins, AgentWrite),

@@ -1,5 +1,6 @@
 //! One suite that both engines pass.
 
+mod checkpoints;
 mod conditions;
 mod durability;
 mod leases;
@@ -122,6 +123,8 @@ on_both! {
     conditions::what_people_were_told_is_kept_by_what_of,
     conditions::what_a_test_came_to_is_kept_by_the_secret,
     conditions::all_that_was_said_is_read_page_by_page,
+    checkpoints::of_two_checkpoints_that_follow_one_the_first_is_kept,
+    checkpoints::lanes_are_read_one_by_one,
     order::the_lock_shows_what_others_committed,
     order::a_lane_has_one_writer,
     order::a_lane_that_lost_entries_is_damaged,

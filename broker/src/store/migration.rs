@@ -14,6 +14,7 @@ pub(super) const SQLITE: &[(i64, &str, &str)] = &[
     (3, "schedules", include_str!("../../../migrations/sqlite/0003_schedules.sql")),
     (4, "rotations", include_str!("../../../migrations/sqlite/0004_rotations.sql")),
     (5, "conditions", include_str!("../../../migrations/sqlite/0005_conditions.sql")),
+    (6, "checkpoints", include_str!("../../../migrations/sqlite/0006_checkpoints.sql")),
 ];
 
 /// The migrations of Postgres, by number.
@@ -23,6 +24,7 @@ pub(super) const POSTGRES: &[(i64, &str, &str)] = &[
     (3, "schedules", include_str!("../../../migrations/postgres/0003_schedules.sql")),
     (4, "rotations", include_str!("../../../migrations/postgres/0004_rotations.sql")),
     (5, "conditions", include_str!("../../../migrations/postgres/0005_conditions.sql")),
+    (6, "checkpoints", include_str!("../../../migrations/postgres/0006_checkpoints.sql")),
 ];
 
 /// Applies migrations inside the caller's transaction, which holds the lock: sqlx's own would be a

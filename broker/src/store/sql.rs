@@ -9,7 +9,7 @@ pub(super) const IN_USE: &str = "\
     SELECT CAST(1 AS BIGINT) WHERE EXISTS (SELECT 1 FROM head) \
     OR EXISTS (SELECT 1 FROM vault) OR EXISTS (SELECT 1 FROM authority_log) \
     OR EXISTS (SELECT 1 FROM secret_versions) OR EXISTS (SELECT 1 FROM audit_lanes) \
-    OR EXISTS (SELECT 1 FROM audit)";
+    OR EXISTS (SELECT 1 FROM audit) OR EXISTS (SELECT 1 FROM audit_checkpoints)";
 
 /// Writes the first head, unless there is one.
 pub(super) const FIRST_HEAD: &str = "\
@@ -126,3 +126,39 @@ pub(super) const FORGET_TRIAL: &str = "DELETE FROM trials WHERE secret = $1";
 pub(super) const HELD: &str = "\
     SELECT agent, instance, secret, version, state, detail FROM reports \
     WHERE (agent, instance, secret) > ($1, $2, $3) ORDER BY agent, instance, secret LIMIT $4";
+
+/// Adds a checkpoint, unless another one has its size or follows the same one.
+pub(super) const ADD_CHECKPOINT: &str = "\
+    INSERT INTO audit_checkpoints (size, follows, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+
+/// Adds subtrees of one level that stand side by side.
+pub(super) const ADD_SUBTREES: &str = "\
+    INSERT INTO audit_tree (level, start, hashes) VALUES ($1, $2, $3)";
+
+/// The newest checkpoint.
+pub(super) const NEWEST_CHECKPOINT: &str = "\
+    SELECT size, follows, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1";
+
+/// The checkpoint of a size.
+pub(super) const CHECKPOINT: &str = "\
+    SELECT size, follows, note FROM audit_checkpoints WHERE size = $1";
+
+/// The first checkpoint after a size.
+pub(super) const CHECKPOINT_AFTER: &str = "\
+    SELECT size, follows, note FROM audit_checkpoints WHERE size > $1 ORDER BY size LIMIT 1";
+
+/// The subtrees of a level that begin at an index or before it, the last of them.
+pub(super) const SUBTREES: &str = "\
+    SELECT start, hashes FROM audit_tree WHERE level = $1 AND start <= $2 \
+    ORDER BY start DESC LIMIT 1";
+
+/// The recorded ends of all lanes.
+pub(super) const LANE_ENDS: &str = "SELECT lane, seq, hash FROM audit_lanes ORDER BY lane";
+
+/// The first lane after another that has an entry.
+pub(super) const LANE_AFTER: &str = "SELECT lane FROM audit WHERE lane > $1 ORDER BY lane LIMIT 1";
+
+/// Entries of a lane after a number and up to another.
+pub(super) const LANE_ENTRIES: &str = "\
+    SELECT lane, seq, at, entry, hash FROM audit \
+    WHERE lane = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4";

@@ -278,7 +278,7 @@ fn lane_end_of<E: Engine>(row: &E::Row) -> Result<LaneHead, StoreError> {
     Ok(LaneHead { seq, hash: hash_of::<E>(row, 2)? })
 }
 
-fn audit_of<E: Engine>(row: &E::Row) -> Result<AuditRow, StoreError> {
+pub(super) fn audit_of<E: Engine>(row: &E::Row) -> Result<AuditRow, StoreError> {
     Ok(AuditRow {
         lane: BrokerId(id_of::<E>(row, 0)?),
         seq: E::int(row, 1).map_err(fault::before_commit)?,
@@ -321,7 +321,7 @@ pub(super) fn id_of<E: Engine>(row: &E::Row, column: usize) -> Result<Uuid, Stor
     Uuid::from_slice(&bytes).map_err(|error| fault::damaged("an identity", &error))
 }
 
-fn hash_of<E: Engine>(row: &E::Row, column: usize) -> Result<[u8; 32], StoreError> {
+pub(super) fn hash_of<E: Engine>(row: &E::Row, column: usize) -> Result<[u8; 32], StoreError> {
     let bytes = E::bytes(row, column).map_err(fault::before_commit)?;
     <[u8; 32]>::try_from(bytes).map_err(|_| fault::damaged("a hash", &"it has not 32 bytes"))
 }

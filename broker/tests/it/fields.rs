@@ -11,7 +11,7 @@ use secretref_proto::v1::{
     CreateJoinTokenRequest, DeleteSecretRequest, DestroySecretVersionRequest, GetAgentRequest,
     GetSecretRequest, JoinRequest, ListAgentStatusesRequest, ListAgentsRequest,
     ListAuditEntriesRequest, ListSecretVersionsRequest, ListSecretsRequest, ManifestFile,
-    PutSecretRequest, RenewRequest, RevokeAgentRequest, UndeleteSecretRequest,
+    PutSecretRequest, ReadTrailRequest, RenewRequest, RevokeAgentRequest, UndeleteSecretRequest,
     enrolment_service_client::EnrolmentServiceClient,
 };
 use secretref_testkit::{engine::Engine, peer};
@@ -219,6 +219,8 @@ async fn versions_pages_and_reasons_are_checked() -> Result<()> {
         table.add("page_size", page_size, agents.list_agent_statuses(request).await);
         let request = ListAuditEntriesRequest { page_size, ..Default::default() };
         table.add("page_size", page_size, audit.list_audit_entries(request).await);
+        let request = ReadTrailRequest { page_size, ..Default::default() };
+        table.add("page_size", page_size, audit.read_trail(request).await);
     }
     for page_token in ["A", "..", "a b", "0.x.1"] {
         let page_token = page_token.to_owned();
@@ -241,6 +243,8 @@ async fn versions_pages_and_reasons_are_checked() -> Result<()> {
         let request =
             ListAuditEntriesRequest { page_token: page_token.clone(), ..Default::default() };
         table.add("page_token", &page_token, audit.list_audit_entries(request).await);
+        let request = ReadTrailRequest { page_token: page_token.clone(), ..Default::default() };
+        table.add("page_token", &page_token, audit.read_trail(request).await);
     }
     let start_time = Some(Timestamp { seconds: -1, nanos: 0 });
     let request = ListAuditEntriesRequest { start_time, ..Default::default() };

@@ -1,8 +1,13 @@
-//! `secretref audit`: `log` reads the audit trail; `--secrets` diagnoses refs.
+//! `secretref audit`: `log` reads the audit trail, `verify` says whether it is what was written;
+//! `--secrets` diagnoses refs.
 
+mod export;
 pub(super) mod findings;
+mod items;
+mod key;
 mod log;
 pub(super) mod refs;
+mod verify;
 
 pub(super) use log::line;
 
@@ -51,6 +56,12 @@ pub(crate) struct Audit {
 enum Verb {
     /// Read the audit trail, oldest entry first
     Log(log::Log),
+    /// Verify the whole audit trail
+    Verify(verify::Verify),
+    /// Write the whole audit trail with its checkpoints
+    Export(export::Export),
+    /// Print the key that checkpoints are verified by
+    Key(key::Key),
 }
 
 #[derive(Serialize)]
@@ -79,6 +90,9 @@ impl Audit {
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
         match self.verb {
             Some(Verb::Log(command)) => command.run(session).await,
+            Some(Verb::Verify(command)) => command.run(session).await,
+            Some(Verb::Export(command)) => command.run(session).await,
+            Some(Verb::Key(command)) => command.run(session).await,
             None if self.secrets => self.diagnose(session).await,
             None => Err(Failure::usage(
                 "audit of what? There are `audit log` and `audit --secrets`",

@@ -16,6 +16,9 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 /// 2026-11-23T12:03:11Z.
+/// The key of a trail that has nothing in it.
+pub(crate) const TRAIL_KEY: &str =
+    "example.org/audit+34b4b407+AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 const NOON: Timestamp = Timestamp { seconds: 1_795_435_391, nanos: 0 };
 /// 2027-03-08T00:00:00Z.
 const MARCH: Timestamp = Timestamp { seconds: 1_804_464_000, nanos: 0 };
@@ -432,5 +435,16 @@ impl AuditService for Script {
         };
         let next_page_token = if second { String::new() } else { "second".to_owned() };
         Ok(Response::new(v1::ListAuditEntriesResponse { entries: vec![entry], next_page_token }))
+    }
+
+    async fn read_trail(&self, _: Request<v1::ReadTrailRequest>) -> Answer<v1::ReadTrailResponse> {
+        Ok(Response::new(v1::ReadTrailResponse::default()))
+    }
+
+    async fn get_trail_key(
+        &self,
+        _: Request<v1::GetTrailKeyRequest>,
+    ) -> Answer<v1::GetTrailKeyResponse> {
+        Ok(Response::new(v1::GetTrailKeyResponse { key: TRAIL_KEY.to_owned() }))
     }
 }

@@ -110,6 +110,12 @@ impl NoteVerifier {
         if fits { Ok(found) } else { Err(NoteError::Key) }
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The text of a note, where it is signed by this key.
     ///
     /// # Errors
@@ -142,6 +148,11 @@ impl NoteVerifier {
         let key = UnparsedPublicKey::new(&ED25519, &self.key);
         key.verify(text.as_bytes(), &signature).map_err(|_| NoteError::Altered)?;
         Ok(text)
+    }
+
+    /// As a function that opens notes, for whoever verifies many and knows nothing of keys.
+    pub fn opener(&self) -> impl for<'n> Fn(&'n str) -> Result<&'n str, String> {
+        |note| self.verify(note).map_err(|error| error.to_string())
     }
 
     /// The first four bytes of the hash of name and key.

@@ -214,7 +214,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 43] = messages![
+pub const MESSAGES: [Target; 45] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -230,6 +230,7 @@ pub const MESSAGES: [Target; 43] = messages![
     GetReceiptRequest,
     GetRotationRequest,
     GetSecretRequest,
+    GetTrailKeyRequest,
     JoinRequest,
     ListAdminsRequest,
     ListAgentStatusesRequest,
@@ -248,6 +249,7 @@ pub const MESSAGES: [Target; 43] = messages![
     ListSecretVersionsRequest,
     ListSecretsRequest,
     PutSecretRequest,
+    ReadTrailRequest,
     RenewAdminRequest,
     RenewRequest,
     RevokeAdminRequest,

@@ -50,10 +50,17 @@ async fn brokers_that_make_the_key_at_once_sign_with_the_same() {
     let mut signing = JoinSet::new();
     for _ in 0..4 {
         let custody = broker(&store, &sealed, &exported).await;
-        signing.spawn(async move { custody.signer().await.unwrap().sign("a receipt\n").unwrap() });
+        signing.spawn(async move {
+            custody.signer(RECEIPTS, "receipts").await.unwrap().sign("a receipt\n").unwrap()
+        });
     }
     let notes = signing.join_all().await;
-    let later = broker(&store, &sealed, &exported).await.signer().await.unwrap().verifier();
+    let later = broker(&store, &sealed, &exported)
+        .await
+        .signer(RECEIPTS, "receipts")
+        .await
+        .unwrap()
+        .verifier();
     assert!(later.to_string().starts_with("example.org/receipts+"), "{later}");
     assert_eq!(notes.len(), 4);
     for note in &notes {
@@ -64,7 +71,7 @@ async fn brokers_that_make_the_key_at_once_sign_with_the_same() {
     let mut edited = sealed_key.clone();
     *edited.last_mut().unwrap() ^= 1;
     store.replace_vault(RECEIPTS, &sealed_key, &edited).await.unwrap();
-    let refused = broker(&store, &sealed, &exported).await.signer().await;
+    let refused = broker(&store, &sealed, &exported).await.signer(RECEIPTS, "receipts").await;
     assert!(matches!(refused.map(drop), Err(CustodyError::Internal(_))));
 }
 

@@ -15,6 +15,8 @@ pub enum Work {
     Telling,
     /// Tests credentials at their services.
     Testing,
+    /// Signs the audit trail.
+    Signing,
 }
 
 impl Lease {
@@ -42,6 +44,7 @@ impl Custody {
         let lease = Lease(match work {
             Work::Telling => "conditions".to_owned(),
             Work::Testing => "trials".to_owned(),
+            Work::Signing => "checkpoints".to_owned(),
         });
         Ok(self.keep_lease(&lease).await?.then_some(lease))
     }

@@ -2,7 +2,7 @@
 
 use super::refuse;
 use crate::{
-    custody::{AuditFilter, AuditLine, Custody},
+    custody::{AuditFilter, AuditLine, Custody, TrailCursor, TrailItem},
     grpc::caller,
     store::AuditCursor,
 };
@@ -38,6 +38,64 @@ impl v1::audit_service_server::AuditService for Audit {
             next_page_token: page.next.map(to_token).unwrap_or_default(),
         }))
     }
+
+    async fn read_trail(
+        &self,
+        request: Request<v1::ReadTrailRequest>,
+    ) -> Result<Response<v1::ReadTrailResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let limit = field::page_size(request.page_size).map_err(refuse::field)?;
+        let from = from_trail_token(&request.page_token).map_err(refuse::field)?;
+        let page = self.custody.whole_trail(&caller, from, limit).await.map_err(refuse::of)?;
+        Ok(Response::new(v1::ReadTrailResponse {
+            items: page.items.into_iter().map(to_item).collect(),
+            next_page_token: page.next.map(to_trail_token).unwrap_or_default(),
+        }))
+    }
+
+    async fn get_trail_key(
+        &self,
+        request: Request<v1::GetTrailKeyRequest>,
+    ) -> Result<Response<v1::GetTrailKeyResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let key = self.custody.trail_key(&caller).await.map_err(refuse::of)?;
+        Ok(Response::new(v1::GetTrailKeyResponse { key: key.to_string() }))
+    }
+}
+
+fn to_trail_token(cursor: TrailCursor) -> String {
+    let TrailCursor { checkpoint, lane, seq, tail } = cursor;
+    format!("{checkpoint}.{lane}.{seq}.{tail}")
+}
+
+fn from_trail_token(token: &str) -> Result<TrailCursor, FieldError> {
+    if token.is_empty() {
+        return Ok(TrailCursor::START);
+    }
+    let mut parts = token.splitn(4, '.');
+    let cursor = (|| {
+        let checkpoint = parts.next()?.parse().ok()?;
+        let lane = BrokerId(Uuid::parse_str(parts.next()?).ok()?);
+        let seq = parts.next()?.parse().ok()?;
+        Some(TrailCursor { checkpoint, lane, seq, tail: parts.next()?.parse().ok()? })
+    })();
+    let problem = || FieldError::new("page_token", "it is not one that a page before gave");
+    cursor.ok_or_else(problem)
+}
+
+fn to_item(item: TrailItem) -> v1::TrailItem {
+    use v1::trail_item::Item;
+    let item = match item {
+        TrailItem::Checkpoint(note) => Item::Checkpoint(note),
+        TrailItem::Entry(row) => Item::Entry(v1::TrailEntry {
+            lane: row.lane.to_string(),
+            seq: row.seq,
+            canonical: row.entry,
+            hash: row.hash.to_vec(),
+        }),
+    };
+    v1::TrailItem { item: Some(item) }
 }
 
 fn parse(request: &v1::ListAuditEntriesRequest) -> Result<AuditFilter, FieldError> {

@@ -127,6 +127,8 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::ListAuditEntriesRequest { environment, agent, secret: name, ..Default::default() }
                 .encode_to_vec()
         }
+        Method::ReadTrail => v1::ReadTrailRequest::default().encode_to_vec(),
+        Method::GetTrailKey => v1::GetTrailKeyRequest {}.encode_to_vec(),
         Method::ListProviders => v1::ListProvidersRequest { environment }.encode_to_vec(),
         Method::CheckProvider => {
             v1::CheckProviderRequest { alias: "store".to_owned(), environment }.encode_to_vec()

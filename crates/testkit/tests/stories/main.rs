@@ -36,4 +36,5 @@ mod socket;
 mod status;
 mod tampered;
 mod templates;
+mod trail;
 mod written_back;

@@ -17,6 +17,7 @@ mod run;
 mod servers;
 mod table;
 mod usage;
+mod verify;
 mod wire;
 
 use anyhow::{Context, Result};
@@ -75,6 +76,10 @@ async fn measure(options: &Options) -> Result<()> {
     }
     if options.only.contains(&Section::Run) {
         tables.push(run::measure(&contestants, options.rounds).await?);
+        tables.last().map_or(Ok(()), print)?;
+    }
+    if options.only.contains(&Section::Verify) {
+        tables.push(verify::measure(options.rounds)?);
         tables.last().map_or(Ok(()), print)?;
     }
     if options.json {

@@ -40,6 +40,8 @@ pub(crate) enum Section {
     Rates,
     /// Start of a program under `secretref run`.
     Run,
+    /// An audit trail is verified.
+    Verify,
 }
 
 /// What the limit is started with.
@@ -105,15 +107,16 @@ bench: what a push costs, beside a bare tonic fan-out as the limit
 
   --sidecars 1,100,1000   how many sidecars, one table for each; 5000 at most
   --rounds 15             rounds of each figure that count; 5 to 1000
-  --only a,b              of: idle, instances, agents, rates, run
+  --only a,b              of: idle, instances, agents, rates, run, verify
   --json                  print JSON in place of tables";
 
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("idle", Section::Idle),
     ("instances", Section::Instances),
     ("agents", Section::Agents),
     ("rates", Section::Rates),
     ("run", Section::Run),
+    ("verify", Section::Verify),
 ];
 const SIDECARS_MAX: usize = 5000;
 const ROUNDS_MIN: usize = 5;

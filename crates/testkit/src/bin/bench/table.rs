@@ -31,6 +31,8 @@ pub(crate) enum Target {
     RatioMin(f64),
     /// The number itself is at most this.
     NumberMax(f64),
+    /// The number itself is at least this.
+    NumberMin(f64),
 }
 
 /// Name of the column that others are compared with.
@@ -87,6 +89,7 @@ impl Display for Target {
             Self::RatioMax(ratio) => write!(f, "≤ {ratio} ×"),
             Self::RatioMin(ratio) => write!(f, "≥ {ratio} ×"),
             Self::NumberMax(number) => write!(f, "≤ {number}"),
+            Self::NumberMin(number) => write!(f, "≥ {number}"),
         }
     }
 }
