@@ -203,6 +203,8 @@ async fn run(
     say: &impl Fn(&str),
 ) -> anyhow::Result<()> {
     custody.renew_intermediates().await?;
+    // Before the first sidecar comes, who may hold one already.
+    custody.look_at_head().await?;
     let keeper = Keeper::new(&custody, &config.file)?;
     let (file, limits) = (&config.file, config.file.limits);
     let alerts =

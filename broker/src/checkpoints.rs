@@ -47,6 +47,7 @@ impl Checkpoints {
     }
 
     async fn look(&mut self) -> Result<(), CustodyError> {
+        self.custody.look_at_head().await?;
         let unsigned = self.custody.unsigned().await?;
         if unsigned.since == 0 {
             self.waiting = None;
@@ -56,6 +57,7 @@ impl Checkpoints {
         if unsigned.since >= ENTRIES_DUE || waiting.elapsed() >= WAIT_MAX {
             self.sign().await?;
             self.waiting = None;
+            self.custody.look_at_head().await?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod enrolment;
 mod environments;
 mod error;
 mod expiry;
+mod heads;
 mod load;
 mod manifests;
 mod plan;
@@ -40,6 +41,7 @@ pub use delivery::{Admission, Frame, FrameSecret, Sent};
 pub use enrolment::Enrolled;
 pub use environments::{EnvironmentView, Move, Switch, Switched};
 pub use error::CustodyError;
+pub use heads::TrailHead;
 pub use manifests::{Applied, AppliedChange, Apply, Unresolved};
 pub use plan::{Committed, RequestKey};
 pub(crate) use receipts::RECEIPTS;
@@ -54,6 +56,7 @@ pub use whole_trail::{TrailCursor, TrailItem, TrailPage, WholeTrail};
 use crate::{authority::Authority, feed::Feed, store::Store};
 use arc_swap::ArcSwap;
 use bodies::Bodies;
+use heads::Heads;
 use reports::Results;
 use secretref_domain::{
     audit::{Decision, Event},
@@ -116,6 +119,7 @@ struct Shared {
     /// Whether this process has said who is connected.
     presence_told: AtomicBool,
     feed: Feed,
+    heads: Heads,
     bodies: Bodies,
     results: Results,
     ledger: RwLock<Ledger>,
@@ -149,6 +153,7 @@ impl Custody {
         let loaded = load::load(&parts).await?;
         let shared = Arc::new(Shared {
             feed: Feed::new(loaded.head.revision),
+            heads: Heads::new(),
             bodies: Bodies::new(),
             results: Results::new(),
             ledger: RwLock::new(loaded.ledger),

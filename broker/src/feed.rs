@@ -46,6 +46,8 @@ struct Stream {
     boot: Uuid,
     /// What its sidecar called its version.
     version: Mutex<String>,
+    /// What its sidecar found wrong with the audit trail; empty for nothing.
+    alarm: Mutex<String>,
     pending: Mutex<Pending>,
     wake: Notify,
     /// Besides `wake`, where it has to end.
@@ -113,8 +115,9 @@ impl Feed {
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
         let pending = Mutex::new(Pending { dirty: true, ..Pending::default() });
         let (wake, cut, revoked) = (Notify::new(), Notify::new(), CancellationToken::new());
-        let version = Mutex::default();
-        let stream = Arc::new(Stream { instance, boot, version, pending, wake, cut, revoked });
+        let (version, alarm) = (Mutex::default(), Mutex::default());
+        let stream =
+            Arc::new(Stream { instance, boot, version, alarm, pending, wake, cut, revoked });
         stream.wake.notify_one();
         let mut streams = lock(&self.0.streams);
         let of_agent = streams.entry(agent).or_default();
@@ -163,6 +166,15 @@ impl Feed {
         let streams = lock(&self.0.streams);
         let of_agent = streams.get(&agent).into_iter().flat_map(BTreeMap::values);
         of_agent.map(|stream| (stream.instance, lock(&stream.version).clone())).collect()
+    }
+
+    /// What the sidecars of an agent that hold a stream here found wrong with the audit trail.
+    #[must_use]
+    pub fn alarms(&self, agent: AgentId) -> HashMap<InstanceId, String> {
+        let streams = lock(&self.0.streams);
+        let of_agent = streams.get(&agent).into_iter().flat_map(BTreeMap::values);
+        let alarms = of_agent.map(|stream| (stream.instance, lock(&stream.alarm).clone()));
+        alarms.filter(|(_, alarm)| !alarm.is_empty()).collect()
     }
 
     /// Wakes those that a commit concerns. To be called once it is durable and folded.
@@ -243,6 +255,11 @@ impl Subscription {
     /// Notes what the sidecar calls its version.
     pub fn introduce(&self, version: String) {
         *lock(&self.stream.version) = version;
+    }
+
+    /// Notes what the sidecar found wrong with the audit trail.
+    pub fn alarm(&self, what: String) {
+        *lock(&self.stream.alarm) = what;
     }
 
     /// Another process that held a stream of this instance when it came: one of the two has a copy

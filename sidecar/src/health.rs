@@ -101,13 +101,16 @@ fn respond(head: Option<&[u8]>, status: &Status) -> String {
 }
 
 fn body(status: &Status) -> String {
-    let body = serde_json::json!({
+    let mut body = serde_json::json!({
         "status": status.word(),
         "connected": status.connected,
         "revision": status.revision,
         "applied": status.applied.len(),
         "failed": status.failed.len(),
     });
+    if let Some(alarm) = &status.trail_alarm {
+        body["trail_alarm"] = alarm.as_str().into();
+    }
     format!("{body}\n")
 }
 

@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod state;
 pub mod status;
 pub mod telemetry;
+pub mod trail;
 pub mod witness;
 
 use secretref_domain::clock::{Clock, Timestamp};

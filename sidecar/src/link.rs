@@ -13,10 +13,12 @@ pub mod report;
 mod rest;
 mod stream;
 mod successor;
+mod trail;
 
 use crate::{
     state::{Identity, State},
     status::Status,
+    trail::Trail,
 };
 pub use backoff::{Backoff, Cause};
 use dial::{Plan, Session, dial};
@@ -45,6 +47,8 @@ pub struct Link {
     /// Number of the stream that was opened last.
     stream_seq: i64,
     resync: bool,
+    /// What is witnessed of the broker's audit trail.
+    trail: Trail,
     /// When to renew, in seconds since the epoch.
     renew_due: i64,
 }
@@ -72,12 +76,14 @@ impl Link {
             shutdown,
             stream_seq: 0,
             resync: false,
+            trail: Trail::default(),
             renew_due,
         }
     }
 
     /// Keeps a stream open until the sidecar is told to end.
     pub async fn run(mut self) {
+        self.recall_trail().await;
         let mut backoff = Backoff::new();
         loop {
             let end = self.live(&mut backoff).await;
@@ -151,6 +157,7 @@ impl Link {
             status.revoked = false;
             status.streams += 1;
         });
+        self.pin_trail(&session.trail_key).await;
         tracing::info!(
             agent = %self.identity.agent,
             instance = %self.identity.instance,
@@ -210,6 +217,7 @@ impl Link {
             resync: self.resync,
             values_withheld: false,
             held: self.orders.held_receiver(),
+            witness: Some(self.trail.said()),
         }
     }
 

@@ -7,6 +7,7 @@
 //! ├── current.json   0600: the identity in use
 //! ├── next.json      0600: its successor, from its arrival until a stream was opened with it
 //! ├── hooks.json     0600: what hooks confirmed
+//! ├── trail.json     0600: the newest checkpoint of the broker's audit trail
 //! └── lease.json     0600: until when what is in the secrets folder may stay
 //! ```
 //!
@@ -250,6 +251,22 @@ impl State {
         self.write(HOOKS, record)
     }
 
+    /// What is kept of the audit trail, as it was stored; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be read or trusted.
+    pub fn trail(&self) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, StateError> {
+        self.read(TRAIL)
+    }
+
+    /// Stores what is kept of the audit trail; when this returns it outlives a power cut.
+    ///
+    /// # Errors
+    /// [`StateError`]; the record before it is then still there.
+    pub fn store_trail(&self, record: &[u8]) -> Result<(), StateError> {
+        self.write(TRAIL, record)
+    }
+
     fn read(&self, name: &str) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, StateError> {
         let path = self.dir.join(name);
         let opened = OpenOptions::new().read(true).custom_flags(nofollow()).open(&path);
@@ -276,7 +293,7 @@ impl State {
 
     /// What a killed write left behind is never read, but may hold a key.
     fn clear_unfinished(&self) {
-        for name in [PENDING, CURRENT, NEXT, HOOKS] {
+        for name in [PENDING, CURRENT, NEXT, HOOKS, TRAIL] {
             drop(fs::remove_file(durable::beside(&self.dir, name)));
         }
     }
@@ -291,7 +308,7 @@ impl State {
 /// # Errors
 /// What the system said; a folder that holds more than ours stays.
 pub fn remove_folder(dir: &Path) -> io::Result<()> {
-    for name in [NEXT, CURRENT, PENDING, LEASE, HOOKS, LOCK] {
+    for name in [NEXT, CURRENT, PENDING, LEASE, HOOKS, TRAIL, LOCK] {
         match fs::remove_file(dir.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -324,6 +341,7 @@ const PENDING: &str = "pending.json";
 const LEASE: &str = "lease.json";
 const LOCK: &str = "lock";
 const HOOKS: &str = "hooks.json";
+const TRAIL: &str = "trail.json";
 
 #[cfg(test)]
 mod tests;

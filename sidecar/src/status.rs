@@ -27,6 +27,8 @@ pub struct Status {
     pub failed: BTreeMap<SecretName, String>,
     /// The program that it runs, where it runs one.
     pub program: Program,
+    /// What is wrong with the broker's audit trail.
+    pub trail_alarm: Option<String>,
 }
 
 /// A program that a sidecar runs.

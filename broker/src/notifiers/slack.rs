@@ -50,6 +50,9 @@ fn title(alert: &Alert) -> String {
         AlertKind::Unresolved => {
             of_agent(":rotating_light:", format!("{agent} has no credential for {tool}"))
         }
+        AlertKind::TrailAlarm => {
+            of_agent(":rotating_light:", format!("{agent} finds the audit trail altered"))
+        }
         AlertKind::Test => ":white_check_mark: SecretRef can write to this channel".to_owned(),
         AlertKind::Condition(kind) => of_condition(alert, kind),
     }

@@ -129,6 +129,8 @@ pub(crate) struct Instance {
     certificate_expire_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<Schedule>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    trail_alarm: String,
 }
 
 impl From<v1::Instance> for Instance {
@@ -138,6 +140,7 @@ impl From<v1::Instance> for Instance {
             enrol_time: time::optional(instance.enrol_time.as_ref()),
             certificate_expire_time: time::optional(instance.certificate_expire_time.as_ref()),
             schedule: instance.schedule.map(Schedule::from),
+            trail_alarm: instance.trail_alarm,
             instance: instance.uid,
         }
     }

@@ -280,6 +280,17 @@ fn rung(delivery: &v1::Delivery, now: &Timestamp) -> String {
     format!("{} {}: {holds}{since}, {known}; {effect}", way(delivery), delivery.place)
 }
 
+/// What sidecars of an agent found wrong with the broker's audit trail, a line for each.
+pub(crate) fn trail_alarms(found: &v1::AgentStatus) -> Vec<String> {
+    let alarming = found.instances.iter().filter(|instance| !instance.trail_alarm.is_empty());
+    let line = |instance: &v1::Instance| {
+        let short: String = instance.uid.chars().take(8).collect();
+        let alarm = plain(&instance.trail_alarm);
+        format!("❌ audit trail, says instance {short}: {alarm}. Fix: secretref audit verify")
+    };
+    alarming.map(line).collect()
+}
+
 /// What one instance said last, in its own terms.
 fn word(said: &v1::InstanceRefStatus, now: &Timestamp) -> String {
     let short: String = said.instance.chars().take(8).collect();

@@ -69,6 +69,8 @@ pub enum AlertKind {
     Denied,
     /// A ref that an agent cannot work without has no value.
     Unresolved,
+    /// A sidecar finds that the audit trail was set back, forked or signed by another key.
+    TrailAlarm,
     /// Somebody tries a channel.
     Test,
     /// Something is so for a while, or is over.
@@ -232,6 +234,7 @@ impl AlertKind {
         match self {
             Self::Denied => "denied",
             Self::Unresolved => "unresolved",
+            Self::TrailAlarm => "trail-alarm",
             Self::Test => "test",
             Self::Condition(kind) => kind.as_str(),
         }
@@ -241,7 +244,7 @@ impl AlertKind {
     #[must_use]
     pub fn severity(self) -> Severity {
         match self {
-            Self::Denied | Self::Unresolved => Severity::Error,
+            Self::Denied | Self::Unresolved | Self::TrailAlarm => Severity::Error,
             Self::Condition(_) => Severity::Warning,
             Self::Test => Severity::Info,
         }

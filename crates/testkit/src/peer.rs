@@ -208,7 +208,7 @@ impl Watcher {
     /// # Errors
     /// Where the stream has ended.
     pub async fn report(&self, results: Vec<SecretResult>) -> Result<()> {
-        self.say(watch_request::Message::Report(Report { results, schedule: None })).await
+        self.say(watch_request::Message::Report(Report { results, ..Report::default() })).await
     }
 
     /// Says something.

@@ -12,7 +12,7 @@ use secretref_proto::{
     PROTOCOL_VERSION,
     convert::to_schedule,
     v1::{
-        Hello, SecretResult, WatchRequest, WatchResponse, Welcome,
+        Hello, SecretResult, TrailWitness, WatchRequest, WatchResponse, Welcome,
         watch_request::Message as Saying, watch_response::Message as Said,
         watch_service_client::WatchServiceClient,
     },
@@ -36,6 +36,8 @@ pub(super) struct Plan {
     /// Ask only what the agent would get.
     pub(super) values_withheld: bool,
     pub(super) held: watch::Receiver<Arc<Snapshot>>,
+    /// What is witnessed of the audit trail; nothing for a look.
+    pub(super) witness: Option<TrailWitness>,
 }
 
 /// An open stream, on which the broker has said welcome.
@@ -47,6 +49,10 @@ pub struct Session {
     pub(super) heard: Instant,
     pub(super) silence_max: Duration,
     pub(super) lease_ms: i64,
+    /// Key of the audit trail, by the broker's word.
+    pub(super) trail_key: String,
+    /// Whether the broker was told what is held of the trail, and has not answered yet.
+    pub(super) witness_said: bool,
     pub(super) parts: Parts,
     /// Whether a manifest was taken on it.
     pub(super) begun: bool,
@@ -137,6 +143,8 @@ async fn open(plan: Plan) -> Result<Session, End> {
         heard: now,
         silence_max: silence_max(welcome.heartbeat_ms),
         lease_ms: welcome.lease_ms.max(0),
+        trail_key: welcome.trail_key,
+        witness_said: false,
         parts: Parts::default(),
         begun: false,
         asked: false,
@@ -164,6 +172,7 @@ fn hello(plan: &Plan, schedule: Option<&Told>) -> Hello {
         secrets_provider: secrets_provider.as_ref().map(ToString::to_string).unwrap_or_default(),
         schedule: schedule.map(to_schedule),
         values_withheld: plan.values_withheld,
+        witness: plan.witness.clone(),
     }
 }
 

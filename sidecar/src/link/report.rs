@@ -7,7 +7,7 @@ use secretref_proto::{
     convert::{field::to_time, to_schedule},
     v1::{
         Ack, Delivery, DeliveryWay, Evidence, Report, ResultState, RotationEffect, SecretResult,
-        WatchRequest, watch_request::Message,
+        TrailWitness, WatchRequest, watch_request::Message,
     },
 };
 
@@ -94,13 +94,22 @@ pub fn ack(nonce: i64, results: Vec<SecretResult>) -> WatchRequest {
 #[must_use]
 pub fn scheduled(told: &Told) -> WatchRequest {
     let (results, schedule) = (Vec::new(), Some(to_schedule(told)));
-    WatchRequest { message: Some(Message::Report(Report { results, schedule })) }
+    WatchRequest { message: Some(Message::Report(Report { results, schedule, witness: None })) }
+}
+
+/// What is held of the audit trail.
+#[must_use]
+pub fn witnessed(witness: TrailWitness) -> WatchRequest {
+    let report = Report { results: Vec::new(), schedule: None, witness: Some(witness) };
+    WatchRequest { message: Some(Message::Report(report)) }
 }
 
 /// Results that nobody waits for.
 #[must_use]
 pub fn report(results: Vec<SecretResult>) -> WatchRequest {
-    WatchRequest { message: Some(Message::Report(Report { results, schedule: None })) }
+    WatchRequest {
+        message: Some(Message::Report(Report { results, schedule: None, witness: None })),
+    }
 }
 
 fn result(

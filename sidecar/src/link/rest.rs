@@ -146,6 +146,7 @@ impl Rest {
             stream_seq: self.introduction.next_stream(),
             resync: false,
             values_withheld: true,
+            witness: None,
             held: receiver,
         };
         let mut session = dial(plan).await?;

@@ -140,8 +140,9 @@ impl Link {
             Some(Said::TrustBundle(bundle)) => self.trust(bundle).await,
             Some(Said::Error(error)) => Err(error.into()),
             Some(Said::Welcome(_)) => Err(End::Protocol("a second welcome came".to_owned())),
-            // A sidecar does not witness yet; and what is unknown is a newer broker's.
-            Some(Said::Checkpoint(_)) | None => Ok(()),
+            Some(Said::Checkpoint(shown)) => self.witness(session, &shown).await,
+            // What is unknown is a newer broker's.
+            None => Ok(()),
         }
     }
 
@@ -384,7 +385,7 @@ fn send(session: &Session, message: Saying) -> Result<(), End> {
 }
 
 /// Never waits: a broker that does not read is as good as gone.
-fn push(session: &Session, message: WatchRequest) -> Result<(), End> {
+pub(super) fn push(session: &Session, message: WatchRequest) -> Result<(), End> {
     let lost = |_| End::Lost("the broker does not read what it is told".to_owned());
     session.outgoing.try_send(message).map_err(lost)
 }

@@ -144,6 +144,7 @@ pub(crate) fn welcome(world: &World) -> v1::Welcome {
         lease_ms: 600_000,
         stream_age_max_ms: 3_600_000,
         client_version_min: "0.1.0".into(),
+        trail_key: String::new(),
     }
 }
 

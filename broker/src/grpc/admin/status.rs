@@ -63,6 +63,7 @@ pub(super) fn agent_state(agent: &Agent) -> v1::AgentState {
 
 pub(super) fn instances(custody: &Custody, agent: &Agent) -> Vec<v1::Instance> {
     let live = custody.feed().versions(agent.id);
+    let mut alarms = custody.feed().alarms(agent.id);
     let mut instances: Vec<_> = agent.instances.iter().collect();
     instances.sort_by_key(|(id, instance)| (instance.enrolled_at, **id));
     let instance = |(id, instance): (&_, &secretref_domain::ledger::Instance)| v1::Instance {
@@ -72,6 +73,7 @@ pub(super) fn instances(custody: &Custody, agent: &Agent) -> Vec<v1::Instance> {
         connected: live.contains_key(id),
         client_version: live.get(id).cloned().unwrap_or_default(),
         schedule: None,
+        trail_alarm: alarms.remove(id).unwrap_or_default(),
     };
     instances.into_iter().map(instance).collect()
 }

@@ -88,6 +88,8 @@ fn words(found: &v1::AgentStatus, view: View, at: &Timestamp) -> Vec<Said> {
     // A blank is in no file's name.
     let schedules = (0..).zip(schedule::lines(found, at));
     words.extend(schedules.map(|(at, line)| (format!("schedule {at}"), format!("{who} {line}"))));
+    let alarms = (0..).zip(status::trail_alarms(found));
+    words.extend(alarms.map(|(at, line)| (format!("trail {at}"), format!("{who} {line}"))));
     words.extend(found.refs.iter().map(|one| {
         // The file's name is the one thing that no two refs of an agent share.
         (one.file.clone(), format!("{who} {}", status::headline(one, at)))

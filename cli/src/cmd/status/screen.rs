@@ -23,6 +23,7 @@ impl View {
             if !self.single {
                 lines.push(out.strong(&title(found)));
             }
+            lines.extend(status::trail_alarms(found));
             lines.extend(schedule::lines(found, now));
             lines.extend(found.refs.iter().flat_map(|one| status::lines(one, now)));
         }
@@ -80,6 +81,7 @@ pub(super) fn remarks(found: &v1::AgentStatus, now: &Timestamp) -> String {
         }
     }
     rest.extend(schedule::lines(found, now));
+    rest.extend(status::trail_alarms(found));
     rest.join("; ")
 }
 

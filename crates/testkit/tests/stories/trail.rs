@@ -3,6 +3,7 @@
 
 mod broker;
 mod kept;
+mod witness;
 
 use crate::soak;
 use anyhow::{Context, Result, bail, ensure};

@@ -41,7 +41,7 @@ const HOUSES: [House; 3] = [
             (6, &["sinks", "health"]),
             (5, &["link"]),
             (4, &["snapshot"]),
-            (3, &["state", "status", "lease", "witness", "hardening", "telemetry"]),
+            (3, &["state", "status", "lease", "witness", "trail", "hardening", "telemetry"]),
             (2, &["config"]),
         ],
     },

@@ -7,12 +7,13 @@ mod inbound;
 mod leave;
 mod outbound;
 mod outline;
+mod witness;
 
 use super::Outgoing;
 use crate::{
     alerts::Handle,
     config::Limits,
-    custody::{Admission, Custody, CustodyError, Sent},
+    custody::{Admission, Custody, CustodyError, Sent, TrailHead},
     feed::{Cut, Subscription},
     grpc::{rate::Bucket, rate::Rate, status, throttle::agent_rate},
 };
@@ -32,7 +33,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -91,6 +92,11 @@ pub(super) struct Session {
     look_at: Option<Instant>,
     heartbeat_at: Instant,
     heard_at: Instant,
+    /// Size of the checkpoint that the sidecar holds, where it is a witness; whether to show it the
+    /// newest one.
+    witness: Option<u64>,
+    head_due: bool,
+    head: watch::Receiver<Option<TrailHead>>,
     /// Its place in the feed: whoever revokes waits until it is given up.
     subscription: Option<Arc<Subscription>>,
 }
@@ -120,6 +126,7 @@ impl Session {
     ) -> Self {
         let now = Instant::now();
         let Terms { not_after, limits, alerts, stop } = terms;
+        let head = custody.head();
         Self {
             out: Outbound::new(outbound, custody.epoch_in(&admission.environment)),
             old_at: custody.now().plus_seconds(leave::age(limits.stream_age_seconds)),
@@ -148,6 +155,9 @@ impl Session {
             look_at: None,
             heartbeat_at: now + jittered(HEARTBEAT_EVERY),
             heard_at: now,
+            witness: None,
+            head_due: false,
+            head,
             subscription: None,
         }
     }
@@ -187,18 +197,24 @@ impl Session {
         if opening.values_withheld {
             return Box::pin(self.outline(opening, inbound)).await;
         }
+        let witness = opening.witness.clone();
         let client_version = self.begin(opening);
         // Before the first set is worked out, so that no commit falls between the two.
         let subscription = self.custody.subscribe(&self.admission, self.boot).await;
         let subscription = Arc::new(subscription.map_err(status::of)?);
         subscription.introduce(client_version);
         self.subscription = Some(Arc::clone(&subscription));
-        self.out.send(&self.custody, self.welcome()).await?;
+        let welcome = self.welcome().await;
+        self.out.send(&self.custody, welcome).await?;
+        witness.into_iter().for_each(|said| self.witnessed(said));
         loop {
             if self.due && self.unanswered.is_none() {
                 // With what was recorded while it could not look.
                 self.woken(&subscription, inbound).await?;
                 self.push(&subscription, inbound).await?;
+            }
+            if self.head_due {
+                Box::pin(self.show_head()).await?;
             }
             self.leave().await?;
             let (wake_at, draining) = (self.wake_at(), self.is_draining());
@@ -206,11 +222,13 @@ impl Session {
             // Until the sidecar has answered it is sent no set, however many there are by then:
             // what thousands that do not answer would cost at each commit, others would wait for.
             let waits = self.due && self.unanswered.is_some();
+            let (is_witness, head) = (self.witness.is_some(), &mut self.head);
             tokio::select! {
                 () = subscription.woken(), if !waits => self.woken(&subscription, inbound).await?,
                 () = subscription.cut(), if waits => self.woken(&subscription, inbound).await?,
                 message = inbound.message(), if listens => self.heard(message, inbound).await?,
                 () = sleep_until(wake_at) => self.tick(inbound).await?,
+                Ok(()) = head.changed(), if is_witness => self.head_due = true,
                 () = self.stop.cancelled(), if !draining => self.begin_drain(),
             }
         }
@@ -228,7 +246,9 @@ impl Session {
         opening.client_version
     }
 
-    fn welcome(&self) -> v1::watch_response::Message {
+    async fn welcome(&self) -> v1::watch_response::Message {
+        // Where the store does not answer, the next stream brings it.
+        let key = self.custody.key_of_heads().await;
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         v1::watch_response::Message::Welcome(v1::Welcome {
             agent: self.admission.name.to_string(),
@@ -243,6 +263,7 @@ impl Session {
                 .millis_since(self.custody.now())
                 .max(0),
             client_version_min: CLIENT_VERSION_MIN.to_owned(),
+            trail_key: key.map(|key| key.to_string()).unwrap_or_default(),
         })
     }
 

@@ -9,6 +9,7 @@ use secretref_testkit::{
     on_both_engines,
     process::binary,
     sql::Sql,
+    wait::DEADLINE,
 };
 use std::{fs, path::Path, process::Command};
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ on_both_engines!(
     a_trail_is_verified_by_its_reader_by_its_file_and_in_its_database,
     what_is_done_to_the_database_is_found,
     a_trail_that_was_set_back_is_known_by_a_checkpoint_that_was_kept,
+    an_altered_trail_is_not_signed,
 );
 
 /// A database with several checkpoints: a broker signs what there is when it stops.
@@ -154,5 +156,33 @@ async fn a_trail_that_was_set_back_is_known_by_a_checkpoint_that_was_kept(
     cli.run(&["audit", "verify"])?.ended(0)?;
     cli.run(&["audit", "verify", "--checkpoint", kept])?.ended(12)?;
     in_database(&scene.broker, &["--checkpoint", kept])?.ended(12)?;
+    Ok(())
+}
+
+/// A broker that is killed signs nothing; what is altered until it is back is not signed then.
+async fn an_altered_trail_is_not_signed(engine: Engine) -> Result<()> {
+    let (mut scene, cli) = signed(engine).await?;
+    let mut sql = Sql::connect(&scene.broker.database_url()).await?;
+    let size = loop {
+        for number in 0..4 {
+            cli.run_with(&["put", STRIPE], format!("unsigned {number}").as_bytes())?.ended(0)?;
+        }
+        scene.broker.kill9()?;
+        let size = sql.number("SELECT max(size) FROM audit_checkpoints").await?;
+        if sql.number("SELECT max(seq) FROM audit").await? >= size + 3 {
+            break size;
+        }
+        // Ten seconds were over just then.
+        scene.broker.serve()?;
+    };
+    let altered = size + 1;
+    let bytes = "(SELECT entry FROM audit WHERE seq = 2)";
+    sql.tamper(&format!("UPDATE audit SET entry = {bytes} WHERE seq = {altered}")).await?;
+    scene.broker.serve()?;
+    let broker = scene.broker.process().context("the broker does not run")?;
+    let said = broker.wait_for_line("the audit trail is not signed", DEADLINE)?;
+    ensure!(said.contains(&format!("entry {altered} of lane")), "{said}");
+    ensure!(sql.number("SELECT max(size) FROM audit_checkpoints").await? == size);
+    in_database(&scene.broker, &[])?.ended(11)?;
     Ok(())
 }

@@ -35,6 +35,8 @@ pub(super) struct Opening {
     pub(super) schedule: Option<Told>,
     /// Whether it asks only what it would get.
     pub(super) values_withheld: bool,
+    /// What it holds of the audit trail, where it is a witness.
+    pub(super) witness: Option<v1::TrailWitness>,
 }
 
 /// Waits for the Hello.
@@ -95,6 +97,7 @@ fn parse(custody: &Custody, admission: &Admission, hello: v1::Hello) -> Result<O
         secrets_provider,
         schedule,
         values_withheld: hello.values_withheld,
+        witness: hello.witness,
     })
 }
 
@@ -166,6 +169,9 @@ impl Session {
         // As of results: what is not valid is not taken, and nobody is cut for it.
         if let Some(told) = report.schedule.and_then(|given| from_schedule(&given).ok()) {
             self.custody.report_schedule(&self.admission, self.boot, &told);
+        }
+        if let Some(said) = report.witness {
+            self.witnessed(said);
         }
         if !report.results.is_empty() {
             self.results(report.results);

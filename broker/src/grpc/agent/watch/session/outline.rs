@@ -16,7 +16,8 @@ impl Session {
         inbound: &mut Streaming<v1::WatchRequest>,
     ) -> Result<(), End> {
         self.begin(opening);
-        self.out.send(&self.custody, self.welcome()).await?;
+        let welcome = self.welcome().await;
+        self.out.send(&self.custody, welcome).await?;
         let frame = self.custody.outline(&self.admission).map_err(status::of)?;
         self.refuse(frame.revision, &frame.missing).await;
         for manifest in parts(frame, 1, self.out.part_bytes_max()).manifests {
