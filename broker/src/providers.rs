@@ -15,13 +15,13 @@ pub mod aws_secrets_manager;
 pub mod environment;
 pub mod exec;
 pub mod file;
+mod json;
 pub mod record;
-mod trust;
 pub mod vault;
 
 pub use crate::permits::Permits;
 
-use crate::permits::HostError;
+use crate::{aws::AwsError, permits::HostError};
 use secretref_domain::{
     clock::Timestamp,
     fault::Fault,
@@ -84,6 +84,12 @@ impl ProviderError {
     #[must_use]
     pub fn new(fault: Fault, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { fault, message: cut(message.into()), fix: cut(fix.into()) }
+    }
+}
+
+impl From<AwsError> for ProviderError {
+    fn from(AwsError { fault, message, fix }: AwsError) -> Self {
+        Self::new(fault, message, fix)
     }
 }
 
@@ -184,9 +190,9 @@ impl Provider {
         let what = match self {
             Self::File(files) => return files.write(place, value, expires_at).await,
             Self::Vault(vault) => return vault.write(place, value, expires_at).await,
+            Self::Aws(aws) => return Box::pin(aws.write(place, value, expires_at)).await,
             Self::Environment(_) => "is the broker's environment, which cannot be written",
             Self::Exec(_) => "is a program, which is asked and cannot be written",
-            Self::Aws(_) => "is of a type that cannot be written",
         };
         let fix = "rotate it at its source, or move the ref to the store";
         Err(ProviderError::new(Fault::Misconfigured, what, fix))

@@ -1,8 +1,12 @@
 //! AWS Secrets Manager: moto's server.
 
 mod own;
+mod written;
 
-use super::{Aimed, CANARY, Held, Remote, TOKEN, World, ask, at, error, remote::conforms_remotely};
+use super::{
+    Aimed, CANARY, Held, Remote, TOKEN, World, ask, at, error, remote::conforms_remotely,
+    write::is_written,
+};
 use anyhow::Result;
 use secretref_broker::providers::{OwnSecrets, Permits, Place, Provider};
 use secretref_domain::{
@@ -89,6 +93,7 @@ impl Remote for Aws {
 }
 
 conforms_remotely!(Aws);
+is_written!(Aws);
 
 #[tokio::test]
 async fn a_part_of_a_secret_is_found_by_its_member_or_its_pointer() -> Result<()> {

@@ -391,7 +391,7 @@ async fn what_is_believed_is_what_the_file_says() -> Result<()> {
         format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
     for (content, mode, said) in [
         (&*pem, 0o644, "wider than 0600"),
-        ("no pem", 0o600, "no PEM of authorities"),
+        ("no pem", 0o600, "has no authority for it"),
         (&*pem, 0o600, ""),
     ] {
         fs::write(&path, content)?;

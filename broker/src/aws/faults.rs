@@ -1,20 +1,25 @@
-//! Why AWS had no value. Nothing of what it answered is repeated but the name of its error.
+//! Why AWS did not do it. Nothing of what it answered is repeated but the name of its error.
 
-use super::{settings::Settings, way_out::NoAnswer};
-use crate::{outbound::Trouble, providers::ProviderError};
+use super::{AwsError, MOVE, ROTATE, settings::Settings, way_out::NoAnswer};
+use crate::outbound::Trouble;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use secretref_domain::fault::Fault;
 use std::error::Error;
 
-pub(super) fn of<E>(
-    error: SdkError<E, HttpResponse>,
-    what: &str,
+/// An error of one of the SDK's requests.
+pub(super) type SdkFault<E> = SdkError<E, HttpResponse>;
+
+/// What the SDK's errors have in common.
+pub(super) trait Named: ProvideErrorMetadata + Error + Send + Sync + 'static {}
+
+impl<E: ProvideErrorMetadata + Error + Send + Sync + 'static> Named for E {}
+
+pub(super) fn of<E: Named>(
+    error: SdkFault<E>,
+    (action, what): (&str, &str),
     settings: &Settings,
-) -> ProviderError
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
+) -> AwsError {
     if let SdkError::DispatchFailure(failure) = &error {
         let cause = failure.as_connector_error().and_then(|it| it.source());
         let why = cause.and_then(|cause| cause.downcast_ref::<NoAnswer>()).copied();
@@ -23,10 +28,23 @@ where
     let status = error.raw_response().map(|raw| raw.status().as_u16()).unwrap_or_default();
     let service = error.as_service_error();
     let code = service.and_then(ProvideErrorMetadata::code).map(name).unwrap_or_default();
-    let deleted = service.and_then(ProvideErrorMetadata::message).is_some_and(|said| {
-        said.contains("marked for deletion") || said.contains("marked deleted")
-    });
-    refused(status, &code, deleted, what, settings)
+    let said = service.and_then(ProvideErrorMetadata::message).unwrap_or_default();
+    let state = match said {
+        said if said.contains("marked for deletion") || said.contains("marked deleted") => {
+            State::Deleted
+        }
+        said if said.contains("revious rotation") => State::Rotating,
+        _ => State::Usual,
+    };
+    refused(status, &code, state, (action, what), settings)
+}
+
+/// What a secret that is refused for its state is, as far as AWS says it in words alone.
+#[derive(PartialEq, Eq)]
+enum State {
+    Deleted,
+    Rotating,
+    Usual,
 }
 
 /// The name of an error, as far as it is one.
@@ -37,17 +55,17 @@ fn name(code: &str) -> String {
 fn refused(
     status: u16,
     code: &str,
-    deleted: bool,
-    what: &str,
+    state: State,
+    (action, what): (&str, &str),
     settings: &Settings,
-) -> ProviderError {
-    let check = settings.check_command();
+) -> AwsError {
+    let check = settings.check_command.clone();
     let said = match code {
         "" => format!("answered {status}"),
         code => format!("answered {status} {code} for {what}"),
     };
     match code {
-        "ResourceNotFoundException" => ProviderError::new(
+        "ResourceNotFoundException" => AwsError::new(
             Fault::NotFound,
             format!("has no {what}"),
             match what.split_once('?') {
@@ -59,17 +77,31 @@ fn refused(
                 ),
             },
         ),
-        "InvalidRequestException" if deleted => ProviderError::new(
+        "InvalidParameterException" if action == MOVE => AwsError::new(
+            Fault::Unreachable,
+            format!("has {what}, whose current version somebody changed at the same time"),
+            "try again",
+        ),
+        "InvalidRequestException" if state == State::Rotating => {
+            AwsError::new(Fault::Unreachable, format!("is rotating {what} already"), check)
+        }
+        "InvalidRequestException" if action == ROTATE && state == State::Usual => AwsError::new(
+            Fault::Misconfigured,
+            format!("will not rotate {what}: it answered {status} {code}"),
+            format!(
+                "give it a rotation function: aws secretsmanager rotate-secret --secret-id {what} \
+                 --rotation-lambda-arn ARN"
+            ),
+        ),
+        "InvalidRequestException" if state == State::Deleted => AwsError::new(
             Fault::NotFound,
             format!("has {what} marked for deletion"),
             format!("aws secretsmanager restore-secret --secret-id {what}"),
         ),
-        "AccessDeniedException" | "DecryptionFailure" => ProviderError::new(
+        "AccessDeniedException" | "DecryptionFailure" => AwsError::new(
             Fault::Denied,
             said,
-            format!(
-                "allow secretsmanager:GetSecretValue and DescribeSecret on {what}, and its key"
-            ),
+            format!("allow secretsmanager:{action} on {what}, and its key"),
         ),
         "UnrecognizedClientException"
         | "InvalidClientTokenId"
@@ -81,12 +113,11 @@ fn refused(
         | "ExpiredTokenException"
         | "RequestExpired"
         | "OptInRequired" => {
-            let alias = &settings.alias;
             let fix = format!(
-                "put the keys of provider {alias} that AWS knows, and look at the clock of the \
-                 broker's host"
+                "put the keys of `{}` that AWS knows, and look at the clock of the broker's host",
+                settings.place
             );
-            ProviderError::new(Fault::Denied, said, fix)
+            AwsError::new(Fault::Denied, said, fix)
         }
         "Throttling"
         | "ThrottlingException"
@@ -99,12 +130,12 @@ fn refused(
         | "ServiceUnavailable"
         | "ServiceUnavailableException"
         | "RequestTimeout"
-        | "RequestTimeoutException" => ProviderError::new(Fault::Unreachable, said, check),
+        | "RequestTimeoutException" => AwsError::new(Fault::Unreachable, said, check),
         _ => match status {
-            401 | 403 => ProviderError::new(Fault::Denied, said, check),
-            429 | 500.. => ProviderError::new(Fault::Unreachable, said, check),
-            400..500 => ProviderError::new(Fault::Misconfigured, said, check),
-            _ => ProviderError::new(
+            401 | 403 => AwsError::new(Fault::Denied, said, check),
+            429 | 500.. => AwsError::new(Fault::Unreachable, said, check),
+            400..500 => AwsError::new(Fault::Misconfigured, said, check),
+            _ => AwsError::new(
                 Fault::Malformed,
                 format!("answered {status}, and what is not Secrets Manager's"),
                 "look whether its `endpoint` is that of AWS Secrets Manager",
@@ -113,9 +144,8 @@ fn refused(
     }
 }
 
-fn unanswered(why: NoAnswer, settings: &Settings) -> ProviderError {
-    let check = settings.check_command();
-    let alias = &settings.alias;
+fn unanswered(why: NoAnswer, settings: &Settings) -> AwsError {
+    let (check, place) = (settings.check_command.clone(), &settings.place);
     let (fault, message, fix) = match why {
         NoAnswer::Trouble(Trouble::Unreachable) => (Fault::Unreachable, "cannot be reached", check),
         NoAnswer::Trouble(Trouble::TimedOut) => (Fault::TimedOut, "did not answer in time", check),
@@ -123,7 +153,7 @@ fn unanswered(why: NoAnswer, settings: &Settings) -> ProviderError {
         NoAnswer::Trouble(Trouble::Untrusted) => (
             Fault::Denied,
             "is not who it should be: its certificate is not trusted",
-            format!("set `secrets.providers.{alias}.caFile`"),
+            format!("set `{place}.caFile`"),
         ),
         NoAnswer::Trouble(Trouble::Garbled) => (
             Fault::Malformed,
@@ -143,10 +173,10 @@ fn unanswered(why: NoAnswer, settings: &Settings) -> ProviderError {
         NoAnswer::NoRequest => (
             Fault::Misconfigured,
             "could not be asked: the request could not be made",
-            format!("look at `secrets.providers.{alias}`"),
+            format!("look at `{place}`"),
         ),
     };
-    ProviderError::new(fault, message, fix)
+    AwsError::new(fault, message, fix)
 }
 
 /// Characters of an error's name that are shown.
