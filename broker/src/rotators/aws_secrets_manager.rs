@@ -2,7 +2,7 @@
 //!
 //! | setting | default | |
 //! | --- | --- | --- |
-//! | `secret` | required | `NAME` or its ARN; `NAME#MEMBER` for a part of its JSON |
+//! | `secretId` | required | `NAME` or its ARN; `NAME#MEMBER` for a part of its JSON |
 //! | `region` | required | where it is |
 //! | `endpoint` | the region's | another address; https, or http to this host |
 //! | `caFile` | the host's authorities | PEM below a root |
@@ -47,7 +47,7 @@ impl Aws {
         own: &OwnSecrets,
     ) -> Result<Self, RotatorError> {
         let place = format!("secrets.rotators.{alias}");
-        let given = spec.settings.get("secret").and_then(Value::as_str).unwrap_or_default();
+        let given = spec.settings.get("secretId").and_then(Value::as_str).unwrap_or_default();
         let (id, part) = match given.split_once('#') {
             Some((id, part)) => (id, Some(part)),
             None => (given, None),
@@ -55,8 +55,8 @@ impl Aws {
         let is_id = (1..=ID_BYTES_MAX).contains(&id.len())
             && !given.contains(|it: char| it.is_control() || it == '?');
         if !is_id || part == Some("") {
-            let message = "has a `secret` that is none, as NAME or NAME#MEMBER";
-            let fix = format!("set `{place}.secret` and apply again");
+            let message = "has a `secretId` that is none, as NAME or NAME#MEMBER";
+            let fix = format!("set `{place}.secretId` and apply again");
             return Err(RotatorError::lasting(alias, message, fix));
         }
         let overlaps = spec.settings.get("overlaps").and_then(Value::as_bool).unwrap_or(false);
@@ -208,7 +208,7 @@ impl Aws {
     fn picked(&self, held: Held) -> Result<SecretValue, RotatorError> {
         let wrong = |why: &str| {
             let message = format!("finds a version of {:?} that {why}", self.id);
-            let fix = "look whether `secret` names the member that its function writes";
+            let fix = "look whether `secretId` names the member that its function writes";
             RotatorError::lasting(&self.alias, message, fix)
         };
         let bytes = match (held.content, &self.part) {

@@ -26,7 +26,7 @@ const SECRET: &str = "prod/orders";
 
 async fn open(address: &str, more: &Value) -> Result<Rotator, RotatorError> {
     let mut settings = json!({
-        "secret": format!("{SECRET}#password"), "region": "eu-central-1",
+        "secretId": format!("{SECRET}#password"), "region": "eu-central-1",
         "endpoint": address.trim_end_matches('/'), "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
     });
     for (key, value) in more.as_object().into_iter().flatten() {
@@ -208,9 +208,9 @@ async fn what_aws_refuses_says_what_to_do() -> Result<()> {
 #[tokio::test]
 async fn settings_that_are_none_are_refused_at_once() -> Result<()> {
     for (more, said) in [
-        (json!({"secret": ""}), "a `secret` that is none"),
-        (json!({"secret": "a?stage=b"}), "a `secret` that is none"),
-        (json!({"secret": "a#"}), "a `secret` that is none"),
+        (json!({"secretId": ""}), "a `secretId` that is none"),
+        (json!({"secretId": "a?stage=b"}), "a `secretId` that is none"),
+        (json!({"secretId": "a#"}), "a `secretId` that is none"),
         (json!({"region": "../evil"}), "a `region` that is none"),
         (json!({"endpoint": "http://198.51.100.7/"}), "an `endpoint` that is none"),
         (json!({"accessKeyId": null}), "no `accessKeyId`"),

@@ -31,7 +31,7 @@ const TEXTS: [&str; 14] = [
     "role",
     "file",
     "command",
-    "secret",
+    "secretId",
     "region",
     "endpoint",
     "accessKeyId",
@@ -198,7 +198,7 @@ fn settings(kind: RotatorKind, fields: &Fields<'_>, draft: &mut Draft, problems:
         RotatorKind::Random => &[],
         RotatorKind::PostgresRole => &["address", "users", "secrets"],
         RotatorKind::Vault => &["address", "secrets"],
-        RotatorKind::AwsSecretsmanager => &["secret", "region", "accessKeyId", "secrets"],
+        RotatorKind::AwsSecretsmanager => &["secretId", "region", "accessKeyId", "secrets"],
         RotatorKind::Http => &["file"],
         RotatorKind::Exec => &["command"],
     };

@@ -171,7 +171,7 @@ async fn aws_rotates_what_it_owns_and_everybody_follows(engine: Engine) -> Resul
         json!({"key": key, "account": "acct_1"}).to_string()
     };
     let _function = moto.rotation_function("prod/stripe", made);
-    let rotator = json!({"type": "aws-secretsmanager", "secret": "prod/stripe#key",
+    let rotator = json!({"type": "aws-secretsmanager", "secretId": "prod/stripe#key",
         "region": "eu-central-1", "endpoint": moto.address(), "overlaps": true,
         "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
         "secrets": {"secret-access-key": {"secretRef": "aws-key"}}});

@@ -94,7 +94,7 @@ fn section(table: &Table, key: &str) -> Option<Value> {
         "command" | "role" | "address" | "path" if is_rotator(table) => {
             ("A setting of the rotator.", setting())
         }
-        "secret" if is_rotator(table) => {
+        "secretId" if is_rotator(table) => {
             ("Secret there: its name or ARN, and `#MEMBER` for a part of it.", setting())
         }
         "timeoutMs" if is_rotator(table) => {
