@@ -36,11 +36,10 @@ pub(super) fn of<E: Named>(
         said if said.contains("revious rotation") => State::Rotating,
         _ => State::Usual,
     };
-    refused(status, &code, state, (action, what), settings)
+    refused(status, &code, &state, (action, what), settings)
 }
 
 /// What a secret that is refused for its state is, as far as AWS says it in words alone.
-#[derive(PartialEq, Eq)]
 enum State {
     Deleted,
     Rotating,
@@ -55,49 +54,19 @@ fn name(code: &str) -> String {
 fn refused(
     status: u16,
     code: &str,
-    state: State,
+    state: &State,
     (action, what): (&str, &str),
     settings: &Settings,
 ) -> AwsError {
+    if let Some(error) = of_secret(status, code, state, (action, what)) {
+        return error;
+    }
     let check = settings.check_command.clone();
     let said = match code {
         "" => format!("answered {status}"),
         code => format!("answered {status} {code} for {what}"),
     };
     match code {
-        "ResourceNotFoundException" => AwsError::new(
-            Fault::NotFound,
-            format!("has no {what}"),
-            match what.split_once('?') {
-                Some((id, _)) => {
-                    format!("aws secretsmanager list-secret-version-ids --secret-id {id}")
-                }
-                None => format!(
-                    "aws secretsmanager create-secret --name {what} --secret-string file://FILE"
-                ),
-            },
-        ),
-        "InvalidParameterException" if action == MOVE => AwsError::new(
-            Fault::Unreachable,
-            format!("has {what}, whose current version somebody changed at the same time"),
-            "try again",
-        ),
-        "InvalidRequestException" if state == State::Rotating => {
-            AwsError::new(Fault::Unreachable, format!("is rotating {what} already"), check)
-        }
-        "InvalidRequestException" if action == ROTATE && state == State::Usual => AwsError::new(
-            Fault::Misconfigured,
-            format!("will not rotate {what}: it answered {status} {code}"),
-            format!(
-                "give it a rotation function: aws secretsmanager rotate-secret --secret-id {what} \
-                 --rotation-lambda-arn ARN"
-            ),
-        ),
-        "InvalidRequestException" if state == State::Deleted => AwsError::new(
-            Fault::NotFound,
-            format!("has {what} marked for deletion"),
-            format!("aws secretsmanager restore-secret --secret-id {what}"),
-        ),
         "AccessDeniedException" | "DecryptionFailure" => AwsError::new(
             Fault::Denied,
             said,
@@ -142,6 +111,54 @@ fn refused(
             ),
         },
     }
+}
+
+/// What is the matter with the secret itself.
+fn of_secret(
+    status: u16,
+    code: &str,
+    state: &State,
+    (action, what): (&str, &str),
+) -> Option<AwsError> {
+    let (fault, message, fix) = match (code, state) {
+        ("ResourceNotFoundException", _) => (
+            Fault::NotFound,
+            format!("has no {what}"),
+            match what.split_once('?') {
+                Some((id, _)) => {
+                    format!("aws secretsmanager list-secret-version-ids --secret-id {id}")
+                }
+                None => format!(
+                    "aws secretsmanager create-secret --name {what} --secret-string file://FILE"
+                ),
+            },
+        ),
+        ("InvalidParameterException", _) if action == MOVE => (
+            Fault::Unreachable,
+            format!("has {what}, whose current version somebody changed at the same time"),
+            "try again".to_owned(),
+        ),
+        ("InvalidRequestException", State::Rotating) => (
+            Fault::Unreachable,
+            format!("is rotating {what} already"),
+            format!("aws secretsmanager describe-secret --secret-id {what}"),
+        ),
+        ("InvalidRequestException", State::Usual) if action == ROTATE => (
+            Fault::Misconfigured,
+            format!("will not rotate {what}: it answered {status} {code}"),
+            format!(
+                "give it a rotation function: aws secretsmanager rotate-secret --secret-id {what} \
+                 --rotation-lambda-arn ARN"
+            ),
+        ),
+        ("InvalidRequestException", State::Deleted) => (
+            Fault::NotFound,
+            format!("has {what} marked for deletion"),
+            format!("aws secretsmanager restore-secret --secret-id {what}"),
+        ),
+        _ => return None,
+    };
+    Some(AwsError::new(fault, message, fix))
 }
 
 fn unanswered(why: NoAnswer, settings: &Settings) -> AwsError {

@@ -6,7 +6,6 @@ mod aws_secrets_manager;
 mod exec;
 mod http;
 mod postgres_role;
-mod service;
 mod suite;
 mod vault;
 

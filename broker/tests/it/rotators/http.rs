@@ -10,11 +10,7 @@ mod slot {
     conforms!(super::WithSlot);
 }
 
-use super::{
-    World, credential, minted, opened,
-    service::{self, Service},
-    silent, task,
-};
+use super::{World, credential, minted, opened, silent, task};
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -26,6 +22,7 @@ use secretref_domain::{clock::Timestamp, rotation::RotatorKind};
 use secretref_testkit::{
     faulty::{Faulty, Trouble, nobody},
     hook::{Answer, Hook},
+    service::{self, Service},
 };
 use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt};
