@@ -28,6 +28,7 @@ use secretref_domain::{
     name::{ProviderAlias, SecretName},
     reference::{ProviderKind, ProviderSpec},
     value::SecretValue,
+    version::Ahead,
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -52,8 +53,8 @@ pub struct Found {
     pub created_at: Option<Timestamp>,
     /// The provider's own word for the version, for people: at most [`VERSION_BYTES_MAX`] bytes.
     pub version: String,
-    /// A version that is to come after it, where the provider has one.
-    pub pending: Option<Pending>,
+    /// The version that is to come after it.
+    pub pending: Ahead<Pending>,
 }
 
 /// A version that a provider holds and that is not the current one yet.

@@ -19,7 +19,9 @@ use crate::aws::{
     Account, AwsError, CURRENT, Content, ID_BYTES_MAX, PENDING, REQUESTS_AT_ONCE_MAX, Which,
 };
 use futures_util::{StreamExt, stream};
-use secretref_domain::{fault::Fault, name::ProviderAlias, reference::ProviderSpec};
+use secretref_domain::{
+    fault::Fault, name::ProviderAlias, reference::ProviderSpec, version::Ahead,
+};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -76,7 +78,7 @@ impl Aws {
         found.created_at = found.created_at.or(held.created_at);
         if spot.which == Which::Current {
             let pending = timeout(PENDING_TIME_MAX, self.pending(&spot, &found.version)).await;
-            found.pending = pending.ok().flatten();
+            found.pending = pending.unwrap_or(Ahead::Unknown);
         }
         Ok(found)
     }
@@ -89,14 +91,21 @@ impl Aws {
 
     /// The version that is to come, where one is under way. It informs: whoever may not see it, or
     /// finds it empty yet, goes without.
-    async fn pending(&self, spot: &Spot, current: &str) -> Option<Pending> {
-        let stages = self.account.stages(&spot.id).await.ok()?;
+    async fn pending(&self, spot: &Spot, current: &str) -> Ahead<Pending> {
+        let Ok(stages) = self.account.stages(&spot.id).await else { return Ahead::Unknown };
         let is_pending = |stages: &[String]| {
             stages.iter().any(|stage| stage == PENDING) && stages.iter().all(|it| it != CURRENT)
         };
-        let (version, _) = stages.iter().find(|(id, it)| *id != current && is_pending(it))?;
+        let found = stages.iter().find(|(id, it)| *id != current && is_pending(it));
+        let Some((version, _)) = found else { return Ahead::Nothing };
+        let value = self.value_of(spot, version).await;
+        value.map_or(Ahead::Unknown, Ahead::Is)
+    }
+
+    /// The value of a version; none where it has none yet.
+    async fn value_of(&self, spot: &Spot, version: &str) -> Option<Pending> {
         // By its identity: the stage may be another version's by now.
-        let which = Which::Version(version.clone());
+        let which = Which::Version(version.to_owned());
         let held = self.account.get(&spot.id, &which, &spot.shown()).await.ok()?;
         let Found { value, expires_at, version, .. } =
             spot.found(held.content, shown(version)).ok()?;

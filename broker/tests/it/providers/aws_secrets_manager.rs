@@ -125,14 +125,14 @@ async fn what_is_pending_is_found_beside_what_is_current() -> Result<()> {
     let Some(moto) = Moto::start().await? else { return Ok(()) };
     put(&moto, "turning", json!({"SecretString": "old"})).await?;
     let provider = opened(json!({"endpoint": moto.address()}), TOKEN, None)?;
-    assert!(ask(&provider, &at("turning")).await?.pending.is_none());
+    assert!(ask(&provider, &at("turning")).await?.pending.known().is_none());
     let next = json!({
         "SecretId": "turning", "SecretString": "new", "VersionStages": ["AWSPENDING"],
     });
     let put = moto.ask("PutSecretValue", &next).await?;
     let found = ask(&provider, &at("turning")).await?;
     assert_eq!(found.value.expose(), b"old");
-    let pending = found.pending.expect("nothing is pending");
+    let pending = found.pending.known().expect("nothing is pending");
     assert_eq!(pending.value.expose(), b"new");
     assert_eq!(Some(pending.version.as_str()), put["VersionId"].as_str());
     Ok(())

@@ -24,6 +24,7 @@ mod operator;
 mod process;
 mod proof;
 mod race;
+mod recorded;
 mod removed;
 mod restarts;
 mod revoked;

@@ -3,7 +3,7 @@
 
 use super::{
     Stage,
-    crashes::{Refusal, is_refused},
+    crashes::{is_refused, refused},
 };
 use crate::scene::{AGENT, STRIPE, STRIPE_FILE};
 use anyhow::{Context, Result, ensure};
@@ -146,7 +146,7 @@ async fn a_broker_that_dies_after_a_step_at_the_service_makes_no_second_key(
     // What was done at the service before the broker died, and the record that it could not make.
     for (done, record) in [("mint", "setting"), ("test", "pushing"), ("revoke", "finished")] {
         let made = keys.service.keys().made();
-        let refusal = Refusal::of(&keys.stage.broker, record).await?;
+        let refusal = refused(&keys.stage.broker, record).await?;
         keys.stage.start().await?;
         is_refused(keys.stage.broker.process().context("the broker does not run")?).await?;
         let revoked = !keys.service.keys().is_valid(&before);
