@@ -46,7 +46,7 @@ async fn what_clients_have_is_what_the_trail_says(engine: Engine) -> Result<()> 
     let faults = soak::count(200, 10_000);
     let mut broker = Broker::start(engine).await?;
     let mut admin = broker.admin().await?;
-    let (received, clients) = watched(&broker, &admin).await?;
+    let (received, mut clients) = watched(&broker, &admin).await?;
     let mut counted = received.count.subscribe();
     let mut read = Got::new();
     for fault in 0..faults {
@@ -66,9 +66,11 @@ async fn what_clients_have_is_what_the_trail_says(engine: Engine) -> Result<()> 
                     _ = put => {}
                 }
                 broker.kill9()?;
+                // Each is sent one when it comes again.
+                let again = *counted.borrow() + CLIENTS;
                 broker.serve()?;
                 admin = broker.admin().await?;
-                all_again(&mut counted).await?;
+                counted.wait_for(|count| *count >= again).await?;
             }
             1 | 2 => {
                 let refusal = Refusal::of(&broker.database_url(), "audit", None).await?;
@@ -100,7 +102,8 @@ async fn what_clients_have_is_what_the_trail_says(engine: Engine) -> Result<()> 
         recorded.len()
     );
     soak::figure("A1 audit before effect", &what);
-    drop(clients);
+    // The broker waits for whoever is connected.
+    clients.shutdown().await;
     Ok(())
 }
 
@@ -174,15 +177,8 @@ async fn watched(broker: &Broker, admin: &Admin) -> Result<(Arc<Received>, JoinS
             }
         });
     }
-    all_again(&mut counted).await?;
+    counted.wait_for(|count| *count >= CLIENTS).await?;
     Ok((received, clients))
-}
-
-/// Waits until as many values came as there are clients: each is sent one when it comes.
-async fn all_again(counted: &mut watch::Receiver<usize>) -> Result<()> {
-    let reached = *counted.borrow_and_update() + CLIENTS;
-    counted.wait_for(|count| *count >= reached).await?;
-    Ok(())
 }
 
 async fn watch_all(
