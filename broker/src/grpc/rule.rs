@@ -47,6 +47,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::RevokeAdmin => (Admins, AdminWrite),
         Method::GetBroker => (Admins, MetadataRead),
         Method::ListAuditEntries => (Admins, AuditRead),
+        Method::TraceSecret => (Admins, AuditRead),
+        Method::TraceAgent => (Admins, AuditRead),
         Method::ListProviders => (Admins, MetadataRead),
         // It makes the broker ask somebody else, with secrets of its own.
         Method::CheckProvider => (Admins, AgentWrite),

@@ -1,5 +1,6 @@
 //! `secretref agent`: one verb, one file.
 
+pub(super) mod held;
 mod list;
 mod revoke;
 mod show;
@@ -19,6 +20,8 @@ pub(crate) enum Agent {
     List(list::List),
     /// Show one agent, its bindings and instances
     Show(show::Show),
+    /// Show every secret that an agent has held since a time, and whether it is still valid
+    Held(held::Command),
     /// Mint a join token, single use; it alone goes to standard output
     Token(token::Token),
     /// Revoke an agent: its streams are cut, and what it holds is wiped
@@ -31,6 +34,7 @@ impl Agent {
         match self {
             Self::List(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
+            Self::Held(command) => command.run(session).await,
             Self::Token(command) => command.run(session).await,
             Self::Revoke(command) => command.run(session).await,
         }

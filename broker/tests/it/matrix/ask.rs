@@ -127,6 +127,12 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::ListAuditEntriesRequest { environment, agent, secret: name, ..Default::default() }
                 .encode_to_vec()
         }
+        Method::TraceSecret => {
+            v1::TraceSecretRequest { name, environment, start_time: None }.encode_to_vec()
+        }
+        Method::TraceAgent => {
+            v1::TraceAgentRequest { agent, environment, start_time: None }.encode_to_vec()
+        }
         Method::ListProviders => v1::ListProvidersRequest { environment }.encode_to_vec(),
         Method::CheckProvider => {
             v1::CheckProviderRequest { alias: "store".to_owned(), environment }.encode_to_vec()

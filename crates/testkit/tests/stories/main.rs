@@ -17,6 +17,7 @@ mod expired;
 mod fallback;
 mod groups;
 mod hooks;
+mod incident;
 mod kills;
 mod manifests;
 mod monitor;
