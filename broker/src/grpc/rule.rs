@@ -39,6 +39,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::ListAgentStatuses => (Admins, MetadataRead),
         Method::CreateJoinToken => (Admins, AgentWrite),
         Method::RevokeAgent => (Admins, AgentWrite),
+        Method::QuarantineAgent => (Admins, AgentWrite),
+        Method::ReleaseAgent => (Admins, AgentWrite),
         Method::CreateAdmin => (Admins, AdminWrite),
         Method::GetAdmin => (Admins, MetadataRead),
         Method::ListAdmins => (Admins, MetadataRead),

@@ -73,6 +73,8 @@ fn rule(method: Method) -> (Port, &'static [Role]) {
         Method::ListAgentStatuses => (Port::Admins, ANY),
         Method::CreateJoinToken => (Port::Admins, &[Operator]),
         Method::RevokeAgent => (Port::Admins, &[Operator]),
+        Method::QuarantineAgent => (Port::Admins, &[Operator]),
+        Method::ReleaseAgent => (Port::Admins, &[Operator]),
         Method::CreateAdmin => (Port::Admins, &[Operator]),
         Method::GetAdmin => (Port::Admins, ANY),
         Method::ListAdmins => (Port::Admins, ANY),

@@ -112,6 +112,8 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("list fleet", custody.list_fleet(who, None, 10).await.err()),
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
             ("revoke", custody.revoke_agent(who, None, agent(), String::new(), None).await.err()),
+            ("quarantine", custody.quarantine_agent(who, None, agent(), why(), None).await.err()),
+            ("release", custody.release_agent(who, None, agent(), why(), None).await.err()),
             ("reports", custody.agent_reports(who, admission_of).await.err()),
             ("schedules", custody.agent_schedules(who, admission_of).await.err()),
             ("held", custody.held(who, admission_of).await.err()),
@@ -143,9 +145,13 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 36, "{} of 144 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 38, "{} of 152 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
+}
+
+fn why() -> String {
+    "why".to_owned()
 }
 
 fn ever() -> Timestamp {

@@ -2,6 +2,8 @@
 
 pub(super) mod held;
 mod list;
+mod quarantine;
+mod release;
 mod revoke;
 mod show;
 mod token;
@@ -24,6 +26,10 @@ pub(crate) enum Agent {
     Held(held::Command),
     /// Mint a join token, single use; it alone goes to standard output
     Token(token::Token),
+    /// Quarantine an agent: cut off and wiped until it is released; prints what it held
+    Quarantine(quarantine::Quarantine),
+    /// Release a quarantined agent: its instances may come in again
+    Release(release::Release),
     /// Revoke an agent: its streams are cut, and what it holds is wiped
     Revoke(revoke::Revoke),
 }
@@ -36,6 +42,8 @@ impl Agent {
             Self::Show(command) => command.run(session).await,
             Self::Held(command) => command.run(session).await,
             Self::Token(command) => command.run(session).await,
+            Self::Quarantine(command) => command.run(session).await,
+            Self::Release(command) => command.run(session).await,
             Self::Revoke(command) => command.run(session).await,
         }
     }

@@ -19,7 +19,7 @@ use secretref_proto::v1;
     1,000,000 entries at most; it says where it stopped.")]
 pub(crate) struct Impact {
     /// Name of the secret, or of the ref whose value it is
-    secret: String,
+    name: String,
     /// Only what the trail has from then on: RFC 3339, a date, or a duration before now
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
@@ -29,7 +29,7 @@ impl Impact {
     /// Prints who holds it, who was sent it, who read it, and what is bound to it.
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
         let request = v1::TraceSecretRequest {
-            name: kept_name(&self.secret)?,
+            name: kept_name(&self.name)?,
             environment: session.environment(),
             start_time: self.since.map(time::wire),
         };

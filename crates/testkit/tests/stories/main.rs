@@ -24,6 +24,7 @@ mod monitor;
 mod operator;
 mod process;
 mod proof;
+mod quarantine;
 mod race;
 mod removed;
 mod restarts;
