@@ -23,6 +23,7 @@ mod reports;
 mod rotations;
 mod secrets;
 mod sources;
+mod traces;
 mod trail;
 mod writer;
 
@@ -44,6 +45,9 @@ pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
 pub use rotations::{Begin, Lease, ToTest, Turn, Work};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
 pub use sources::{Coming, Itinerary, Observation, Place, Seen};
+pub use traces::{
+    AgentReach, Examined, HeldSecret, Holder, Replacement, SecretReach, Use, VersionFate,
+};
 pub use trail::{AuditFilter, AuditLine, AuditPage};
 
 use crate::{

@@ -29,6 +29,7 @@ mod migration;
 mod postgres;
 mod sql;
 mod sqlite;
+mod trail;
 mod verbs;
 
 pub use conditions::HeldRow;

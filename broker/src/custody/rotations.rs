@@ -10,7 +10,7 @@ mod trials;
 
 use events::{rotation_event, step_event, told};
 pub use lease::{Lease, Work};
-use select::rotatable;
+pub(super) use select::rotatable;
 pub use trials::ToTest;
 
 use super::{

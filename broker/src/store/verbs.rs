@@ -278,7 +278,7 @@ fn lane_end_of<E: Engine>(row: &E::Row) -> Result<LaneHead, StoreError> {
     Ok(LaneHead { seq, hash: hash_of::<E>(row, 2)? })
 }
 
-fn audit_of<E: Engine>(row: &E::Row) -> Result<AuditRow, StoreError> {
+pub(super) fn audit_of<E: Engine>(row: &E::Row) -> Result<AuditRow, StoreError> {
     Ok(AuditRow {
         lane: BrokerId(id_of::<E>(row, 0)?),
         seq: E::int(row, 1).map_err(fault::before_commit)?,

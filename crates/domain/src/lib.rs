@@ -26,5 +26,6 @@ pub mod reference;
 pub mod rotation;
 pub mod schedule;
 pub mod service;
+pub mod trace;
 pub mod value;
 pub mod version;

@@ -214,7 +214,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 43] = messages![
+pub const MESSAGES: [Target; 47] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -255,6 +255,10 @@ pub const MESSAGES: [Target; 43] = messages![
     StartRotationsRequest,
     TellConditionsRequest,
     TestChannelRequest,
+    TraceAgentRequest,
+    TraceSecretRequest,
+    QuarantineAgentRequest,
+    ReleaseAgentRequest,
     UndeleteSecretRequest,
 ];
 

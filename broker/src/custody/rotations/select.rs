@@ -112,7 +112,7 @@ pub(super) fn jitter(secret: SecretId) -> f64 {
 }
 
 /// How a ref is rotated, and the secret that is.
-pub(super) fn rotatable<'l>(
+pub(in crate::custody) fn rotatable<'l>(
     ledger: &'l Ledger,
     environment: &EnvironmentName,
     reference: &SecretName,
