@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "references",
         "environments",
         "rotations",
+        "traces",
     ]
     .map(|name| format!("secretref/v1/{name}.proto"));
     let descriptors = protox::compile(&files, ["."])?;

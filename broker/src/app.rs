@@ -224,33 +224,18 @@ async fn run(
     let rotations = Rotations::new(custody.clone(), permits, write_back(refresh.clone()));
     let mut tasks = JoinSet::new();
     let asking = refresh.clone().run(stop.clone());
-    tasks.spawn(async move {
-        asking.await;
-        Ok(())
-    });
+    tasks.spawn(to_its_end(asking));
     let every = Duration::from_secs(file.monitor.test_seconds.into());
     let testing = rotations.clone().run_trials(every, stop.clone());
-    tasks.spawn(async move {
-        testing.await;
-        Ok(())
-    });
+    tasks.spawn(to_its_end(testing));
     let rotating = rotations.clone().run(stop.clone());
-    tasks.spawn(async move {
-        rotating.await;
-        Ok(())
-    });
+    tasks.spawn(to_its_end(rotating));
     let signing = Checkpoints::new(custody.clone()).run(stop.clone());
-    tasks.spawn(async move {
-        signing.await;
-        Ok(())
-    });
+    tasks.spawn(to_its_end(signing));
     let (bounds, quiet) = (file.monitor.bounds(), file.monitor.quiet_seconds.into());
     let monitor = Monitor::new(custody.clone(), alerts.handle(), bounds, quiet);
     let looking = monitor.clone().run(stop.clone());
-    tasks.spawn(async move {
-        looking.await;
-        Ok(())
-    });
+    tasks.spawn(to_its_end(looking));
     let incoming = agents.run(stop.clone());
     tasks.spawn(serve_agents(custody.clone(), alerts.handle(), limits, incoming, stop.clone()));
     let incoming = admins.run(stop.clone());
@@ -276,6 +261,12 @@ async fn run(
     alerts.drain().await;
     Checkpoints::last(custody.clone()).await;
     custody.close().await;
+    Ok(())
+}
+
+/// As a task that cannot fail.
+async fn to_its_end(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
     Ok(())
 }
 

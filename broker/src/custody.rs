@@ -25,6 +25,7 @@ mod reports;
 mod rotations;
 mod secrets;
 mod sources;
+mod traces;
 mod trail;
 mod whole_trail;
 mod writer;
@@ -50,10 +51,17 @@ pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
 pub use rotations::{Begin, Lease, ToTest, Turn, Work};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
 pub use sources::{Coming, Itinerary, Observation, Place, Seen};
+pub use traces::{
+    AgentReach, Examined, HeldSecret, Holder, Replacement, SecretReach, Use, VersionFate,
+};
 pub use trail::{AuditFilter, AuditLine, AuditPage};
 pub use whole_trail::{TrailCursor, TrailItem, TrailPage, WholeTrail};
 
-use crate::{authority::Authority, feed::Feed, store::Store};
+use crate::{
+    authority::Authority,
+    feed::Feed,
+    store::{Store, StoreError},
+};
 use arc_swap::ArcSwap;
 use bodies::Bodies;
 use heads::Heads;
@@ -70,7 +78,7 @@ use secretref_domain::{
 use secretref_envelope::Keyring;
 use std::{
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -118,6 +126,8 @@ struct Shared {
     contact: AtomicI64,
     /// Whether this process has said who is connected.
     presence_told: AtomicBool,
+    /// Since when nothing could be recorded, and why; none while it can.
+    unrecorded: Mutex<Option<(Timestamp, StoreError)>>,
     feed: Feed,
     heads: Heads,
     bodies: Bodies,
@@ -136,6 +146,20 @@ impl Shared {
     /// Notes that the store has just answered.
     fn touch(&self) {
         self.contact.fetch_max(self.clock.now().as_micros(), Ordering::Relaxed);
+    }
+
+    /// Notes whether the last batch was recorded.
+    fn note_recorded(&self, outcome: Result<(), &StoreError>) {
+        let mut unrecorded = self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner);
+        *unrecorded = match (outcome, unrecorded.take()) {
+            (Ok(()), _) => None,
+            (Err(error), Some((since, _))) => Some((since, error.clone())),
+            (Err(error), None) => Some((self.clock.now(), error.clone())),
+        };
+    }
+
+    fn unrecorded(&self) -> Option<(Timestamp, StoreError)> {
+        self.unrecorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn ledger_mut(&self) -> RwLockWriteGuard<'_, Ledger> {
@@ -163,6 +187,7 @@ impl Custody {
             authority: ArcSwap::from_pointee(parts.authority),
             broker: parts.broker,
             presence_told: AtomicBool::new(false),
+            unrecorded: Mutex::new(None),
             contact: AtomicI64::new(parts.clock.now().as_micros()),
             clock: parts.clock,
             certificate_life: parts.certificate_life,
@@ -259,14 +284,18 @@ impl Custody {
         Ok(())
     }
 
-    /// Whether the store answers now.
+    /// Whether the store answers now, and takes records: after one that it did not take, it is
+    /// tried, and what is tried says for how long the trail stood still.
     ///
     /// # Errors
     /// [`CustodyError::Store`] where it does not.
     pub async fn check(&self) -> Result<(), CustodyError> {
         self.shared.store.head().await?;
         self.shared.touch();
-        Ok(())
+        let Some((since, error)) = self.shared.unrecorded() else { return Ok(()) };
+        let mut record = plan::event(&Caller::Broker { id: self.broker() }, "audit.resume");
+        record.reason = format!("nothing was recorded since {since}, and nothing left: {error}");
+        self.writer.note(vec![record]).await
     }
 
     /// Saves what sidecars said last and closes the store; nothing can be done any more.

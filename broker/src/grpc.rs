@@ -39,7 +39,7 @@ use v1::{
     providers_service_server::ProvidersServiceServer,
     references_service_server::ReferencesServiceServer,
     rotations_service_server::RotationsServiceServer, secrets_service_server::SecretsServiceServer,
-    watch_service_server::WatchServiceServer,
+    traces_service_server::TracesServiceServer, watch_service_server::WatchServiceServer,
 };
 
 /// Serves the agents' port until `stop`.
@@ -140,6 +140,10 @@ pub async fn serve_admins(
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
+            TracesServiceServer::new(admin::Traces::new(custody.clone()))
+                .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
+        )
+        .add_service(
             AuditServiceServer::new(admin::Audit::new(custody))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
@@ -162,6 +166,7 @@ async fn report_serving(health: &HealthReporter) {
     health.set_serving::<EnvironmentsServiceServer<admin::Environments>>().await;
     health.set_serving::<RotationsServiceServer<admin::Rotations>>().await;
     health.set_serving::<AlertsServiceServer<admin::Alerts>>().await;
+    health.set_serving::<TracesServiceServer<admin::Traces>>().await;
     health.set_serving::<AuditServiceServer<admin::Audit>>().await;
 }
 
@@ -180,7 +185,7 @@ fn bounded(server: Server) -> Server {
 }
 
 /// What reflection says that the administrators' port serves.
-const ADMIN_SERVICES: [&str; 10] = [
+const ADMIN_SERVICES: [&str; 11] = [
     "secretref.v1.SecretsService",
     "secretref.v1.AgentsService",
     "secretref.v1.AdminsService",
@@ -189,6 +194,7 @@ const ADMIN_SERVICES: [&str; 10] = [
     "secretref.v1.EnvironmentsService",
     "secretref.v1.RotationsService",
     "secretref.v1.AlertsService",
+    "secretref.v1.TracesService",
     "secretref.v1.AuditService",
     "grpc.health.v1.Health",
 ];

@@ -3,11 +3,13 @@
 //!
 //! Floors, each of which may use only what is below it: `app` → [`grpc`] → [`alerts`], [`refresh`]
 //! and [`rotation`] → [`custody`] → [`store`], [`feed`], [`authority`], [`unseal`], [`providers`],
-//! [`rotators`] and [`notifiers`], which do not know one another → [`outbound`] and [`permits`].
+//! [`rotators`] and [`notifiers`], which do not know one another → [`aws`] → [`outbound`],
+//! [`trust`] and [`permits`].
 
 pub mod alerts;
 pub mod app;
 pub mod authority;
+pub mod aws;
 pub mod checkpoints;
 pub mod config;
 pub mod custody;
@@ -24,4 +26,5 @@ pub mod rotation;
 pub mod rotators;
 pub mod store;
 pub mod telemetry;
+pub mod trust;
 pub mod unseal;

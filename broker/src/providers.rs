@@ -15,19 +15,20 @@ pub mod aws_secrets_manager;
 pub mod environment;
 pub mod exec;
 pub mod file;
+mod json;
 pub mod record;
-mod trust;
 pub mod vault;
 
 pub use crate::permits::Permits;
 
-use crate::permits::HostError;
+use crate::{aws::AwsError, permits::HostError};
 use secretref_domain::{
     clock::Timestamp,
     fault::Fault,
     name::{ProviderAlias, SecretName},
     reference::{ProviderKind, ProviderSpec},
     value::SecretValue,
+    version::Ahead,
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -52,8 +53,8 @@ pub struct Found {
     pub created_at: Option<Timestamp>,
     /// The provider's own word for the version, for people: at most [`VERSION_BYTES_MAX`] bytes.
     pub version: String,
-    /// A version that is to come after it, where the provider has one.
-    pub pending: Option<Pending>,
+    /// The version that is to come after it.
+    pub pending: Ahead<Pending>,
 }
 
 /// A version that a provider holds and that is not the current one yet.
@@ -84,6 +85,12 @@ impl ProviderError {
     #[must_use]
     pub fn new(fault: Fault, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { fault, message: cut(message.into()), fix: cut(fix.into()) }
+    }
+}
+
+impl From<AwsError> for ProviderError {
+    fn from(AwsError { fault, message, fix }: AwsError) -> Self {
+        Self::new(fault, message, fix)
     }
 }
 
@@ -184,9 +191,9 @@ impl Provider {
         let what = match self {
             Self::File(files) => return files.write(place, value, expires_at).await,
             Self::Vault(vault) => return vault.write(place, value, expires_at).await,
+            Self::Aws(aws) => return Box::pin(aws.write(place, value, expires_at)).await,
             Self::Environment(_) => "is the broker's environment, which cannot be written",
             Self::Exec(_) => "is a program, which is asked and cannot be written",
-            Self::Aws(_) => "is of a type that cannot be written",
         };
         let fix = "rotate it at its source, or move the ref to the store";
         Err(ProviderError::new(Fault::Misconfigured, what, fix))

@@ -38,7 +38,7 @@ use std::{
 };
 use tokio::{
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -117,6 +117,32 @@ impl Rotations {
         let overlaps = self.overlaps(environment.as_ref(), &policy.rotator).await?;
         let begin = Begin { environment, reference, reason, trigger, force, overlaps };
         Ok(custody.begin_rotation(caller, begin).await?.answer)
+    }
+
+    /// Ends the overlap of what is under way for these refs, so that the next one can begin, and
+    /// waits for a while until it is over. What still has to wait for somebody goes on.
+    ///
+    /// # Errors
+    /// [`CustodyError`].
+    pub async fn hurry(
+        &self,
+        caller: &Caller,
+        environment: Option<&EnvironmentName>,
+        references: &[SecretName],
+    ) -> Result<(), CustodyError> {
+        let custody = &self.0.custody;
+        let mut revisions = custody.feed().revisions();
+        let mut hurried = Vec::new();
+        for reference in references {
+            hurried.extend(custody.hurry_rotation(caller, environment.cloned(), reference).await?);
+        }
+        let is_over = |id: &RotationId| custody.rotation(*id).is_none_or(|it| it.phase.is_over());
+        let all_are_over =
+            async { while !hurried.iter().all(is_over) && revisions.changed().await.is_ok() {} };
+        if timeout(HURRY_TIME_MAX, all_are_over).await.is_err() {
+            tracing::info!("rotations that were hurried still wait for somebody");
+        }
+        Ok(())
     }
 
     /// What a rotation would do to whom.
@@ -353,6 +379,8 @@ const REFUSED_SECONDS: i64 = 60;
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long a step waits that could not be recorded.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long whoever forces a rotation waits for the one before it.
+const HURRY_TIME_MAX: Duration = Duration::from_secs(10);
 /// How often a step is tried before the rotation turns back, where it can.
 const TRIES_MAX: u32 = 8;
 /// The longest time until a step is tried again, in seconds.

@@ -8,10 +8,12 @@
 //! | [`exec`] | whatever a program of the operator's knows how to |
 //! | [`http`] | a credential of a service whose requests a file describes |
 //! | [`vault`] | a value, or the password of a database role, of a Vault or an OpenBao |
+//! | [`aws_secrets_manager`] | a secret of AWS's that has a rotation function |
 //!
 //! Every step may be done again: a broker may die after it and before that is written down. So each
 //! is told the rotation's identity, and does nothing twice that its service can tell apart by it.
 
+pub mod aws_secrets_manager;
 pub mod exec;
 pub mod http;
 pub mod postgres_role;
@@ -95,6 +97,8 @@ pub enum Rotator {
     Http(Box<http::Http>),
     /// Vault or OpenBao.
     Vault(Box<vault::Vault>),
+    /// AWS Secrets Manager.
+    Aws(Box<aws_secrets_manager::Aws>),
 }
 
 impl RotatorError {
@@ -161,11 +165,10 @@ impl Rotator {
                 let opened = Box::pin(vault::Vault::open(alias, spec, permits, own)).await?;
                 Ok(Self::Vault(Box::new(opened)))
             }
-            kind => Err(RotatorError::lasting(
-                alias,
-                format!("is of type {:?}, which this broker does not know yet", kind.as_str()),
-                "name another rotator",
-            )),
+            RotatorKind::AwsSecretsmanager => {
+                let opened = aws_secrets_manager::Aws::open(alias, spec, permits, own)?;
+                Ok(Self::Aws(Box::new(opened)))
+            }
         }
     }
 
@@ -179,6 +182,7 @@ impl Rotator {
             Self::Exec(exec) => exec.overlaps(),
             Self::Http(http) => http.overlaps(),
             Self::Vault(_) => false,
+            Self::Aws(aws) => aws.overlaps(),
         }
     }
 
@@ -194,6 +198,7 @@ impl Rotator {
             Self::Exec(exec) => Box::pin(exec.mint(task)).await,
             Self::Http(http) => Box::pin(http.mint(task)).await,
             Self::Vault(vault) => Box::pin(vault.mint(task)).await,
+            Self::Aws(aws) => Box::pin(aws.mint(task)).await,
         }
     }
 
@@ -208,6 +213,7 @@ impl Rotator {
             Self::Exec(exec) => Box::pin(exec.set(task, new)).await,
             Self::Http(http) => Box::pin(http.set(task, new)).await,
             Self::Vault(vault) => Box::pin(vault.set(task, new)).await,
+            Self::Aws(aws) => Box::pin(aws.set(new)).await,
         }
     }
 
@@ -222,6 +228,7 @@ impl Rotator {
             Self::Exec(exec) => Box::pin(exec.test(task, credential)).await,
             Self::Http(http) => Box::pin(http.test(task, credential)).await,
             Self::Vault(vault) => Box::pin(vault.test(credential)).await,
+            Self::Aws(aws) => Box::pin(aws.test(credential)).await,
         }
     }
 
@@ -236,6 +243,7 @@ impl Rotator {
             Self::Exec(exec) => Box::pin(exec.revoke(task)).await,
             Self::Http(http) => Box::pin(http.revoke(task)).await,
             Self::Vault(vault) => Box::pin(vault.revoke(task)).await,
+            Self::Aws(aws) => Box::pin(aws.revoke(task)).await,
         }
     }
 
@@ -255,6 +263,7 @@ impl Rotator {
             Self::Exec(exec) => Box::pin(exec.withdraw(task, new)).await,
             Self::Http(http) => Box::pin(http.withdraw(task, new)).await,
             Self::Vault(vault) => Box::pin(vault.withdraw(task, new)).await,
+            Self::Aws(aws) => Box::pin(aws.withdraw(task, new)).await,
         }
     }
 }

@@ -31,6 +31,7 @@ mod migration;
 mod postgres;
 mod sql;
 mod sqlite;
+mod trail;
 mod verbs;
 
 pub use checkpoints::{CheckpointRow, NO_LANE, TreeRow};

@@ -15,6 +15,7 @@ mod doctor;
 mod environment;
 mod explain;
 mod get;
+mod impact;
 mod import;
 mod list;
 mod monitor;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     /// Look at environments and switch between them
     #[command(subcommand)]
     Environment(environment::Environment),
+    /// Show whom a secret reached: who holds it, who ever did, who read it, through which tools
+    Impact(impact::Impact),
     /// Rotate a credential, and prove it
     Rotate(Box<rotate::Rotate>),
     /// Show what is so and people should know of: values that end soon, rotations that fail
@@ -165,6 +168,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Alert(command) => command.run(session).await,
         Command::Provider(command) => command.run(session).await,
         Command::Environment(command) => command.run(session).await,
+        Command::Impact(command) => command.run(session).await,
         Command::Rotate(command) | Command::Secrets(Secrets::Rotate(command)) => {
             command.run(session).await
         }

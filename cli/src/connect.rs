@@ -21,13 +21,14 @@ use secretref_proto::v1::{
     providers_service_client::ProvidersServiceClient,
     references_service_client::ReferencesServiceClient,
     rotations_service_client::RotationsServiceClient, secrets_service_client::SecretsServiceClient,
+    traces_service_client::TracesServiceClient,
 };
 use std::{
     cell::Cell,
     future::Future,
     time::{Duration, Instant},
 };
-use tonic::{Code, Response, Status, transport::Channel};
+use tonic::{Code, Response, Status, Streaming, transport::Channel};
 
 /// What the operator asked for besides the command itself.
 pub(crate) struct Session<'a> {
@@ -131,6 +132,12 @@ impl<'a> Session<'a> {
     /// The audit trail of the broker.
     pub(crate) async fn audit(&self) -> Result<AuditServiceClient<Channel>, Failure> {
         Ok(audit(self.channel().await?))
+    }
+
+    /// The trail of the broker, to be followed.
+    pub(crate) async fn traces(&self) -> Result<TracesServiceClient<Channel>, Failure> {
+        let client = TracesServiceClient::new(self.channel().await?);
+        Ok(client.max_decoding_message_size(ANSWER_BYTES_MAX))
     }
 
     /// Connects; with `--wait`, until the broker is there or the time is over. Says so where the
@@ -252,6 +259,15 @@ pub(crate) async fn ask<T>(
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, Failure> {
     Ok(within(call).await?)
+}
+
+/// Waits for the one message of a stream, for as long as the broker works on it: whether it is
+/// still there is what the connection asks.
+pub(crate) async fn ask_slowly<T>(
+    call: impl Future<Output = Result<Response<Streaming<T>>, Status>>,
+) -> Result<Option<T>, Failure> {
+    let mut answer = ask(call).await?;
+    Ok(answer.message().await?)
 }
 
 /// Asks, and once more where the way to the broker broke: only for what repeats safely, which is

@@ -5,6 +5,7 @@ pub(crate) mod rotation;
 pub(crate) mod schedule;
 pub(crate) mod status;
 pub(crate) mod time;
+pub(crate) mod trace;
 
 pub(crate) use crate::failure::plain;
 use crate::{config::Config, failure::Failure};

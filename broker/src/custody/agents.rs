@@ -1,5 +1,7 @@
 //! The verbs of agents: listing, join tokens, revocation.
 
+mod quarantine;
+
 use super::{
     Custody, CustodyError, ReportState,
     plan::{Committed, Effects, Plan, Planned, RequestKey, event},
@@ -35,6 +37,14 @@ pub struct Revocation {
     pub agent: AgentId,
     /// Streams of this broker that it cuts.
     pub streams: usize,
+}
+
+/// Who is shut out, and why.
+pub(super) struct ShutOut {
+    environment: EnvironmentName,
+    name: AgentName,
+    reason: String,
+    request: Option<RequestKey>,
 }
 
 impl Custody {
@@ -139,12 +149,8 @@ impl Custody {
         let hash = Digest(token.hash());
         let plan: Plan<Timestamp> = Box::new(move |ground| {
             let agent = find(ground.ledger, &environment, &name)?;
-            if !agent.active && !readmit {
-                return Err(CustodyError::Precondition {
-                    code: "AGENT_REVOKED",
-                    message: format!("agent {name:?} is revoked"),
-                    fix: format!("secretref agent token {name} --readmit, to let it in again"),
-                });
+            if !readmit {
+                may_join(agent)?;
             }
             let expires_at = ground.at.plus_seconds(ttl_seconds);
             event.object_id = agent.id.0;
@@ -170,12 +176,27 @@ impl Custody {
         reason: String,
         request: Option<RequestKey>,
     ) -> Result<Committed<Revocation>, CustodyError> {
+        let out = ShutOut { environment: self.environment(environment), name, reason, request };
+        self.shut_out(caller, "agent.revoke", out, |agent| {
+            Ok(Change::AgentRevoked { agent: agent.id })
+        })
+        .await
+    }
+
+    /// Shuts an agent out by a change, and waits until its streams here are gone.
+    pub(super) async fn shut_out(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        out: ShutOut,
+        change: impl Fn(&Agent) -> Result<Change, CustodyError> + Send + 'static,
+    ) -> Result<Committed<Revocation>, CustodyError> {
+        let ShutOut { environment, name, reason, request } = out;
         if reason.len() > REASON_BYTES_MAX {
             let problem = format!("it is longer than {REASON_BYTES_MAX} bytes");
             return Err(CustodyError::invalid("reason", problem));
         }
-        let environment = self.environment(environment);
-        let mut event = agent_event(caller, "agent.revoke", &environment, &name);
+        let mut event = agent_event(caller, action, &environment, &name);
         event.reason = reason;
         event.request_id = request.map(|request| request.id.to_string()).unwrap_or_default();
         self.permit(caller, Action::AgentWrite, || event.clone()).await?;
@@ -184,11 +205,8 @@ impl Custody {
             let agent = find(ground.ledger, &environment, &name)?;
             event.object_id = agent.id.0;
             let streams = feed.live(agent.id).len();
-            let effects = Effects {
-                changes: vec![Change::AgentRevoked { agent: agent.id }],
-                events: vec![event],
-                ..Effects::default()
-            };
+            let changes = vec![change(agent)?];
+            let effects = Effects { changes, events: vec![event], ..Effects::default() };
             Ok(Planned { effects, answer: Revocation { agent: agent.id, streams } })
         });
         let committed = self.writer.change(request, plan).await?;
@@ -215,6 +233,31 @@ impl Custody {
         let gone =
             async { while !self.feed().live(agent).is_empty() && count.changed().await.is_ok() {} };
         drop(tokio::time::timeout(REVOKE_WAIT_MAX, gone).await);
+    }
+}
+
+/// Whether an agent may join with an ordinary token.
+fn may_join(agent: &Agent) -> Result<(), CustodyError> {
+    let name = &agent.name;
+    let refused = |code, is: &str, fix: String| {
+        let message = format!("agent {name:?} is {is}");
+        Err(CustodyError::Precondition { code, message, fix })
+    };
+    match agent.quarantined_at {
+        Some(_) => refused(
+            "AGENT_QUARANTINED",
+            "quarantined",
+            format!(
+                "secretref agent release {name}, where its hosts are to be trusted; or secretref \
+                 agent token {name} --readmit, for a host that is, and for none before"
+            ),
+        ),
+        None if !agent.active => refused(
+            "AGENT_REVOKED",
+            "revoked",
+            format!("secretref agent token {name} --readmit, to let it in again"),
+        ),
+        None => Ok(()),
     }
 }
 

@@ -140,6 +140,16 @@ impl Custody {
         agent.is_none_or(|agent| !agent.instances.contains_key(&admission.instance))
     }
 
+    /// Why an instance is shut out for good, or until an operator says otherwise.
+    #[must_use]
+    pub fn shut_out_reason(&self, admission: &Admission) -> String {
+        let ledger = self.shared.ledger();
+        match ledger.agent(admission.agent).filter(|agent| agent.quarantined_at.is_some()) {
+            Some(_) => quarantined(&admission.name),
+            None => "the agent, its instance or its certificate is revoked".to_owned(),
+        }
+    }
+
     /// Adds a stream to the feed. Two processes with streams of one instance are an alarm: one of
     /// them has a copy of the other's key.
     ///
@@ -333,10 +343,21 @@ fn refused(desired: DesiredSecret) -> Vec<Missing> {
     desired.targets.into_iter().map(missing).collect()
 }
 
+/// Why nothing of a quarantined agent is let in, and who changes that.
+fn quarantined(agent: &AgentName) -> String {
+    format!("agent {:?} is quarantined, until an operator releases it", agent.as_str())
+}
+
 /// Why an instance is not let in. Only a revoked one wipes what it holds: another comes again with
 /// its newer certificate, or with the one that it gets for this one.
 fn not_admitted(ledger: &Ledger, admission: &Admission) -> CustodyError {
-    let agent = ledger.agent(admission.agent).filter(|agent| agent.active);
+    let known = ledger.agent(admission.agent);
+    if known.is_some_and(|agent| agent.quarantined_at.is_some()) {
+        let message = quarantined(&admission.name);
+        // The code of a revocation, so that a sidecar of any age wipes what it holds.
+        return CustodyError::NotAdmitted { code: "AGENT_REVOKED", message };
+    }
+    let agent = known.filter(|agent| agent.active);
     let (code, why) = match agent.and_then(|agent| agent.instances.get(&admission.instance)) {
         None => ("AGENT_REVOKED", "it is revoked"),
         Some(_) if agent.is_some_and(|it| it.environment != admission.environment) => {

@@ -161,8 +161,8 @@ impl Custody {
         self.writer.change(None, plan).await?.answer.ok_or_else(|| CustodyError::NotAdmitted {
             code: "AGENT_REVOKED",
             message: format!(
-                "instance {instance} may not come in any more: it is revoked, its certificate \
-                 ended more than 7 days ago, or an older certificate of it was used"
+                "instance {instance} may not come in: it is revoked or quarantined, its \
+                 certificate ended more than 7 days ago, or an older certificate of it was used"
             ),
         })
     }
@@ -219,7 +219,9 @@ fn superseded(
         .and_then(|agent| agent.instances.get(&instance));
     match held {
         None => {
-            record.reason = "revoked".into();
+            let agent = ground.ledger.agent(agent);
+            let quarantined = agent.is_some_and(|agent| agent.quarantined_at.is_some());
+            record.reason = if quarantined { "quarantined" } else { "revoked" }.into();
             Vec::new()
         }
         Some(held) if held.holds(serial) => {

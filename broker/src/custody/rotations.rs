@@ -10,7 +10,7 @@ mod trials;
 
 use events::{rotation_event, step_event, told};
 pub use lease::{Lease, Work};
-use select::rotatable;
+pub(super) use select::rotatable;
 pub use trials::ToTest;
 
 use super::{
@@ -209,6 +209,34 @@ impl Custody {
         let happened = Happened::Evicted(instance);
         let turn = Turn { rotation: rotation.id, phase: rotation.phase.clone(), happened };
         self.turn(caller.clone(), turn).await
+    }
+
+    /// Gives nobody time any more in the rotation of a ref that is under way, where one is that can
+    /// be hurried: whoever may be on the old credential is still waited for. Returns it.
+    ///
+    /// # Errors
+    /// [`CustodyError`].
+    pub async fn hurry_rotation(
+        &self,
+        caller: &Caller,
+        environment: Option<EnvironmentName>,
+        reference: &SecretName,
+    ) -> Result<Option<RotationId>, CustodyError> {
+        let rotation = match self.rotation_under_way(caller, environment, reference).await {
+            Ok(rotation) => rotation,
+            Err(CustodyError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (id, phase) = (rotation.id, rotation.phase.clone());
+        if !phase.can_turn_back() {
+            return Ok(Some(id));
+        }
+        let turn = Turn { rotation: id, phase, happened: Happened::Hurried };
+        match self.turn(caller.clone(), turn).await {
+            // It went on by itself meanwhile.
+            Ok(_) | Err(CustodyError::Precondition { code: "ROTATION_MOVED", .. }) => Ok(Some(id)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn rotation_under_way(

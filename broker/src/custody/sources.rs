@@ -19,7 +19,7 @@ use secretref_domain::{
     policy::Action,
     reference::{ProviderKind, ProviderSpec, Source},
     value::SecretValue,
-    version::Version,
+    version::{Ahead, Version},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,7 +57,7 @@ pub struct Seen {
     /// The provider's own word for the version.
     pub version: String,
     /// What is to come after it.
-    pub pending: Option<Coming>,
+    pub pending: Ahead<Coming>,
 }
 
 /// What a place is about to hold.
@@ -253,11 +253,15 @@ impl Custody {
                 let copy = copy_of(ledger, &observation.place);
                 let held =
                     copy.and_then(|name| self.kept_version(ledger, environment, &name, seen));
-                let pending = seen.pending.as_ref().zip(copy_of(ledger, &observation.place));
-                let staged = pending.is_none_or(|(Coming { value, .. }, copy)| {
-                    let secret = ledger.secret_named(environment, &copy);
-                    secret.is_some_and(|it| self.version_with(it, environment, value).is_some())
-                });
+                let copy = copy_of(ledger, &observation.place);
+                let secret = copy.and_then(|copy| ledger.secret_named(environment, &copy));
+                let staged = match &seen.pending {
+                    Ahead::Unknown => true,
+                    Ahead::Nothing => secret.is_none_or(|it| staged(it).next().is_none()),
+                    Ahead::Is(Coming { value, .. }) => {
+                        secret.is_some_and(|it| self.version_with(it, environment, value).is_some())
+                    }
+                };
                 state.fault.is_some() || held.is_none() || held != state.version || !staged
             }
             (_, None) => true,
@@ -313,27 +317,33 @@ impl Custody {
         ground: &Ground<'_>,
         caller: &Caller,
         (place, copy): (&Place, &SecretName),
-        pending: Option<Coming>,
+        pending: Ahead<Coming>,
         effects: &mut Effects,
     ) -> Result<(), CustodyError> {
         let Place { environment, source, .. } = place;
-        let Some(Coming { value, expires_at, version }) = pending else { return Ok(()) };
         let Some(secret) = ground.ledger.secret_named(environment, copy) else { return Ok(()) };
-        if self.version_with(secret, environment, &value).is_some() {
-            return Ok(());
-        }
-        let expires_at = expires_at.or_else(|| own_expiry(&value).map(|own| own.at));
+        let coming = match pending {
+            Ahead::Unknown => return Ok(()),
+            Ahead::Nothing => None,
+            Ahead::Is(Coming { value, .. })
+                if self.version_with(secret, environment, &value).is_some() =>
+            {
+                return Ok(());
+            }
+            Ahead::Is(coming) => Some(coming),
+        };
         // Only one is to come: what was to come before was given up.
-        let given_up = secret.versions.iter().filter(|(_, it)| it.staged && !it.destroyed);
-        for (version, _) in given_up {
-            let (secret, version) = (secret.id, *version);
+        for version in staged(secret) {
+            let secret = secret.id;
             effects.changes.push(Change::VersionDestroyed { secret, version });
             effects.shredded.push((secret, version));
             let mut record = secret_event(caller, "secret.destroy", environment, copy);
             (record.object_id, record.version) = (secret.0, version.get());
-            record.reason = format!("provider {} is to have another value", source.provider);
+            record.reason = format!("provider {} has given it up", source.provider);
             effects.events.push(record);
         }
+        let Some(Coming { value, expires_at, version }) = coming else { return Ok(()) };
+        let expires_at = expires_at.or_else(|| own_expiry(&value).map(|own| own.at));
         let new = NewVersion {
             secret: Some(secret),
             environment: environment.clone(),
@@ -439,6 +449,12 @@ impl Custody {
         });
         Ok(())
     }
+}
+
+/// The versions of a secret that are to come.
+fn staged(secret: &Secret) -> impl Iterator<Item = Version> {
+    let versions = secret.versions.iter().filter(|(_, it)| it.staged && !it.destroyed);
+    versions.map(|(version, _)| *version)
 }
 
 /// The name that a place's value is kept under; none where the place is in no chain any more.

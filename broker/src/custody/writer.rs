@@ -133,8 +133,11 @@ impl Writer {
         let results = self.shared.results.take();
         let mut draft = Draft::new(batch, results, self.shared.clock.now());
         match self.write(&mut draft).await {
-            Ok(()) => {
+            Ok(recorded) => {
                 self.shared.touch();
+                if recorded {
+                    self.shared.note_recorded(Ok(()));
+                }
                 let publication = self.make_visible(&mut draft).await;
                 let revision = self.head.revision;
                 self.shared.feed.publish(revision, &publication);
@@ -143,12 +146,14 @@ impl Writer {
             Err(error) => {
                 tracing::warn!(%error, "a batch was not written");
                 self.astray = true;
+                self.shared.note_recorded(Err(&error));
                 draft.refuse(&self.shared, &error);
             }
         }
     }
 
-    async fn write(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
+    /// Makes a batch durable; whether there was anything to be.
+    async fn write(&mut self, draft: &mut Draft) -> Result<bool, StoreError> {
         if self.astray {
             self.find_back().await?;
         }
@@ -172,17 +177,18 @@ impl Writer {
         let rows = draft.rows(&self.shared, &self.ledger, &head, &mut lane);
         locked.commit(rows).await?;
         (self.head, self.lane) = (head, lane);
-        Ok(())
+        Ok(true)
     }
 
-    async fn append(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
+    async fn append(&mut self, draft: &mut Draft) -> Result<bool, StoreError> {
         let mut lane = self.lane.clone();
         let rows = draft.rows(&self.shared, &self.ledger, &self.head, &mut lane);
-        if !rows.audit.is_empty() || !rows.reports.is_empty() {
+        let anything = !rows.audit.is_empty() || !rows.reports.is_empty();
+        if anything {
             self.shared.store.append(rows).await?;
         }
         self.lane = lane;
-        Ok(())
+        Ok(anything)
     }
 
     /// Folds what is durable into the readers' ledger, and says whom it concerns.

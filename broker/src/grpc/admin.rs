@@ -11,6 +11,7 @@ mod rotations;
 mod secrets;
 mod sources;
 mod status;
+mod traces;
 
 pub(super) use admins::Admins;
 pub(super) use agents::Agents;
@@ -21,6 +22,7 @@ pub(super) use providers::Providers;
 pub(super) use references::References;
 pub(super) use rotations::Rotations;
 pub(super) use secrets::Secrets;
+pub(super) use traces::Traces;
 
 use super::status as refuse;
 use prost::Message;

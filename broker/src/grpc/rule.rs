@@ -39,6 +39,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::ListAgentStatuses => (Admins, MetadataRead),
         Method::CreateJoinToken => (Admins, AgentWrite),
         Method::RevokeAgent => (Admins, AgentWrite),
+        Method::QuarantineAgent => (Admins, AgentWrite),
+        Method::ReleaseAgent => (Admins, AgentWrite),
         Method::CreateAdmin => (Admins, AdminWrite),
         Method::GetAdmin => (Admins, MetadataRead),
         Method::ListAdmins => (Admins, MetadataRead),
@@ -49,6 +51,8 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::ListAuditEntries => (Admins, AuditRead),
         Method::ReadTrail => (Admins, AuditRead),
         Method::GetTrailKey => (Admins, AuditRead),
+        Method::TraceSecret => (Admins, AuditRead),
+        Method::TraceAgent => (Admins, AuditRead),
         Method::ListProviders => (Admins, MetadataRead),
         // It makes the broker ask somebody else, with secrets of its own.
         Method::CheckProvider => (Admins, AgentWrite),

@@ -1,5 +1,4 @@
-//! AWS Secrets Manager, by AWS's own SDK; its requests go by the broker's own way out, bounded in
-//! time and length and to the one endpoint.
+//! AWS Secrets Manager.
 //!
 //! | place | what it is |
 //! | --- | --- |
@@ -13,35 +12,23 @@
 //! What has the stage `AWSCURRENT` is the value, and what has `AWSPENDING` is the one to come. A
 //! target that names a stage or a version means that one alone.
 
-mod faults;
-mod settings;
-mod way_out;
+mod write;
 
 use super::{Found, OwnSecrets, Pending, Permits, Place, ProviderError, record};
-use aws_sdk_secretsmanager::{Client, operation::get_secret_value::GetSecretValueOutput};
+use crate::aws::{
+    Account, AwsError, CURRENT, Content, ID_BYTES_MAX, PENDING, REQUESTS_AT_ONCE_MAX, Which,
+};
 use futures_util::{StreamExt, stream};
 use secretref_domain::{
-    clock::Timestamp, fault::Fault, name::ProviderAlias, reference::ProviderSpec,
+    fault::Fault, name::ProviderAlias, reference::ProviderSpec, version::Ahead,
 };
 use serde_json::Value;
-use settings::Settings;
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    time::{Instant, timeout, timeout_at},
-};
-use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
-use zeroize::Zeroizing;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// The secrets of one account in one region.
 pub struct Aws {
-    settings: Settings,
-    permits: Arc<Permits>,
-    /// Made when it is first needed, and again after it was refused: the files with its keys may
-    /// be others by then.
-    client: Mutex<Option<Client>>,
-    /// One for each request that may be under way, whoever asks.
-    turns: Arc<Semaphore>,
+    account: Account,
 }
 
 /// A secret, or a part of one.
@@ -53,20 +40,6 @@ struct Spot {
     part: Option<String>,
 }
 
-/// One of the versions of a secret.
-#[derive(Debug, PartialEq, Eq)]
-enum Which {
-    Current,
-    Stage(String),
-    Version(String),
-}
-
-/// What a version of a secret holds.
-enum Content {
-    Text(Zeroizing<String>),
-    Bytes(Zeroizing<Vec<u8>>),
-}
-
 impl Aws {
     pub(super) fn open(
         alias: &ProviderAlias,
@@ -74,9 +47,11 @@ impl Aws {
         permits: &Arc<Permits>,
         own: &OwnSecrets,
     ) -> Result<Self, ProviderError> {
-        let settings = Settings::read(alias, spec, own)?;
-        let turns = Arc::new(Semaphore::new(REQUESTS_AT_ONCE_MAX));
-        Ok(Self { settings, permits: Arc::clone(permits), client: Mutex::new(None), turns })
+        let place = format!("secrets.providers.{alias}");
+        let own = |name: &str| own.get(name).map(Arc::clone);
+        let check = format!("secretref provider check {alias}");
+        let account = Account::open((place, check), &spec.settings, permits, own)?;
+        Ok(Self { account })
     }
 
     /// What is not reached in time fails alone, and is asked sooner next time: of many secrets each
@@ -94,18 +69,16 @@ impl Aws {
 
     async fn one(&self, place: &Place) -> Result<Found, ProviderError> {
         let spot = Spot::of(place)?;
-        let given = self.get(&spot, &spot.which).await?;
-        let version = shown(given.version_id().unwrap_or_default());
+        let held = self.account.get(&spot.id, &spot.which, &spot.shown()).await?;
+        let version = shown(&held.version);
         if version.is_empty() {
-            return Err(foreign("answered without a version"));
+            return Err(AwsError::foreign("answered without a version").into());
         }
-        let created = given.created_date().map(aws_smithy_types::DateTime::as_nanos);
-        let created = created.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
-        let mut found = spot.found(content(given)?, version)?;
-        found.created_at = found.created_at.or(created.map(Timestamp::from_micros));
+        let mut found = spot.found(held.content, version)?;
+        found.created_at = found.created_at.or(held.created_at);
         if spot.which == Which::Current {
             let pending = timeout(PENDING_TIME_MAX, self.pending(&spot, &found.version)).await;
-            found.pending = pending.ok().flatten();
+            found.pending = pending.unwrap_or(Ahead::Unknown);
         }
         Ok(found)
     }
@@ -113,76 +86,34 @@ impl Aws {
     fn late(&self) -> ProviderError {
         let seconds = ROUND_TIME_MAX.as_secs();
         let message = format!("did not answer for all refs within {seconds} s, this one too");
-        ProviderError::new(Fault::TimedOut, message, self.settings.check_command())
+        ProviderError::new(Fault::TimedOut, message, self.account.check_command())
     }
 
     /// The version that is to come, where one is under way. It informs: whoever may not see it, or
     /// finds it empty yet, goes without.
-    async fn pending(&self, spot: &Spot, current: &str) -> Option<Pending> {
-        let described = self.client().await.ok()?.describe_secret().secret_id(&spot.id).send();
-        let described = quietly(described).await.ok()?;
-        let stages = described.version_ids_to_stages()?;
-        let is_pending = |stages: &Vec<String>| {
+    async fn pending(&self, spot: &Spot, current: &str) -> Ahead<Pending> {
+        let Ok(stages) = self.account.stages(&spot.id).await else { return Ahead::Unknown };
+        let is_pending = |stages: &[String]| {
             stages.iter().any(|stage| stage == PENDING) && stages.iter().all(|it| it != CURRENT)
         };
-        let (version, _) = stages.iter().find(|(id, it)| *id != current && is_pending(it))?;
+        let found = stages.iter().find(|(id, it)| *id != current && is_pending(it));
+        let Some((version, _)) = found else { return Ahead::Nothing };
+        let value = self.value_of(spot, version).await;
+        value.map_or(Ahead::Unknown, Ahead::Is)
+    }
+
+    /// The value of a version; none where it has none yet.
+    async fn value_of(&self, spot: &Spot, version: &str) -> Option<Pending> {
         // By its identity: the stage may be another version's by now.
-        let found = self.get(spot, &Which::Version(version.clone())).await.ok()?;
-        let found = spot.found(content(found).ok()?, shown(version)).ok()?;
-        let Found { value, expires_at, version, .. } = found;
+        let which = Which::Version(version.to_owned());
+        let held = self.account.get(&spot.id, &which, &spot.shown()).await.ok()?;
+        let Found { value, expires_at, version, .. } =
+            spot.found(held.content, shown(version)).ok()?;
         Some(Pending { value, expires_at, version })
     }
 
-    async fn get(&self, spot: &Spot, which: &Which) -> Result<GetSecretValueOutput, ProviderError> {
-        let client = self.client().await?;
-        let asked = client.get_secret_value().secret_id(&spot.id);
-        let asked = match which {
-            Which::Current => asked.version_stage(CURRENT),
-            Which::Stage(stage) => asked.version_stage(stage),
-            Which::Version(version) => asked.version_id(version),
-        };
-        match quietly(asked.send()).await {
-            Ok(found) => Ok(found),
-            Err(error) => {
-                let error = faults::of(error, &spot.shown(), &self.settings);
-                if error.fault == Fault::Denied {
-                    *self.client.lock().await = None;
-                }
-                Err(error)
-            }
-        }
-    }
-
     pub(super) async fn check(&self) -> Result<String, ProviderError> {
-        let client = self.client().await?;
-        // No name: what is asked is whether the broker is let in at all.
-        let listed = quietly(client.list_secrets().max_results(1).send()).await;
-        let Settings { region, endpoint, .. } = &self.settings;
-        let place = endpoint.as_ref().map_or_else(String::new, |it| format!(" at {it}"));
-        match listed {
-            Ok(listed) if listed.secret_list.is_none() => Err(foreign("answered without a list")),
-            Ok(_) => Ok(format!("AWS Secrets Manager of {region}{place} lets the broker in")),
-            // That it may not list them says that it is known.
-            Err(error) => {
-                let fault = faults::of(error, "its list", &self.settings);
-                match fault.fault {
-                    Fault::Denied if fault.message.contains("AccessDenied") => Ok(format!(
-                        "AWS Secrets Manager of {region}{place} knows the broker, which may not \
-                         list secrets and need not"
-                    )),
-                    _ => Err(fault),
-                }
-            }
-        }
-    }
-
-    async fn client(&self) -> Result<Client, ProviderError> {
-        let mut client = self.client.lock().await;
-        if let Some(client) = &*client {
-            return Ok(client.clone());
-        }
-        let made = way_out::client(&self.settings, &self.permits, &self.turns).await?;
-        Ok(client.insert(made).clone())
+        Ok(self.account.check().await?)
     }
 }
 
@@ -244,11 +175,7 @@ impl Spot {
             let message = format!("has {}, and it is no JSON", self.shown());
             return Err(ProviderError::new(Fault::Malformed, message, fix));
         };
-        let pointer = match part.strip_prefix('/') {
-            Some(_) => part.clone(),
-            None => format!("/{}", part.replace('~', "~0").replace('/', "~1")),
-        };
-        let found = json.pointer_mut(&pointer).map(Value::take).ok_or_else(|| {
+        let found = json.pointer_mut(&pointer(part)).map(Value::take).ok_or_else(|| {
             let fix = format!("add it there, or correct the ref's `target` {}#…", self.shown());
             ProviderError::new(Fault::NotFound, format!("has no {what}"), fix)
         })?;
@@ -273,23 +200,12 @@ impl Spot {
     }
 }
 
-fn content(found: GetSecretValueOutput) -> Result<Content, ProviderError> {
-    match (found.secret_string, found.secret_binary) {
-        (Some(text), _) => Ok(Content::Text(Zeroizing::new(text))),
-        (None, Some(bytes)) => Ok(Content::Bytes(Zeroizing::new(bytes.into_inner()))),
-        (None, None) => Err(foreign("answered without a value")),
+/// The pointer (RFC 6901) that a part is: it is one, or the name of a member.
+fn pointer(part: &str) -> String {
+    match part.strip_prefix('/') {
+        Some(_) => part.to_owned(),
+        None => format!("/{}", part.replace('~', "~0").replace('/', "~1")),
     }
-}
-
-/// Something that no Secrets Manager answers.
-fn foreign(message: &str) -> ProviderError {
-    let fix = "look whether its `endpoint` is that of AWS Secrets Manager";
-    ProviderError::new(Fault::Malformed, message, fix)
-}
-
-/// The SDK tells what it receives at TRACE, values too: nobody hears it.
-async fn quietly<T>(asked: impl Future<Output = T>) -> T {
-    asked.with_subscriber(NoSubscriber::default()).await
 }
 
 fn shown(version: &str) -> String {
@@ -297,14 +213,8 @@ fn shown(version: &str) -> String {
     version.chars().filter(plain).take(super::VERSION_BYTES_MAX).collect()
 }
 
-const CURRENT: &str = "AWSCURRENT";
-const PENDING: &str = "AWSPENDING";
-/// Longest name or ARN of a secret, in bytes.
-const ID_BYTES_MAX: usize = 2048;
 /// Longest name of a stage, or identity of a version, in bytes.
 const STAGE_BYTES_MAX: usize = 256;
-/// Requests to one account that are under way at once, whoever asks.
-const REQUESTS_AT_ONCE_MAX: usize = 8;
 /// How long one round may take: less than all of them get, so that what was answered is kept.
 const ROUND_TIME_MAX: Duration = Duration::from_secs(7);
 /// How long what is to come is waited for, once what is there is known.

@@ -7,7 +7,6 @@
 //! | `path: .secrets/dev.key` | that whole file, without one newline at its end |
 //! | `path` and `target` | the key or pointer in that file |
 
-mod span;
 mod write;
 
 use super::{Found, Permits, Place, ProviderError, record};

@@ -7,7 +7,7 @@
 //! `provider` says who issued it and is only a label. Other keys are somebody else's.
 
 use super::{Found, ProviderError};
-use secretref_domain::{clock::Timestamp, fault::Fault, value::SecretValue};
+use secretref_domain::{clock::Timestamp, fault::Fault, value::SecretValue, version::Ahead};
 use serde_json::{Map, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,7 +33,7 @@ pub fn plain(bytes: Vec<u8>, what: &str, version: String) -> Result<Found, Provi
         let fault = if empty { Fault::Malformed } else { Fault::TooLarge };
         ProviderError::new(fault, format!("has {what}, and {error}"), "correct it there")
     })?;
-    Ok(Found { value, expires_at: None, created_at: None, version, pending: None })
+    Ok(Found { value, expires_at: None, created_at: None, version, pending: Ahead::Unknown })
 }
 
 fn record(

@@ -4,15 +4,13 @@
 use super::{RotatorError, of_host};
 use crate::{
     outbound::{Outbound, Patience, Trouble},
-    permits::{Permits, files},
+    permits::Permits,
+    trust,
 };
 use reqwest::{Client, RequestBuilder};
-use rustls::RootCertStore;
-use rustls_pki_types::{CertificateDer, pem::PemObject};
 use secretref_domain::name::RotatorAlias;
 use serde_json::Value;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use tokio::task::spawn_blocking;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The way.
@@ -61,11 +59,13 @@ impl WayOut {
         permits: &Arc<Permits>,
         ca_file: Option<PathBuf>,
     ) -> Result<Self, RotatorError> {
-        let (permits, of) = (Arc::clone(permits), alias.clone());
-        let outbound = spawn_blocking(move || outbound(&of, &permits, ca_file)).await;
-        let outbound = outbound.unwrap_or_else(|error| {
+        let setting = format!("the caFile of rotator {alias}");
+        let roots = trust::roots(&setting, ca_file.as_deref(), false, permits).await;
+        let roots = roots.map_err(|error| of_host(alias, error))?;
+        let patience = Patience { connect: CONNECT_TIME_MAX, whole: ANSWER_TIME_MAX };
+        let outbound = Outbound::believing(roots, patience).map_err(|error| {
             let message = format!("has no way out: {error}");
-            Err(RotatorError::passing(alias, message, "look at the broker's host"))
+            RotatorError::passing(alias, message, "look at the broker's log")
         })?;
         Ok(Self { alias: alias.clone(), outbound })
     }
@@ -112,39 +112,6 @@ impl WayOut {
     }
 }
 
-fn outbound(
-    alias: &RotatorAlias,
-    permits: &Permits,
-    ca_file: Option<PathBuf>,
-) -> Result<Outbound, RotatorError> {
-    let patience = Patience { connect: CONNECT_TIME_MAX, whole: ANSWER_TIME_MAX };
-    let made = match ca_file {
-        None => Outbound::new(patience),
-        Some(path) => {
-            let pem = files::read_below(&permits.roots, &path, CA_BYTES_MAX)
-                .map_err(|error| of_host(alias, error))?;
-            let no_authority = || {
-                let shown = path.display();
-                let message = format!("has the CA file {shown}, which is no PEM of authorities");
-                let fix = format!("write PEM certificates of the authority to {shown}");
-                RotatorError::lasting(alias, message, fix)
-            };
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|_| no_authority())?;
-                roots.add(certificate).map_err(|_| no_authority())?;
-            }
-            if roots.is_empty() {
-                return Err(no_authority());
-            }
-            Outbound::believing(roots, patience)
-        }
-    };
-    made.map_err(|error| {
-        RotatorError::passing(alias, format!("has no way out: {error}"), "look at the broker's log")
-    })
-}
-
 /// Whether an answer may be another one the next time that it is asked for.
 pub(super) fn may_pass(status: u16) -> bool {
     status >= 500 || matches!(status, 408 | 425 | 429)
@@ -155,5 +122,4 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// A request, its answer included.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
-const CA_BYTES_MAX: usize = 256 * 1024;
 const ROOM_BYTES: usize = 16 * 1024;

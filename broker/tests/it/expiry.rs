@@ -5,7 +5,9 @@ use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use secretref_broker::custody::{Begin, Custody, CustodyError, Observation, Seen};
-use secretref_domain::{clock::Timestamp, name::SecretName, rotation::Trigger, value::SecretValue};
+use secretref_domain::{
+    clock::Timestamp, name::SecretName, rotation::Trigger, value::SecretValue, version::Ahead,
+};
 use secretref_testkit::{engine::Engine, on_both_engines};
 
 on_both_engines!(
@@ -96,7 +98,7 @@ async fn a_copy_keeps_the_end_of_what_the_provider_has(engine: Engine) -> Result
     let there = custody.itinerary().places.into_iter().next().context("no place")?;
     let has = async |text: &str, expires_at: Option<Timestamp>| {
         let version = "1".to_owned();
-        let (created_at, pending) = (None, None);
+        let (created_at, pending) = (None, Ahead::Unknown);
         let seen = Seen { value: value(text), expires_at, created_at, version, pending };
         let observation = Observation { place: there.clone(), answer: Ok(seen) };
         custody.observe(vec![observation]).await

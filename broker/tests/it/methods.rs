@@ -9,7 +9,8 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use secretref_broker::custody::{AuditFilter, Custody, CustodyError, Switch};
 use secretref_domain::{
-    alert::ChannelName, audit::Decision, caller::Caller, id::RotationId, version::Version,
+    alert::ChannelName, audit::Decision, caller::Caller, clock::Timestamp, id::RotationId,
+    version::Version,
 };
 use secretref_proto::v1::{JoinRequest, enrolment_service_client::EnrolmentServiceClient};
 use secretref_testkit::{admin::Admin, engine::Engine, on_both_engines, peer};
@@ -111,6 +112,8 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("list fleet", custody.list_fleet(who, None, 10).await.err()),
             ("token", custody.mint_token(who, None, agent(), 60, true).await.err()),
             ("revoke", custody.revoke_agent(who, None, agent(), String::new(), None).await.err()),
+            ("quarantine", custody.quarantine_agent(who, None, agent(), why(), None).await.err()),
+            ("release", custody.release_agent(who, None, agent(), why(), None).await.err()),
             ("reports", custody.agent_reports(who, admission_of).await.err()),
             ("schedules", custody.agent_schedules(who, admission_of).await.err()),
             ("held", custody.held(who, admission_of).await.err()),
@@ -129,6 +132,8 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("of a service", custody.rotatable_refs(who, None, None, "s", 0).await.err()),
             ("receipt", custody.receipt(who, RotationId(Uuid::nil())).await.err()),
             ("rotations", custody.rotations(who).await.err()),
+            ("trace secret", custody.trace_secret(who, None, &a(), ever()).await.err()),
+            ("trace agent", custody.trace_agent(who, None, agent(), ever()).await.err()),
             ("trail", custody.trail(who, filter(&custody)).await.err()),
         ];
         for (verb, refused) in outcomes {
@@ -140,9 +145,17 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 34, "{} of 136 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 38, "{} of 152 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
+}
+
+fn why() -> String {
+    "why".to_owned()
+}
+
+fn ever() -> Timestamp {
+    Timestamp::from_micros(0)
 }
 
 fn filter(custody: &Custody) -> AuditFilter {

@@ -2,10 +2,10 @@
 //!
 //! A rotator joins with one file here: a [`World`] with its service, and `conforms!`.
 
+mod aws_secrets_manager;
 mod exec;
 mod http;
 mod postgres_role;
-mod service;
 mod suite;
 mod vault;
 

@@ -1,6 +1,9 @@
 //! `secretref agent`: one verb, one file.
 
+pub(super) mod held;
 mod list;
+mod quarantine;
+mod release;
 mod revoke;
 mod show;
 mod token;
@@ -19,8 +22,14 @@ pub(crate) enum Agent {
     List(list::List),
     /// Show one agent, its bindings and instances
     Show(show::Show),
+    /// Show every secret that an agent has held since a time, and whether it is still valid
+    Held(held::Command),
     /// Mint a join token, single use; it alone goes to standard output
     Token(token::Token),
+    /// Quarantine an agent: cut off and wiped until it is released; prints what it held
+    Quarantine(quarantine::Quarantine),
+    /// Release a quarantined agent: its instances may come in again
+    Release(release::Release),
     /// Revoke an agent: its streams are cut, and what it holds is wiped
     Revoke(revoke::Revoke),
 }
@@ -31,7 +40,10 @@ impl Agent {
         match self {
             Self::List(command) => command.run(session).await,
             Self::Show(command) => command.run(session).await,
+            Self::Held(command) => command.run(session).await,
             Self::Token(command) => command.run(session).await,
+            Self::Quarantine(command) => command.run(session).await,
+            Self::Release(command) => command.run(session).await,
             Self::Revoke(command) => command.run(session).await,
         }
     }

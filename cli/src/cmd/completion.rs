@@ -63,6 +63,7 @@ fn zsh(script: &str) -> String {
             _ if line.contains(":admin -- Administrator") => "_secretref_admins",
             _ if line.contains("--profile=[") => "_secretref_profiles",
             _ if line.contains("--secret=[") => "_secretref_secrets",
+            _ if line.contains("--held-by=[") => "_secretref_agents",
             _ if line.contains("--agent=[") => "_secretref_agents",
             _ => "_default",
         };

@@ -2,18 +2,21 @@
 
 mod abort;
 mod evict;
+mod held;
 mod history;
 mod plan;
 mod progress;
 mod receipt;
 mod status;
 
-use super::secret_name;
+use super::{agent_name, secret_name};
 use crate::{
+    args::since,
     connect::{Session, ask},
     failure::{Exit, Failure},
     print::rotation,
 };
+use secretref_domain::clock::Timestamp;
 use secretref_proto::v1;
 
 /// Replace a credential at its service and at every agent that has it, and revoke the old one once
@@ -26,6 +29,7 @@ use secretref_proto::v1;
         secretref rotate --service stripe --days-remaining 30\n  \
         secretref rotate --service stripe --force --reason \"leak\"\n  \
         secretref rotate stripe-api-key --plan\n  \
+        secretref rotate --held-by payment-analyst --since 2d --reason \"host compromised\"\n  \
         secretref rotate status\n\
         With --wait it goes on until the rotation is over, and prints its receipt: Ctrl-C ends the \
         looking, not the rotation. Exit codes: 0 begun (with --wait: finished), or nothing to do; \
@@ -51,11 +55,17 @@ pub(crate) struct Rotate {
 #[derive(clap::Args)]
 pub(super) struct Which {
     /// Name of the ref
-    #[arg(required_unless_present = "service")]
+    #[arg(required_unless_present_any = ["service", "held_by"])]
     name: Option<String>,
     /// Every ref of this service
     #[arg(long, value_name = "SERVICE", alias = "provider", conflicts_with = "name")]
     service: Option<String>,
+    /// Every ref whose value this agent has held; what no rotator replaces is listed
+    #[arg(long, value_name = "AGENT", conflicts_with_all = ["name", "service"])]
+    held_by: Option<String>,
+    /// Since when it held it: RFC 3339, a date, or a duration before now; without it, ever
+    #[arg(long, value_name = "TIME", value_parser = since, requires = "held_by")]
+    since: Option<Timestamp>,
     /// Only what stops being valid within so many days
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     days_remaining: Option<u16>,
@@ -91,24 +101,32 @@ impl Rotate {
         if self.plan {
             return plan::run(which, session).await;
         }
-        let (secret_ref, service) = which.named();
-        let request = v1::StartRotationsRequest {
-            environment: session.environment(),
-            secret_ref,
-            service,
-            days_remaining: which.days(),
-            force: self.force,
-            reason: self.reason,
+        let answer = match &which.held_by {
+            Some(agent) => {
+                let reason = held::reason(self.reason, agent, which.since);
+                held::start(&which, agent, self.force, reason, session).await?
+            }
+            None => {
+                let (secret_ref, service) = which.named();
+                let request = v1::StartRotationsRequest {
+                    environment: session.environment(),
+                    secret_ref,
+                    service,
+                    days_remaining: which.days(),
+                    force: self.force,
+                    reason: self.reason,
+                };
+                let mut client = session.rotations().await?;
+                ask(client.start_rotations(request)).await?
+            }
         };
-        let mut client = session.rotations().await?;
-        let answer = ask(client.start_rotations(request)).await?;
         let refused = !answer.refused.is_empty();
         for one in &answer.refused {
             let v1::RotationRefusal { secret_ref, reason, fix } = one;
             session.out.warning(&format!("{secret_ref} is not rotated: {reason}. Fix: {fix}"));
         }
         if answer.rotations.is_empty() {
-            session.out.note("nothing is rotated: no value ends that soon");
+            session.out.note(&which.nothing("is"));
             return Ok(if refused { Exit::Refused } else { Exit::Done });
         }
         let exit = match session.patience() {
@@ -141,7 +159,20 @@ impl Which {
         if let Some(name) = &self.name {
             secret_name(name)?;
         }
+        if let Some(agent) = &self.held_by {
+            agent_name(agent)?;
+        }
         Ok(self)
+    }
+
+    /// That nothing is, or would be, rotated.
+    fn nothing(&self, verb: &str) -> String {
+        match (&self.held_by, self.days_remaining) {
+            (Some(_), None) => {
+                format!("nothing {verb} rotated: it held nothing that a rotator can")
+            }
+            _ => format!("nothing {verb} rotated: no value ends that soon"),
+        }
     }
 
     /// Ref and service, one of them empty.

@@ -9,7 +9,7 @@ use crate::{
     args::duration,
     connect::{Session, ask, pages},
     failure::{Exit, Failure},
-    print::{Printer, status, time},
+    print::{Printer, json, status, time},
 };
 use secretref_proto::v1::{self, AgentState, agents_service_client::AgentsServiceClient};
 use std::time::Duration;
@@ -112,9 +112,9 @@ fn print(out: Printer, view: View, statuses: &[v1::AgentStatus]) -> Result<(), F
     if let [only] = statuses
         && view.single
         && view.secrets
-        && only.state() == AgentState::Revoked
+        && matches!(only.state(), AgentState::Revoked | AgentState::Quarantined)
     {
-        out.warning(&format!("agent {} is revoked", only.agent));
+        out.warning(&format!("agent {} is {}", only.agent, json::agent_state(only.state())));
     }
     let lines = view.lines(out, statuses, &time::now());
     lines.iter().try_for_each(|line| out.line(line))

@@ -106,6 +106,8 @@ pub(crate) struct Agent {
     instances: Vec<Instance>,
     create_time: Option<String>,
     update_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantine_time: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -160,6 +162,7 @@ impl From<v1::Agent> for Agent {
         Self {
             state: agent_state(agent.state()).to_owned(),
             create_time: time::optional(agent.create_time.as_ref()),
+            quarantine_time: time::optional(agent.quarantine_time.as_ref()),
             update_time: time::optional(agent.update_time.as_ref()),
             agent: agent.name,
             environment: agent.environment,
@@ -240,6 +243,7 @@ pub(crate) fn agent_state(state: v1::AgentState) -> &'static str {
         v1::AgentState::Unspecified => "unknown",
         v1::AgentState::Active => "active",
         v1::AgentState::Revoked => "revoked",
+        v1::AgentState::Quarantined => "quarantined",
     }
 }
 

@@ -325,3 +325,16 @@ fn bash_completes_names() {
     assert_eq!(complete(&["unde"]), "undelete");
     assert_eq!(complete(&["show", "zzz"]), "");
 }
+
+#[test]
+fn a_quarantine_is_told_where_the_trail_cannot_be_read() {
+    let broker = Broker::start();
+    let ran = broker.run(&["agent", "quarantine", "a"], b"");
+    assert_eq!((ran.code, ran.text()), (1, "a quarantined, 2 streams cut\n"));
+    let json = broker.run(&["agent", "quarantine", "a", "--json"], b"");
+    assert_eq!(json.code, 1);
+    let json = json.json();
+    assert_eq!((json["state"].as_str(), json["held"].is_null()), (Some("quarantined"), true));
+    let refused = broker.run(&["agent", "release", "a"], b"");
+    assert_eq!(refused.err, "error: it is not in quarantine. Fix: look again\n");
+}

@@ -306,6 +306,22 @@ impl AgentsService for Script {
         Ok(Response::new(v1::CreateJoinTokenResponse { token, expire_time: Some(MARCH) }))
     }
 
+    async fn quarantine_agent(
+        &self,
+        asked: Request<v1::QuarantineAgentRequest>,
+    ) -> Answer<v1::QuarantineAgentResponse> {
+        let state = v1::AgentState::Quarantined.into();
+        let agent = Some(v1::Agent { name: asked.into_inner().name, state, ..Default::default() });
+        Ok(Response::new(v1::QuarantineAgentResponse { agent, cut_streams: 2 }))
+    }
+
+    async fn release_agent(
+        &self,
+        _: Request<v1::ReleaseAgentRequest>,
+    ) -> Answer<v1::ReleaseAgentResponse> {
+        Err(refuse(Code::FailedPrecondition, "it is not in quarantine", "look again"))
+    }
+
     async fn revoke_agent(
         &self,
         _: Request<v1::RevokeAgentRequest>,

@@ -193,6 +193,17 @@ pub enum Change {
         /// The agent.
         agent: AgentId,
     },
+    /// An agent was quarantined: nothing of it is let in, its unused tokens are gone, and its
+    /// instances are kept for when it is released.
+    AgentQuarantined {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// A quarantined agent was released: its instances are let in again.
+    AgentReleased {
+        /// The agent.
+        agent: AgentId,
+    },
     /// A join token was minted.
     TokenMinted {
         /// SHA-256 of the token's secret.

@@ -134,8 +134,10 @@ pub struct Agent {
     pub spec: AgentSpec,
     /// What it comes to with its groups; kept, as every push asks. None where it names no group.
     grouped: Option<Box<Effective>>,
-    /// Whether it may come in.
+    /// Whether it may come in: it is neither revoked nor quarantined.
     pub active: bool,
+    /// Since when it is quarantined, if it is.
+    pub quarantined_at: Option<Timestamp>,
     /// Its instances.
     pub instances: BTreeMap<InstanceId, Instance>,
     /// When it was first applied.

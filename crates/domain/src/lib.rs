@@ -28,6 +28,7 @@ pub mod reference;
 pub mod rotation;
 pub mod schedule;
 pub mod service;
+pub mod trace;
 pub mod trail;
 pub mod tree;
 pub mod value;

@@ -135,6 +135,10 @@ pub enum Phase {
         outcome: Outcome,
         /// Why.
         why: String,
+        /// Until when the new one stays valid at least: whoever took it up just before may be about
+        /// to use it. None where nobody got it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// Done: the old one is revoked.
     Finished,
@@ -185,6 +189,8 @@ pub enum Happened {
     Aborted(String),
     /// An operator says that this instance never comes back.
     Evicted(InstanceId),
+    /// An operator needs the next one at once: nobody is given time any more.
+    Hurried,
 }
 
 /// What cannot happen in this phase.
@@ -312,15 +318,15 @@ impl Rotation {
                 Phase::Revoking
             }
             (Phase::Revoking, Happened::Revoked) => Phase::Finished,
-            (Phase::Withdrawing { outcome, why }, Happened::Revoked) => match outcome {
+            (Phase::Withdrawing { outcome, why, .. }, Happened::Revoked) => match outcome {
                 Outcome::Failed => Phase::Failed { why: why.clone() },
                 Outcome::Aborted => Phase::Aborted { why: why.clone() },
             },
             (phase, Happened::Refused(why)) if phase.can_turn_back() => {
-                self.turned_back(Outcome::Failed, why)
+                self.turned_back(Outcome::Failed, why, at)
             }
             (phase, Happened::Aborted(why)) if phase.can_turn_back() => {
-                self.turned_back(Outcome::Aborted, why)
+                self.turned_back(Outcome::Aborted, why, at)
             }
             (phase, Happened::Troubled(trouble)) if !phase.is_over() => {
                 next.trouble = Some(trouble);
@@ -328,6 +334,13 @@ impl Rotation {
             }
             (phase, Happened::Evicted(instance)) if !phase.is_over() => {
                 next.evicted.insert(instance);
+                return Ok(next);
+            }
+            (phase, Happened::Hurried) if phase.can_turn_back() => {
+                next.overlap_seconds = 0;
+                if matches!(phase, Phase::Draining { .. }) {
+                    next.phase = Phase::Draining { until: at };
+                }
                 return Ok(next);
             }
             (phase, happened) => {
@@ -340,8 +353,11 @@ impl Rotation {
 
     /// Where nothing was minted yet there is nothing to revoke. A broker may have died after the
     /// service made one and before that was written down: so it is asked all the same.
-    fn turned_back(&self, outcome: Outcome, why: String) -> Phase {
-        Phase::Withdrawing { outcome, why }
+    fn turned_back(&self, outcome: Outcome, why: String, at: Timestamp) -> Phase {
+        let overlap = if self.asked.force { 0 } else { self.overlap_seconds };
+        let grace = overlap.min(WITHDRAWAL_GRACE_SECONDS_MAX);
+        let until = self.was_released().then(|| at.plus_seconds(grace));
+        Phase::Withdrawing { outcome, why, until }
     }
 
     /// What is to be done next, as things are.
@@ -363,7 +379,7 @@ impl Rotation {
             Phase::Promoting => Step::Promote,
             Phase::Draining { until } => self.drained(consumers, *until, now),
             Phase::Revoking => Step::RevokeOld,
-            Phase::Withdrawing { .. } => self.withdrawn(consumers, now),
+            Phase::Withdrawing { until, .. } => self.withdrawn(consumers, *until, now),
             Phase::Finished | Phase::Failed { .. } | Phase::Aborted { .. } => Step::Nothing,
         }
     }
@@ -408,20 +424,21 @@ impl Rotation {
         match self.judged(consumers.iter(), now) {
             Err(why) => Step::Record(Happened::Refused(why)),
             Ok((waiting, _)) if !waiting.is_empty() => Step::Wait(waiting),
-            Ok(_) if now < until => {
-                let what = "the overlap, in which both are valid".to_owned();
-                Step::Wait(vec![Waiting { what, until: Some(until), ..Waiting::default() }])
-            }
+            Ok(_) if now < until => Step::Wait(vec![overlap(until)]),
             Ok((_, proofs)) => Step::Record(Happened::Drained(proofs)),
         }
     }
 
     /// A credential is not taken from under those who got it: they are back on another first.
-    fn withdrawn(&self, consumers: &[Consumer], now: Timestamp) -> Step {
+    fn withdrawn(&self, consumers: &[Consumer], until: Option<Timestamp>, now: Timestamp) -> Step {
         let Some(new) = self.new else { return Step::RevokeNew };
         let holding = consumers.iter().filter(|it| !self.evicted.contains(&it.instance));
         let waiting: Vec<_> = holding.filter_map(|it| still_on(it, new, now)).collect();
-        if waiting.is_empty() { Step::RevokeNew } else { Step::Wait(waiting) }
+        match until.filter(|until| now < *until) {
+            _ if !waiting.is_empty() => Step::Wait(waiting),
+            Some(until) => Step::Wait(vec![overlap(until)]),
+            None => Step::RevokeNew,
+        }
     }
 
     /// Whom is waited for, and who is proven; or who could not take it.
@@ -447,6 +464,15 @@ impl Rotation {
     }
 }
 
+fn overlap(until: Timestamp) -> Waiting {
+    let what = "the overlap, in which both are valid".to_owned();
+    Waiting { what, until: Some(until), ..Waiting::default() }
+}
+
+/// How long a credential that is withdrawn stays valid at most once everybody is back, in seconds:
+/// longer than anybody takes from reading it to using it.
+const WITHDRAWAL_GRACE_SECONDS_MAX: i64 = 5;
+
 impl Happened {
     fn as_str(&self) -> &'static str {
         match self {
@@ -461,6 +487,7 @@ impl Happened {
             Self::Refused(_) => "failed",
             Self::Aborted(_) => "aborted",
             Self::Evicted(_) => "told of an instance that is gone",
+            Self::Hurried => "hurried",
         }
     }
 }

@@ -71,3 +71,35 @@ impl fmt::Display for Revision {
         write!(f, "r{}", self.0)
     }
 }
+
+/// What is to come after the version that is current somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead<T> {
+    /// It is not known: whoever has it does not say, or may not be asked.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// This.
+    Is(T),
+}
+
+impl<T> Ahead<T> {
+    /// The same, of something else.
+    #[must_use]
+    pub fn map<U>(self, what: impl FnOnce(T) -> U) -> Ahead<U> {
+        match self {
+            Self::Unknown => Ahead::Unknown,
+            Self::Nothing => Ahead::Nothing,
+            Self::Is(it) => Ahead::Is(what(it)),
+        }
+    }
+
+    /// What it is, where something is.
+    #[must_use]
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Is(it) => Some(it),
+            Self::Unknown | Self::Nothing => None,
+        }
+    }
+}

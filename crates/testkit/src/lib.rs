@@ -25,6 +25,7 @@ pub mod peer;
 pub mod postgres;
 pub mod process;
 pub mod python;
+pub mod service;
 pub mod sql;
 pub mod terminal;
 pub mod tmpfs;

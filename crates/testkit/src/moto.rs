@@ -11,9 +11,10 @@ use anyhow::{Context, Result, ensure};
 use reqwest::{Client, RequestBuilder, Url};
 use secretref_broker::outbound::{Outbound, Patience};
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{process::Command, time::Duration};
 use tempfile::TempDir;
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::interval};
+use tokio_util::task::AbortOnDropHandle;
 
 /// What lets somebody in.
 pub struct Keys {
@@ -70,15 +71,22 @@ impl Moto {
     /// # Errors
     /// Where it is refused.
     pub async fn ask(&self, action: &str, body: &Value) -> Result<Value> {
-        let request = self
-            .http
-            .post(format!("{}/", self.address))
-            .header("x-amz-target", format!("secretsmanager.{action}"))
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("authorization", credential("secretsmanager"))
-            .body(body.to_string());
-        let said = sent(action, request).await?;
-        serde_json::from_str(&said).with_context(|| format!("{action}: {said}"))
+        self.asks().ask(action, body).await
+    }
+
+    /// Makes a text the current version of a secret, as somebody would by hand. moto loses sight of
+    /// the version that is current once somebody moved that stage; so it is moved here too.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn put(&self, secret: &str, text: &str) -> Result<()> {
+        let asks = self.asks();
+        let current = json!({"SecretId": secret, "VersionStage": "AWSCURRENT"});
+        let current = asks.ask("GetSecretValue", &current).await?;
+        let put = json!({"SecretId": secret, "SecretString": text, "VersionStages": ["by-hand"]});
+        let put = asks.ask("PutSecretValue", &put).await?;
+        let version = |it: &Value| it["VersionId"].as_str().unwrap_or_default().to_owned();
+        asks.stage(secret, "AWSCURRENT", Some(&version(&current)), &version(&put)).await
     }
 
     /// From now on it looks at every signature, and at what whoever signed may do.
@@ -123,6 +131,29 @@ impl Moto {
         keys(&self.query("sts", "AssumeRole", &assume).await?)
     }
 
+    /// Plays the rotation function of a secret, as AWS would call one: whatever version a rotation
+    /// was asked for gets the value that `next` makes of its token, and becomes the current one.
+    /// Until it is dropped.
+    pub fn rotation_function(
+        &self,
+        secret: &str,
+        next: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> RotationFunction {
+        let (asks, secret) = (self.asks(), secret.to_owned());
+        RotationFunction(AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut ticks = interval(FUNCTION_PERIOD);
+            loop {
+                ticks.tick().await;
+                // What fails is tried again, as AWS does; whoever waits for it says so.
+                let _ = asks.function(&secret, &next).await;
+            }
+        })))
+    }
+
+    fn asks(&self) -> Asks {
+        Asks { http: self.http.clone(), address: self.address.clone() }
+    }
+
     /// Asks a service that takes forms and answers XML.
     async fn query(&self, service: &str, action: &str, given: &[(&str, &str)]) -> Result<String> {
         let mut form = Url::parse("http://form/")?;
@@ -134,6 +165,68 @@ impl Moto {
             .header("authorization", credential(service))
             .body(form.query().unwrap_or_default().to_owned());
         sent(action, request).await
+    }
+}
+
+/// A rotation function that is at work. Ended when dropped.
+pub struct RotationFunction(#[expect(dead_code, reason = "held")] AbortOnDropHandle<()>);
+
+/// Whoever asks Secrets Manager.
+#[derive(Clone)]
+struct Asks {
+    http: Client,
+    address: String,
+}
+
+impl Asks {
+    async fn ask(&self, action: &str, body: &Value) -> Result<Value> {
+        let request = self
+            .http
+            .post(format!("{}/", self.address))
+            .header("x-amz-target", format!("secretsmanager.{action}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", credential("secretsmanager"))
+            .body(body.to_string());
+        let said = sent(action, request).await?;
+        serde_json::from_str(&said).with_context(|| format!("{action}: {said}"))
+    }
+
+    /// Create, set, test and finish, for a version that has no value yet. moto makes that current
+    /// at once where it cannot call a function; it is put back first.
+    async fn function(&self, secret: &str, next: &impl Fn(&str) -> String) -> Result<()> {
+        let described = self.ask("DescribeSecret", &json!({"SecretId": secret})).await?;
+        let versions = described["VersionIdsToStages"].as_object().context("no versions")?;
+        let with = |stage: &str| {
+            let has = |it: &Value| it.as_array().is_some_and(|it| it.contains(&stage.into()));
+            versions.iter().find(|(_, stages)| has(stages)).map(|(id, _)| id.clone())
+        };
+        let current = with("AWSCURRENT").context("no version is current")?;
+        let asked = json!({"SecretId": secret, "VersionId": current});
+        if self.ask("GetSecretValue", &asked).await.is_ok() {
+            return Ok(());
+        }
+        let before = with("AWSPREVIOUS").context("no version was current")?;
+        self.stage(secret, "AWSCURRENT", Some(&current), &before).await?;
+        self.stage(secret, "AWSPENDING", None, &current).await?;
+        let put = json!({
+            "SecretId": secret, "ClientRequestToken": current, "SecretString": next(&current),
+            "VersionStages": ["AWSPENDING"],
+        });
+        self.ask("PutSecretValue", &put).await?;
+        self.stage(secret, "AWSCURRENT", Some(&before), &current).await?;
+        // AWS leaves it there; moto takes that for a rotation under way.
+        let done = json!({
+            "SecretId": secret, "VersionStage": "AWSPENDING", "RemoveFromVersionId": current,
+        });
+        self.ask("UpdateSecretVersionStage", &done).await.map(drop)
+    }
+
+    async fn stage(&self, secret: &str, stage: &str, from: Option<&str>, to: &str) -> Result<()> {
+        let mut moved = json!({"SecretId": secret, "VersionStage": stage, "MoveToVersionId": to});
+        if let Some(from) = from {
+            moved["RemoveFromVersionId"] = from.into();
+        }
+        self.ask("UpdateSecretVersionStage", &moved).await.map(drop)
     }
 }
 
@@ -169,6 +262,8 @@ pub fn credential(service: &str) -> String {
     )
 }
 
+/// How often a rotation function looks for work.
+const FUNCTION_PERIOD: Duration = Duration::from_millis(50);
 const STARTED: &str = " * Running on ";
 const MOTO: Tool = Tool {
     name: "moto-5.2.5",

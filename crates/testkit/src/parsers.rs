@@ -214,7 +214,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 45] = messages![
+pub const MESSAGES: [Target; 49] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -257,6 +257,10 @@ pub const MESSAGES: [Target; 45] = messages![
     StartRotationsRequest,
     TellConditionsRequest,
     TestChannelRequest,
+    TraceAgentRequest,
+    TraceSecretRequest,
+    QuarantineAgentRequest,
+    ReleaseAgentRequest,
     UndeleteSecretRequest,
 ];
 

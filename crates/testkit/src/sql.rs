@@ -1,4 +1,5 @@
-//! Raw SQL on a broker's database, for the stories in which somebody tampers with it.
+//! Raw SQL on a broker's database, for the stories in which somebody tampers with it, or it takes
+//! no more.
 
 use anyhow::{Context, Result, bail};
 use sqlx::{
@@ -87,6 +88,67 @@ impl Sql {
             }
         };
         Ok(blobs)
+    }
+}
+
+/// A table that takes no row, or none that holds a text. Everything else of the database works.
+pub struct Refusal {
+    sql: Sql,
+    table: String,
+}
+
+impl Refusal {
+    /// Begins to refuse rows of a table; `holding` is a column of bytes with the text in it.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub async fn of(url: &str, table: &str, holding: Option<(&str, &str)>) -> Result<Self> {
+        let mut sql = Sql::connect(url).await?;
+        let says = |text: &str| format!("LIKE '%{text}%'");
+        let statements = match sql {
+            Sql::Sqlite(_) => {
+                let when = holding.map_or_else(String::new, |(column, text)| {
+                    format!("WHEN CAST(NEW.{column} AS TEXT) {}", says(text))
+                });
+                vec![format!(
+                    "CREATE TRIGGER refusal_of_{table} BEFORE INSERT ON {table} {when} \
+                     BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )]
+            }
+            Sql::Postgres(_) => {
+                let when = holding.map_or_else(String::new, |(column, text)| {
+                    format!("WHEN (convert_from(NEW.{column}, 'UTF8') {})", says(text))
+                });
+                vec![
+                    format!(
+                        "CREATE FUNCTION refusal_of_{table}() RETURNS trigger LANGUAGE plpgsql AS \
+                         $$ BEGIN RAISE EXCEPTION 'refused'; END $$"
+                    ),
+                    format!(
+                        "CREATE TRIGGER refusal_of_{table} BEFORE INSERT ON {table} FOR EACH ROW \
+                         {when} EXECUTE FUNCTION refusal_of_{table}()"
+                    ),
+                ]
+            }
+        };
+        for statement in statements {
+            sql.run(&statement).await?;
+        }
+        Ok(Self { sql, table: table.to_owned() })
+    }
+
+    /// Refuses nothing any more.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub async fn lift(mut self) -> Result<()> {
+        let table = &self.table;
+        let statement = match self.sql {
+            Sql::Sqlite(_) => format!("DROP TRIGGER refusal_of_{table}"),
+            Sql::Postgres(_) => format!("DROP FUNCTION refusal_of_{table}() CASCADE"),
+        };
+        self.sql.run(&statement).await?;
+        Ok(())
     }
 }
 

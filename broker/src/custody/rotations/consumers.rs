@@ -37,7 +37,9 @@ impl Custody {
         let reported = said.values().map(|row| row.agent);
         let agents: BTreeSet<_> = bound.iter().copied().chain(reported).collect();
         let mut consumers = Vec::new();
-        for agent in agents.into_iter().filter_map(|id| ledger.agent(id)) {
+        // One that is shut out is not waited for: the old credential is to be taken from it.
+        let may_come = agents.into_iter().filter_map(|id| ledger.agent(id)).filter(|it| it.active);
+        for agent in may_come {
             let owed = bound.contains(&agent.id) && ledger.owes(agent, rotation.secret, now);
             let (stale_max_ms, wants) = terms(&ledger, agent, &rotation.name);
             let live = self.feed().live(agent.id);

@@ -64,6 +64,7 @@ fn turned(caller: &Caller, rotation: &Rotation, happened: &Happened) -> Event {
         Happened::Refused(_) => "rotation.fail",
         Happened::Aborted(_) => "rotation.abort",
         Happened::Evicted(_) => "rotation.evict",
+        Happened::Hurried => "rotation.hurry",
     };
     let mut record = step_event(caller, action, rotation);
     let withdrawn = matches!(
@@ -77,6 +78,7 @@ fn turned(caller: &Caller, rotation: &Rotation, happened: &Happened) -> Event {
         Happened::Troubled(trouble) => trouble.message.clone(),
         Happened::Evicted(instance) => format!("instance {instance} is not waited for"),
         Happened::Drained(proofs) => format!("{} proven", proofs.len()),
+        Happened::Hurried => "its overlap has ended: the next one is wanted at once".to_owned(),
         Happened::Revoked => match rotation.phase {
             Phase::Finished => format!("{} is revoked", rotation.old),
             _ => "the new one is revoked".to_owned(),

@@ -9,7 +9,7 @@ use secretref_domain::{
     name::{EnvironmentName, SecretName},
     policy::Action,
     reference::ProviderKind,
-    rotation::{RotationPolicy, Touch, Trigger},
+    rotation::{Phase, RotationPolicy, Touch, Trigger},
 };
 
 impl Custody {
@@ -112,7 +112,7 @@ pub(super) fn jitter(secret: SecretId) -> f64 {
 }
 
 /// How a ref is rotated, and the secret that is.
-pub(super) fn rotatable<'l>(
+pub(in crate::custody) fn rotatable<'l>(
     ledger: &'l Ledger,
     environment: &EnvironmentName,
     reference: &SecretName,
@@ -152,7 +152,12 @@ pub(super) fn rotatable<'l>(
     if let Some(rotation) = ledger.rotation_of(secret.id) {
         let (by, phase) = (&rotation.asked.by, rotation.phase.as_str());
         let message = format!("ref {reference:?} is being rotated already ({phase}, by {by})");
-        let fix = format!("secretref rotate status {reference}");
+        let fix = match rotation.phase {
+            Phase::Draining { .. } => {
+                format!("secretref rotate {reference} --force, which ends its overlap first")
+            }
+            _ => format!("secretref rotate status {reference}"),
+        };
         return Err(refused("ROTATION_UNDER_WAY", message, fix));
     }
     Ok((policy, secret))

@@ -15,7 +15,7 @@ use secretref_domain::{
     ledger::{Agent, Desired},
     limit::TOKEN_TTL_SECONDS_DEFAULT,
     manifest,
-    name::{AgentName, GroupName},
+    name::{AgentName, EnvironmentName, GroupName},
 };
 use secretref_proto::{
     convert::field::{self, to_time},
@@ -162,6 +162,48 @@ impl v1::agents_service_server::AgentsService for Agents {
             held_secrets,
         }))
     }
+
+    async fn quarantine_agent(
+        &self,
+        request: Request<v1::QuarantineAgentRequest>,
+    ) -> Result<Response<v1::QuarantineAgentResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let key = request_key(&self.custody, &caller, &request.request_id, "quarantine", &request)?;
+        let (environment, name) = named(&request.environment, &request.name)?;
+        let custody = &self.custody;
+        let (again, reason) = ((environment.clone(), name.clone()), request.reason);
+        let done = custody.quarantine_agent(&caller, environment, name, reason, key).await;
+        let done = done.map_err(refuse::of)?.answer;
+        let found = custody.show_agent(&caller, again.0, &again.1).await.map_err(refuse::of)?;
+        Ok(Response::new(v1::QuarantineAgentResponse {
+            agent: Some(self.to_agent(&found.0, &found.1)),
+            cut_streams: i32::try_from(done.streams).unwrap_or(i32::MAX),
+        }))
+    }
+
+    async fn release_agent(
+        &self,
+        request: Request<v1::ReleaseAgentRequest>,
+    ) -> Result<Response<v1::ReleaseAgentResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let key = request_key(&self.custody, &caller, &request.request_id, "release", &request)?;
+        let (environment, name) = named(&request.environment, &request.name)?;
+        let custody = &self.custody;
+        let (again, reason) = ((environment.clone(), name.clone()), request.reason);
+        let done = custody.release_agent(&caller, environment, name, reason, key).await;
+        done.map_err(refuse::of)?;
+        let found = custody.show_agent(&caller, again.0, &again.1).await.map_err(refuse::of)?;
+        let agent = Some(self.to_agent(&found.0, &found.1));
+        Ok(Response::new(v1::ReleaseAgentResponse { agent }))
+    }
+}
+
+/// Environment and name of an agent.
+fn named(environment: &str, name: &str) -> Result<(Option<EnvironmentName>, AgentName), Status> {
+    let environment = field::environment(environment).map_err(refuse::field)?;
+    Ok((environment, field::name("name", name).map_err(refuse::field)?))
 }
 
 impl Agents {
@@ -254,6 +296,7 @@ impl Agents {
             update_time: Some(to_time(agent.updated_at)),
             instances: status::instances(&self.custody, agent),
             groups: agent.spec.groups.iter().map(ToString::to_string).collect(),
+            quarantine_time: agent.quarantined_at.map(to_time),
         }
     }
 }

@@ -132,6 +132,11 @@ impl v1::rotations_service_server::RotationsService for Rotations {
         let named = (asked.secret_ref.as_str(), asked.service.as_str());
         let selection =
             self.select(&caller, &asked.environment, named, asked.days_remaining).await?;
+        if asked.force {
+            let (environment, references) = (selection.environment.as_ref(), &selection.references);
+            let hurried = self.engine.hurry(&caller, environment, references).await;
+            hurried.map_err(refuse::of)?;
+        }
         let mut answer = v1::StartRotationsResponse::default();
         for reference in selection.references {
             let begin = Asked {

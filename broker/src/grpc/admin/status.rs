@@ -58,7 +58,11 @@ pub(super) fn of(
 }
 
 pub(super) fn agent_state(agent: &Agent) -> v1::AgentState {
-    if agent.active { v1::AgentState::Active } else { v1::AgentState::Revoked }
+    match agent.quarantined_at {
+        Some(_) => v1::AgentState::Quarantined,
+        None if agent.active => v1::AgentState::Active,
+        None => v1::AgentState::Revoked,
+    }
 }
 
 pub(super) fn instances(custody: &Custody, agent: &Agent) -> Vec<v1::Instance> {

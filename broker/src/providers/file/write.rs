@@ -7,12 +7,8 @@
 //! Whoever reads meanwhile has the old file or the new one. A crash leaves the old one, and beside
 //! it at most a file that nobody reads and the next write removes.
 
-use super::{
-    Files, JSON_BYTES_MAX, NEWLINE_BYTES_MAX, files, pick,
-    span::{find, last, members},
-    whole_value,
-};
-use crate::providers::{Found, Place, ProviderError, record};
+use super::{Files, JSON_BYTES_MAX, NEWLINE_BYTES_MAX, files, whole_value};
+use crate::providers::{Place, ProviderError, json, record};
 use rustix::{
     fs::{
         AtFlags, FlockOperation, Mode, OFlags, Stat, fchmod, fchown, flock, fstat, fsync, openat,
@@ -24,7 +20,6 @@ use rustix::{
 use secretref_domain::{
     clock::Timestamp, fault::Fault, limit::VALUE_BYTES_MAX, value::SecretValue,
 };
-use serde_json::Value;
 use std::{
     ffi::OsString,
     fs::File,
@@ -103,77 +98,14 @@ impl New {
     /// A text or a record in JSON, of which the rest stays as it is.
     fn within(&self, old: &[u8], target: &str) -> Edited {
         let what = format!("{target:?} in {}", self.what);
-        let before = record::found(pick(old, target, &self.what)?, &what, String::new())?;
-        let lost = || record::malformed(&what, "not where it was found");
-        let json = std::str::from_utf8(old).map_err(|_| lost())?;
-        let span = find(json, target).ok_or_else(lost)?;
-        let is_record = json[span.clone()].starts_with('{');
-        if self.is_in(&before, is_record) {
-            return Ok(None);
+        let text = std::str::from_utf8(old);
+        let text = text.map_err(|_| record::malformed(&what, "in what is no JSON"))?;
+        let new = json::New { value: &self.value, expires_at: self.expires_at, now: self.now };
+        let bytes = json::replaced(text, Some(target), &new, &what)?;
+        match bytes {
+            Some(bytes) if bytes.len() > JSON_BYTES_MAX => Err(json::too_large(&self.what)),
+            bytes => Ok(bytes),
         }
-        let text = record::text(&self.value, &what)?;
-        let mut edits = Edits(Vec::new());
-        if is_record {
-            let members = members(json, span.clone()).ok_or_else(lost)?;
-            let value = last(&members, "value").ok_or_else(lost)?;
-            let after = value.end;
-            // As the first member stands: on a line of its own, or not.
-            let first = json[span.start + 1..].find('"').unwrap_or(0);
-            let space = &json[span.start + 1..span.start + 1 + first];
-            edits.put(value, text);
-            let times = [("createdAt", Some(self.now)), ("expiresAt", self.expires_at)];
-            for (key, time) in times {
-                match (last(&members, key), time) {
-                    (Some(there), Some(time)) => edits.put(there, &time.to_string()),
-                    (Some(there), None) => edits.0.push((there, "null".to_owned().into())),
-                    (None, Some(time)) => {
-                        let member = format!(",{space}\"{key}\": \"{time}\"");
-                        edits.0.push((after..after, member.into()));
-                    }
-                    (None, None) => {}
-                }
-            }
-        } else {
-            edits.put(span, text);
-        }
-        let bytes = edits.made_to(json);
-        // What would be read is read before it takes the file's place.
-        let again = record::found(pick(&bytes, target, &self.what)?, &what, String::new())?;
-        if bytes.len() > JSON_BYTES_MAX || !self.is_in(&again, is_record) {
-            let fix = format!("make {} smaller, or write it by hand", self.what);
-            let message = format!("cannot keep the new value in {}", self.what);
-            return Err(ProviderError::new(Fault::TooLarge, message, fix));
-        }
-        Ok(Some(bytes))
-    }
-
-    /// Whether it is there. A text has no expiry, whatever is said of it.
-    fn is_in(&self, found: &Found, is_record: bool) -> bool {
-        let same_end = !is_record || found.expires_at == self.expires_at;
-        found.value.expose() == self.value.as_slice() && same_end
-    }
-}
-
-/// Spans of a text, and what comes in their places.
-struct Edits(Vec<(std::ops::Range<usize>, Zeroizing<String>)>);
-
-impl Edits {
-    fn put(&mut self, span: std::ops::Range<usize>, text: &str) {
-        self.0.push((span, Zeroizing::new(Value::from(text).to_string())));
-    }
-
-    fn made_to(mut self, json: &str) -> Zeroizing<Vec<u8>> {
-        self.0.sort_by_key(|(span, _)| (span.start, span.end));
-        let longer: usize = self.0.iter().map(|(_, new)| new.len()).sum();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(json.len() + longer));
-        let (old, mut at) = (json.as_bytes(), 0);
-        for (span, new) in &self.0 {
-            bytes.extend_from_slice(&old[at..span.start]);
-            bytes.extend_from_slice(new.as_bytes());
-            at = span.end;
-        }
-        bytes.extend_from_slice(&old[at..]);
-        bytes
     }
 }
 

@@ -3,7 +3,10 @@
 mod faults;
 
 use super::{answer::Answer, settings::Settings};
-use crate::providers::{Permits, ProviderError, trust};
+use crate::{
+    providers::{Permits, ProviderError},
+    trust,
+};
 use reqwest::{
     Method, Response, Url,
     header::{HeaderName, HeaderValue},
@@ -165,7 +168,8 @@ impl Client {
         }
         let Settings { alias, ca_file, loopback, .. } = &*self.settings;
         let (ca_file, is_plain) = (ca_file.as_deref(), loopback.is_some());
-        let tls = trust::configuration(alias, ca_file, is_plain, &self.permits).await?;
+        let setting = format!("secrets.providers.{alias}.caFile");
+        let tls = trust::configuration(&setting, ca_file, is_plain, &self.permits).await?;
         builder = builder.tls_backend_preconfigured(tls);
         let made = builder.build().map_err(|_| {
             let message = "cannot be asked: no HTTP client could be set up";

@@ -193,6 +193,19 @@ pub(super) async fn the_audit_is_read_over_all_lanes(place: Place) {
     assert_eq!(read, expected);
     let late = store.audit_after(None, Timestamp::from_micros(20), 99).await.unwrap();
     assert_eq!(late, expected[3..]);
+    // And backwards.
+    let (mut read, mut place) = (Vec::new(), None);
+    loop {
+        let page = store.audit_before(place, since, 5).await.unwrap();
+        let Some(last) = page.last() else { break };
+        place = Some(AuditCursor { at: last.at, lane: last.lane, seq: last.seq });
+        read.extend(page);
+    }
+    read.reverse();
+    assert_eq!(read, expected);
+    let late = store.audit_before(None, Timestamp::from_micros(20), 99).await.unwrap();
+    assert_eq!(late.len(), expected[3..].len());
+    assert_eq!(late.last(), expected.get(3));
     // A place from before `since` does not bring back what is older.
     let early = AuditCursor { at: since, lane: lanes[0], seq: 1 };
     let late = store.audit_after(Some(early), Timestamp::from_micros(30), 99).await.unwrap();

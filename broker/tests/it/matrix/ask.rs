@@ -101,6 +101,14 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::RevokeAgentRequest { name: agent, environment, ..Default::default() }
                 .encode_to_vec()
         }
+        Method::QuarantineAgent => {
+            v1::QuarantineAgentRequest { name: agent, environment, ..Default::default() }
+                .encode_to_vec()
+        }
+        Method::ReleaseAgent => {
+            v1::ReleaseAgentRequest { name: agent, environment, ..Default::default() }
+                .encode_to_vec()
+        }
         Method::CreateAdmin => {
             let roles = vec![v1::AdminRole::Auditor.into()];
             let certificate_request_der = csr()?;
@@ -129,6 +137,12 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
         }
         Method::ReadTrail => v1::ReadTrailRequest::default().encode_to_vec(),
         Method::GetTrailKey => v1::GetTrailKeyRequest {}.encode_to_vec(),
+        Method::TraceSecret => {
+            v1::TraceSecretRequest { name, environment, start_time: None }.encode_to_vec()
+        }
+        Method::TraceAgent => {
+            v1::TraceAgentRequest { agent, environment, start_time: None }.encode_to_vec()
+        }
         Method::ListProviders => v1::ListProvidersRequest { environment }.encode_to_vec(),
         Method::CheckProvider => {
             v1::CheckProviderRequest { alias: "store".to_owned(), environment }.encode_to_vec()

@@ -1,8 +1,12 @@
 //! AWS Secrets Manager: moto's server.
 
 mod own;
+mod written;
 
-use super::{Aimed, CANARY, Held, Remote, TOKEN, World, ask, at, error, remote::conforms_remotely};
+use super::{
+    Aimed, CANARY, Held, Remote, TOKEN, World, ask, at, error, remote::conforms_remotely,
+    write::is_written,
+};
 use anyhow::Result;
 use secretref_broker::providers::{OwnSecrets, Permits, Place, Provider};
 use secretref_domain::{
@@ -89,6 +93,7 @@ impl Remote for Aws {
 }
 
 conforms_remotely!(Aws);
+is_written!(Aws);
 
 #[tokio::test]
 async fn a_part_of_a_secret_is_found_by_its_member_or_its_pointer() -> Result<()> {
@@ -120,14 +125,14 @@ async fn what_is_pending_is_found_beside_what_is_current() -> Result<()> {
     let Some(moto) = Moto::start().await? else { return Ok(()) };
     put(&moto, "turning", json!({"SecretString": "old"})).await?;
     let provider = opened(json!({"endpoint": moto.address()}), TOKEN, None)?;
-    assert!(ask(&provider, &at("turning")).await?.pending.is_none());
+    assert!(ask(&provider, &at("turning")).await?.pending.known().is_none());
     let next = json!({
         "SecretId": "turning", "SecretString": "new", "VersionStages": ["AWSPENDING"],
     });
     let put = moto.ask("PutSecretValue", &next).await?;
     let found = ask(&provider, &at("turning")).await?;
     assert_eq!(found.value.expose(), b"old");
-    let pending = found.pending.expect("nothing is pending");
+    let pending = found.pending.known().expect("nothing is pending");
     assert_eq!(pending.value.expose(), b"new");
     assert_eq!(Some(pending.version.as_str()), put["VersionId"].as_str());
     Ok(())

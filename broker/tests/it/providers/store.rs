@@ -18,6 +18,7 @@ use secretref_domain::{
     name::ProviderAlias,
     reference::{ProviderKind, ProviderSpec},
     value::SecretValue,
+    version::Ahead,
 };
 use secretref_testkit::{engine::Engine, on_both_engines};
 use serde_json::{Map, Value, json};
@@ -91,7 +92,7 @@ impl World {
         let place = places.next().context("the file is not asked")?;
         ensure!(place.source.provider.as_str() == "file" && places.next().is_none());
         let value = SecretValue::new(value.as_bytes().to_vec())?;
-        let (version, pending) = ("one".to_owned(), None);
+        let (version, pending) = ("one".to_owned(), Ahead::Unknown);
         let seen = Seen { value, expires_at: None, created_at: None, version, pending };
         Ok(self.custody.observe(vec![Observation { place, answer: Ok(seen) }]).await?)
     }

@@ -5,11 +5,7 @@ mod stripe {
     conforms!(super::Stripe);
 }
 
-use super::{
-    World, credential, opened,
-    service::{self, Service},
-    silent, task,
-};
+use super::{World, credential, opened, silent, task};
 use anyhow::{Context, Result, ensure};
 use secretref_broker::{
     permits::Permits,
@@ -17,6 +13,7 @@ use secretref_broker::{
 };
 use secretref_domain::{clock::Timestamp, name::EnvVar, rotation::RotatorKind, value::SecretValue};
 use secretref_testkit::faulty::nobody;
+use secretref_testkit::service::{self, Service};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

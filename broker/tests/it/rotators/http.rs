@@ -10,11 +10,7 @@ mod slot {
     conforms!(super::WithSlot);
 }
 
-use super::{
-    World, credential, minted, opened,
-    service::{self, Service},
-    silent, task,
-};
+use super::{World, credential, minted, opened, silent, task};
 use anyhow::{Context, Result, ensure};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -26,6 +22,7 @@ use secretref_domain::{clock::Timestamp, rotation::RotatorKind};
 use secretref_testkit::{
     faulty::{Faulty, Trouble, nobody},
     hook::{Answer, Hook},
+    service::{self, Service},
 };
 use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt};
@@ -391,7 +388,7 @@ async fn what_is_believed_is_what_the_file_says() -> Result<()> {
         format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"));
     for (content, mode, said) in [
         (&*pem, 0o644, "wider than 0600"),
-        ("no pem", 0o600, "no PEM of authorities"),
+        ("no pem", 0o600, "has no authority for it"),
         (&*pem, 0o600, ""),
     ] {
         fs::write(&path, content)?;

@@ -45,6 +45,7 @@ fn lines(agent: &v1::Agent) -> Vec<String> {
         ("capabilities", agent.capabilities.join(", ")),
         ("created", time::moment(agent.create_time.as_ref())),
         ("updated", time::moment(agent.update_time.as_ref())),
+        ("quarantined", time::moment(agent.quarantine_time.as_ref())),
         ("uid", agent.uid.clone()),
     ];
     let shown = fields.iter().filter(|(_, value)| !value.is_empty());

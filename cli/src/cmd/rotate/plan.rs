@@ -1,6 +1,6 @@
 //! `secretref rotate --plan`.
 
-use super::Which;
+use super::{Which, held};
 use crate::{
     connect::{Session, ask},
     failure::{Exit, Failure},
@@ -29,15 +29,20 @@ struct Touched {
 }
 
 pub(super) async fn run(which: Which, session: &Session<'_>) -> Result<Exit, Failure> {
-    let (secret_ref, service) = which.named();
-    let request = v1::PlanRotationsRequest {
-        environment: session.environment(),
-        secret_ref,
-        service,
-        days_remaining: which.days(),
+    let answer = match &which.held_by {
+        Some(agent) => held::plan(&which, agent, session).await?,
+        None => {
+            let (secret_ref, service) = which.named();
+            let request = v1::PlanRotationsRequest {
+                environment: session.environment(),
+                secret_ref,
+                service,
+                days_remaining: which.days(),
+            };
+            let mut client = session.rotations().await?;
+            ask(client.plan_rotations(request)).await?
+        }
     };
-    let mut client = session.rotations().await?;
-    let answer = ask(client.plan_rotations(request)).await?;
     for one in &answer.refused {
         let v1::RotationRefusal { secret_ref, reason, fix } = one;
         session.out.warning(&format!("{secret_ref} would not be rotated: {reason}. Fix: {fix}"));
@@ -50,7 +55,7 @@ pub(super) async fn run(which: Which, session: &Session<'_>) -> Result<Exit, Fai
             print(plan, session)?;
         }
         if answer.plans.is_empty() {
-            session.out.note("nothing would be rotated: no value ends that soon");
+            session.out.note(&which.nothing("would be"));
         }
     }
     Ok(if answer.refused.is_empty() { Exit::Done } else { Exit::Refused })

@@ -73,6 +73,8 @@ impl Ledger {
             Change::AgentSet { .. }
             | Change::AgentRemoved { .. }
             | Change::AgentRevoked { .. }
+            | Change::AgentQuarantined { .. }
+            | Change::AgentReleased { .. }
             | Change::InstanceRevoked { .. } => self.fold_agent(at, &record.change)?,
             Change::TokenMinted { .. }
             | Change::InstanceEnrolled { .. }
@@ -221,6 +223,7 @@ impl Ledger {
                     spec: AgentSpec::clone(spec),
                     grouped: None,
                     active: true,
+                    quarantined_at: None,
                     instances: BTreeMap::new(),
                     created_at: at,
                     updated_at: at,
@@ -246,10 +249,26 @@ impl Ledger {
             Change::AgentRevoked { agent } => {
                 let found = self.agent_mut(*agent)?;
                 found.active = false;
+                found.quarantined_at = None;
                 found.instances.clear();
                 found.updated_at = at;
                 self.tokens.retain(|_, token| token.agent != *agent);
                 touched.revoked.insert(*agent);
+            }
+            Change::AgentQuarantined { agent } => {
+                let found = self.agent_mut(*agent)?;
+                found.active = false;
+                found.quarantined_at = Some(at);
+                found.updated_at = at;
+                self.tokens.retain(|_, token| token.agent != *agent);
+                touched.revoked.insert(*agent);
+            }
+            Change::AgentReleased { agent } => {
+                let found = self.agent_mut(*agent)?;
+                // What was revoked since stays so.
+                found.active |= found.quarantined_at.take().is_some();
+                found.updated_at = at;
+                touched.agents.insert(*agent);
             }
             Change::InstanceRevoked { agent, instance } => {
                 self.agent_mut(*agent)?.instances.remove(instance);
@@ -306,6 +325,10 @@ impl Ledger {
         found.spent = Some(spent);
         let readmit = found.readmit;
         let found = self.agent_mut(agent)?;
+        if readmit && found.quarantined_at.take().is_some() {
+            // It begins anew: whoever has a certificate from before is not who has the token.
+            found.instances.clear();
+        }
         found.active |= readmit;
         // An instance that can no longer renew can no longer matter.
         found.instances.retain(|_, held| at < held.not_after().plus_seconds(RECOVERY_SECONDS_MAX));

@@ -206,7 +206,8 @@ fn exec(fields: &Fields<'_>, problems: &mut Problems) {
     }
 }
 
-fn texts(fields: &Fields<'_>, keys: &[&str], problems: &mut Problems) {
+/// Settings that are texts, and hold no value.
+pub(super) fn texts(fields: &Fields<'_>, keys: &[&str], problems: &mut Problems) {
     for (key, node) in keys.iter().filter_map(|key| fields.at(key).map(|node| (*key, node))) {
         let public = ["accessKeyId", "roleId"].contains(&key);
         if scalar::text(&node, SETTING_BYTES_MAX, problems)

@@ -3,14 +3,14 @@
 use super::{
     Draft, literal,
     problems::Problems,
-    providers::{ITEMS_MAX, SETTING_BYTES_MAX, untyped},
+    providers::{ITEMS_MAX, SETTING_BYTES_MAX, texts, untyped},
     scalar,
     tables::{self, Table},
     walk::{Fields, Node},
 };
 use crate::{
     limit::{ROTATION_SECONDS_MAX, SCHEDULE_BYTES_MAX, TIME_ZONE_BYTES_MAX},
-    name::{EnvVar, ProviderAlias, RotatorAlias, SecretName},
+    name::{EnvVar, RotatorAlias, SecretName},
     rotation::{RotationPolicy, RotatorKind, RotatorSpec},
     schedule::{Schedule, is_zone_name},
 };
@@ -20,7 +20,7 @@ pub(super) const LENGTH_MAX: u64 = 4096;
 /// Longest time that a step may take, in milliseconds: less than it is waited for as a whole.
 pub(super) const STEP_MS_MAX: u64 = 55_000;
 /// Settings that are texts.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 14] = [
     "alphabet",
     "prefix",
     "address",
@@ -31,6 +31,10 @@ const TEXTS: [&str; 10] = [
     "role",
     "file",
     "command",
+    "secretId",
+    "region",
+    "endpoint",
+    "accessKeyId",
 ];
 /// Most agents that are restarted at a time.
 pub(super) const RESTARTS_MAX: u64 = 10_000;
@@ -167,9 +171,6 @@ fn settings(kind: RotatorKind, fields: &Fields<'_>, draft: &mut Draft, problems:
             scalar::number(&node, 1, most, problems);
         }
     }
-    if let Some(node) = fields.at("provider") {
-        scalar::name(&node, ProviderAlias::parse, problems);
-    }
     if let Some(node) = fields.at("form") {
         scalar::word(&node, &FORMS, problems);
     }
@@ -197,7 +198,7 @@ fn settings(kind: RotatorKind, fields: &Fields<'_>, draft: &mut Draft, problems:
         RotatorKind::Random => &[],
         RotatorKind::PostgresRole => &["address", "users", "secrets"],
         RotatorKind::Vault => &["address", "secrets"],
-        RotatorKind::AwsSecretsmanager => &["provider"],
+        RotatorKind::AwsSecretsmanager => &["secretId", "region", "accessKeyId", "secrets"],
         RotatorKind::Http => &["file"],
         RotatorKind::Exec => &["command"],
     };
@@ -228,14 +229,6 @@ fn own_secret(name: &SecretName, node: &Node<'_>, draft: &mut Draft, problems: &
         None => {
             let fix = "write `{\"secretRef\": \"NAME\"}`";
             problems.add(&node.at, "it has no `secretRef`", fix);
-        }
-    }
-}
-
-fn texts(fields: &Fields<'_>, keys: &[&str], problems: &mut Problems) {
-    for (key, node) in keys.iter().filter_map(|key| fields.at(key).map(|node| (*key, node))) {
-        if scalar::text(&node, SETTING_BYTES_MAX, problems).is_some_and(literal::like_credential) {
-            literal::refuse_setting(&node, key, problems);
         }
     }
 }

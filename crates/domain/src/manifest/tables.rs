@@ -201,7 +201,16 @@ pub(super) const VAULT_ROTATOR: Table = Table {
 };
 pub(super) const AWS_ROTATOR: Table = Table {
     of: "a rotator of type `aws-secretsmanager`",
-    keys: &["type", "provider", "length", "alphabet", "prefix"],
+    keys: &[
+        "type",
+        "secretId",
+        "region",
+        "endpoint",
+        "caFile",
+        "accessKeyId",
+        "overlaps",
+        "secrets",
+    ],
 };
 pub(super) const HTTP_ROTATOR: Table =
     Table { of: "a rotator of type `http`", keys: &["type", "file", "secrets"] };

@@ -137,7 +137,7 @@ fn each_phase_takes_what_belongs_to_it_and_nothing_else() {
             Happened::Aborted("no".into()),
         ]
     };
-    let withdrawing = |outcome| Phase::Withdrawing { outcome, why: String::new() };
+    let withdrawing = |outcome| Phase::Withdrawing { outcome, why: String::new(), until: None };
     let phases = [
         (Phase::Minting, "minted failed aborted"),
         (Phase::Setting, "set failed aborted"),
@@ -175,6 +175,40 @@ fn a_forced_one_has_no_overlap() {
     (rotation.phase, rotation.asked.force) = (Phase::Promoting, true);
     let drained = rotation.after(Happened::Promoted, at(5)).unwrap();
     assert_eq!(drained.phase, Phase::Draining { until: at(5) });
+}
+
+#[test]
+fn one_that_is_in_the_way_of_the_next_gives_nobody_time() {
+    let hurried = promoted().after(Happened::Hurried, at(9)).unwrap();
+    assert_eq!(hurried.phase, Phase::Draining { until: at(9) });
+    // Before that it has none to give up yet, and gives none later; whoever is late is waited for.
+    let pushing = after(tested()).after(Happened::Hurried, at(9)).unwrap();
+    assert_eq!(pushing.phase, after(tested()).phase);
+    let mut promoting = pushing;
+    for step in [Happened::WaveProven, Happened::WaveProven, Happened::Promoted] {
+        promoting = promoting.after(step, at(10)).unwrap();
+    }
+    assert_eq!(promoting.phase, Phase::Draining { until: at(10) });
+    let mut people = on(8);
+    people[0] = consumer(1, 7, Became::Applied);
+    assert!(matches!(promoting.next(&people, version(8), at(99)), Step::Wait(_)));
+    let over = Rotation { phase: Phase::Revoking, ..rotation() };
+    assert!(over.after(Happened::Hurried, at(9)).is_err());
+}
+
+#[test]
+fn what_is_withdrawn_stays_valid_for_whoever_is_about_to_use_it() {
+    let withdrawn = after(tested()).after(Happened::Aborted("no".into()), at(9)).unwrap();
+    let Step::Wait(waiting) = withdrawn.next(&on(9), version(9), at(13)) else { panic!() };
+    assert_eq!(waiting[0].until, Some(at(14)), "not the overlap of a minute");
+    assert_eq!(withdrawn.next(&on(9), version(9), at(14)), Step::RevokeNew);
+    // Nobody was given it, or nobody is given time.
+    let set = [Happened::Minted(version(8)), Happened::Set, Happened::Aborted("no".into())];
+    assert_eq!(after(set).next(&on(7), version(7), at(3)), Step::RevokeNew);
+    let mut forced = after(tested());
+    forced.asked.force = true;
+    let forced = forced.after(Happened::Aborted("no".into()), at(9)).unwrap();
+    assert_eq!(forced.next(&on(9), version(9), at(9)), Step::RevokeNew);
 }
 
 #[test]

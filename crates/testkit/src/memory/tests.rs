@@ -10,5 +10,14 @@ fn a_peak_is_seen_and_begins_anew() {
     assert!(of(pid).unwrap().peak_bytes >= 64 << 20, "the peak is remembered");
     reset_peak(pid).unwrap();
     assert!(of(pid).unwrap().peak_bytes < full.peak_bytes, "the peak begins anew");
-    assert!(files(pid).unwrap() > 0);
+}
+
+#[test]
+fn a_socket_is_counted_and_a_file_is_not() {
+    let pid = std::process::id();
+    let (before, file) = (sockets(pid).unwrap(), tempfile::tempfile().unwrap());
+    assert_eq!(sockets(pid).unwrap(), before, "a file is counted");
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    assert_eq!(sockets(pid).unwrap(), before + 1, "a socket is not counted");
+    drop((socket, file));
 }

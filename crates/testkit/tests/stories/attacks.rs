@@ -152,10 +152,10 @@ fn identified(credentials: &Credentials) -> Result<ClientConfig> {
     Ok(ClientConfig::identified(credentials, Clock::system())?)
 }
 
-/// Waits until the broker holds no more files than before: nothing of an attack stays.
-async fn files_return(pid: u32, before: usize) -> Result<()> {
+/// Waits until the broker holds no more sockets than before: nothing of an attack stays.
+async fn sockets_return(pid: u32, before: usize) -> Result<()> {
     eventually("the broker closes what the attack opened", async || {
-        Ok((memory::files(pid)? <= before).then_some(()))
+        Ok((memory::sockets(pid)? <= before).then_some(()))
     })
     .await
 }

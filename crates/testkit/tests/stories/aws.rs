@@ -57,9 +57,16 @@ async fn stages_there_are_stages_here(engine: Engine) -> Result<()> {
     };
     states(&["pending", "current"]).await?;
     ensure!(agent.read(STRIPE_FILE)?.as_deref() == Some(b"first"), "it has what is pending");
-    // Another is to come instead: what was to come before is shredded.
-    let version = pending("second").await?;
+    // It is given up, and nothing comes in its place: it is shredded.
+    let given_up = pending("given-up-too").await?;
     states(&["pending", "destroyed", "current"]).await?;
+    let withdrawn = json!({
+        "SecretId": "prod/stripe", "VersionStage": "AWSPENDING", "RemoveFromVersionId": given_up,
+    });
+    moto.ask("UpdateSecretVersionStage", &withdrawn).await?;
+    states(&["destroyed", "destroyed", "current"]).await?;
+    let version = pending("second").await?;
+    states(&["pending", "destroyed", "destroyed", "current"]).await?;
     let current = moto.ask("DescribeSecret", &json!({"SecretId": "prod/stripe"})).await?;
     let stages = current["VersionIdsToStages"].as_object().context("no stages")?;
     let before = stages.iter().find(|(_, it)| it.to_string().contains("AWSCURRENT"));
@@ -71,6 +78,6 @@ async fn stages_there_are_stages_here(engine: Engine) -> Result<()> {
     moto.ask("UpdateSecretVersionStage", &moved).await?;
     agent.file_becomes(STRIPE_FILE, b"second").await?;
     // The very version, also where it is a record that ends.
-    states(&["current", "destroyed", "previous"]).await?;
+    states(&["current", "destroyed", "destroyed", "previous"]).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ mod due;
 mod emergency;
 mod progress;
 mod roles;
+mod services;
 mod takeover;
 mod trouble;
 mod turned_back;

@@ -4,8 +4,8 @@
 use crate::scene::{AGENT, STRIPE, STRIPE_FILE};
 use anyhow::{Context, Result, ensure};
 use secretref_testkit::{
-    admin::Admin, agent::Agent, broker::Broker, cli::Cli, engine::Engine, on_both_engines,
-    openbao::OpenBao,
+    admin::Admin, agent::Agent, broker::Broker, cli::Cli, engine::Engine, moto::Moto,
+    on_both_engines, openbao::OpenBao,
 };
 use serde_json::{Value, json};
 use std::{fs, os::unix::fs::PermissionsExt};
@@ -13,16 +13,27 @@ use std::{fs, os::unix::fs::PermissionsExt};
 on_both_engines!(
     a_file_has_what_its_record_was_rotated_to,
     a_vault_has_what_its_field_was_rotated_to,
+    aws_has_what_its_member_was_rotated_to,
+    aws_rotates_what_it_owns_and_everybody_follows,
 );
 
 fn manifest(providers: &Value, provider: &str, target: &str) -> String {
+    rotated_by(("random", &json!({"length": 24})), providers, provider, target)
+}
+
+fn rotated_by(
+    (rotator, settings): (&str, &Value),
+    providers: &Value,
+    provider: &str,
+    target: &str,
+) -> String {
     json!({
-        "secrets": {"providers": providers, "rotators": {"random": {"length": 24}}},
+        "secrets": {"providers": providers, "rotators": {rotator: settings}},
         "agents": {AGENT: {"tool-bindings": {"stripe-payment": {"credentials": {
             "apiKey": {"secretRef": STRIPE, "envVar": STRIPE_FILE}
         }}}}},
         "refMap": {STRIPE: {"provider": provider, "target": target,
-            "rotation": {"rotator": "random", "overlap": "0s"}}},
+            "rotation": {"rotator": rotator, "overlap": "0s"}}},
     })
     .to_string()
 }
@@ -110,5 +121,71 @@ async fn a_vault_has_what_its_field_was_rotated_to(engine: Engine) -> Result<()>
     agent.file_becomes(STRIPE_FILE, b"by hand").await?;
     let states = states(&cli, "vault")?;
     ensure!(states.len() == 3 && states[0] == "current" && states[2] == "destroyed", "{states:?}");
+    Ok(())
+}
+
+/// A secret of AWS's with a member that is a credential, and the provider that it is read by.
+async fn stripe_at_aws(moto: &Moto, admin: &Admin) -> Result<Value> {
+    let content = json!({"key": "first", "account": "acct_1"}).to_string();
+    let create = json!({"Name": "prod/stripe", "SecretString": content});
+    moto.ask("CreateSecret", &create).await?;
+    admin.put("aws-key", b"a-key").await?;
+    Ok(json!({"aws": {"type": "aws-secretsmanager", "region": "eu-central-1",
+        "endpoint": moto.address(), "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secretAccessKey": {"secretRef": "aws-key"}}}))
+}
+
+/// What AWS has at a stage.
+async fn at_aws(moto: &Moto, stage: &str) -> Result<Value> {
+    let asked = json!({"SecretId": "prod/stripe", "VersionStage": stage});
+    let found = moto.ask("GetSecretValue", &asked).await?;
+    Ok(serde_json::from_str(found["SecretString"].as_str().context("no text")?)?)
+}
+
+async fn aws_has_what_its_member_was_rotated_to(engine: Engine) -> Result<()> {
+    let Some(moto) = Moto::start().await? else { return Ok(()) };
+    let (broker, admin, cli) = broker(engine).await?;
+    let aws = stripe_at_aws(&moto, &admin).await?;
+    admin.apply(&manifest(&aws, "aws", "prod/stripe#key")).await?;
+    let agent = Agent::enrolled(&broker, &admin, AGENT).await?;
+    agent.file_becomes(STRIPE_FILE, b"first").await?;
+
+    let new = rotated(&cli, &agent)?;
+    let current = at_aws(&moto, "AWSCURRENT").await?;
+    ensure!(current == json!({"key": new, "account": "acct_1"}), "{current}");
+    let by_hand = json!({"key": "by hand", "account": "acct_1"}).to_string();
+    moto.put("prod/stripe", &by_hand).await?;
+    agent.file_becomes(STRIPE_FILE, b"by hand").await?;
+    let states = states(&cli, "aws")?;
+    ensure!(states.len() == 3 && states[0] == "current" && states[2] == "destroyed", "{states:?}");
+    Ok(())
+}
+
+async fn aws_rotates_what_it_owns_and_everybody_follows(engine: Engine) -> Result<()> {
+    let Some(moto) = Moto::start().await? else { return Ok(()) };
+    let (broker, admin, cli) = broker(engine).await?;
+    let aws = stripe_at_aws(&moto, &admin).await?;
+    // 24 characters: what the story takes for a new one.
+    let made = |token: &str| {
+        let key = token.replace('-', "").chars().rev().take(24).collect::<String>();
+        json!({"key": key, "account": "acct_1"}).to_string()
+    };
+    let _function = moto.rotation_function("prod/stripe", made);
+    let rotator = json!({"type": "aws-secretsmanager", "secretId": "prod/stripe#key",
+        "region": "eu-central-1", "endpoint": moto.address(), "overlaps": true,
+        "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
+        "secrets": {"secret-access-key": {"secretRef": "aws-key"}}});
+    let rotator = ("aws-stripe", &rotator);
+    admin.apply(&rotated_by(rotator, &aws, "aws", "prod/stripe#key")).await?;
+    let agent = Agent::enrolled(&broker, &admin, AGENT).await?;
+    agent.file_becomes(STRIPE_FILE, b"first").await?;
+
+    let new = rotated(&cli, &agent)?;
+    let current = at_aws(&moto, "AWSCURRENT").await?;
+    ensure!(current == json!({"key": new, "account": "acct_1"}), "{current}");
+    ensure!(at_aws(&moto, "AWSPREVIOUS").await.is_err(), "the old one is given to readers");
+    // It is the version of the rotation: reading it back made none.
+    let states = states(&cli, "aws")?;
+    ensure!(states == ["current", "destroyed"], "{states:?}");
     Ok(())
 }

@@ -30,7 +30,9 @@ const HOUSES: [House; 3] = [
                     "telemetry",
                 ],
             ),
-            (2, &["config", "outbound", "permits"]),
+            (2, &["aws"]),
+            (1, &["config", "outbound", "trust"]),
+            (0, &["permits"]),
         ],
     },
     House {

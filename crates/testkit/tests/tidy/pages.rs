@@ -43,7 +43,7 @@ pub(crate) fn plugins(tree: &[Source]) -> Vec<Finding> {
             let Some(name) = file.strip_suffix(".rs") else { continue };
             let page = format!("{pages}{name}.md");
             // What several plugins share is none.
-            let shared = ["tests", "conformance", "record", "trust", "way_out"].contains(&name);
+            let shared = ["tests", "conformance", "record", "json", "way_out"].contains(&name);
             let part = name.contains('/') || shared;
             if !part && tree.iter().all(|other| other.path != page) {
                 found.push(source.finding(0, format!("has no page {page}")));

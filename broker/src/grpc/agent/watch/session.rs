@@ -425,9 +425,9 @@ impl Session {
     /// that does not even take the message is cut all the same.
     async fn revoke(&mut self, inbound: &mut Streaming<v1::WatchRequest>) -> Result<(), End> {
         self.nonce += 1;
-        let reason = "the agent, its instance or its certificate is revoked";
+        let reason = self.custody.shut_out_reason(&self.admission);
         let told = async {
-            let revoke = v1::Revoke { nonce: self.nonce, reason: reason.to_owned() };
+            let revoke = v1::Revoke { nonce: self.nonce, reason: reason.clone() };
             self.out.send(&self.custody, v1::watch_response::Message::Revoke(revoke)).await?;
             while let Ok(Some(message)) = inbound.message().await {
                 if let Some(v1::watch_request::Message::Ack(ack)) = message.message {
@@ -438,7 +438,7 @@ impl Session {
                     }
                 }
             }
-            self.end(v1::StreamErrorCode::Revoked, reason).await
+            self.end(v1::StreamErrorCode::Revoked, &reason).await
         };
         match timeout(REVOKE_TIME_MAX, told).await {
             Ok(Err(End::Said(status))) => Err(End::Said(status)),

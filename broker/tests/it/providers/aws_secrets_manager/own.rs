@@ -35,7 +35,7 @@ async fn a_target_may_name_a_stage_or_a_version() -> Result<()> {
         let found = ask(&provider, &at(target)).await?;
         assert_eq!(found.value.expose(), wanted.as_bytes(), "{target}");
         // Whoever names one means that one, and no other is to come after it.
-        assert_eq!(found.pending.is_some(), !target.contains('?'), "{target}");
+        assert_eq!(found.pending.known().is_some(), !target.contains('?'), "{target}");
     }
     let absent = error(&provider, &at("turning?stage=NONE")).await;
     assert_eq!(absent.fault, Fault::NotFound, "{absent}");
@@ -78,7 +78,8 @@ async fn what_is_pending_has_its_expiry() -> Result<()> {
     });
     moto.ask("PutSecretValue", &next).await?;
     let provider = opened(json!({"endpoint": moto.address()}), TOKEN, None)?;
-    let pending = ask(&provider, &at("turning")).await?.pending.context("nothing is pending")?;
+    let pending =
+        ask(&provider, &at("turning")).await?.pending.known().context("nothing is pending")?;
     assert_eq!(pending.value.expose(), b"new");
     let expires_at = pending.expires_at.map(|it| it.to_string());
     assert_eq!(expires_at.as_deref(), Some("2027-03-08T04:12:00Z"));
@@ -105,7 +106,7 @@ async fn signatures_and_policies_are_what_lets_the_broker_in() -> Result<()> {
     let provider = open(&reader.id, &reader.secret)?;
     let found = ask(&provider, &at("held")).await?;
     assert_eq!(found.value.expose(), b"ours");
-    assert!(found.pending.is_some());
+    assert!(found.pending.known().is_some());
     // `put` and editors keep a line end, which is no part of a key.
     assert_eq!(
         value(&open(&reader.id, &format!("{}\n", reader.secret))?, &at("held")).await?,
@@ -114,7 +115,7 @@ async fn signatures_and_policies_are_what_lets_the_broker_in() -> Result<()> {
 
     let found = ask(&open(&narrow.id, &narrow.secret)?, &at("held")).await?;
     assert_eq!(found.value.expose(), b"ours");
-    assert!(found.pending.is_none(), "it may not describe, and so it does not know");
+    assert!(found.pending.known().is_none(), "it may not describe, and so it does not know");
 
     let provider = open(&lister.id, &lister.secret)?;
     let denied = error(&provider, &at("held")).await;
@@ -211,7 +212,7 @@ async fn nothing_of_a_secret_is_logged() -> Result<()> {
     let provider = opened_with(settings, own, None)?;
     let found = ask(&provider, &place).await?;
     assert_eq!(found.value.expose(), CANARY.as_bytes());
-    assert!(found.pending.is_some());
+    assert!(found.pending.known().is_some());
     provider.check().await?;
     error(&provider, &world.nowhere()).await;
     // Connections are tasks of their own, which the client starts: they are heard.

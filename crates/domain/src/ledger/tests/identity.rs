@@ -97,6 +97,52 @@ fn a_revoked_agent_loses_instances_and_tokens_until_it_is_readmitted() {
 }
 
 #[test]
+fn a_quarantined_agent_is_out_until_it_is_released() {
+    let mut log = enrolled();
+    log.token(2, 1, 600, true);
+    let agent = agent_id(1);
+    let touched = log.write(Change::AgentQuarantined { agent });
+    assert_eq!(touched.revoked, agents(&[1]));
+    let found = log.ledger.agent(agent).unwrap();
+    assert_eq!((found.active, found.quarantined_at), (false, Some(at(0))));
+    assert!(!admits(&log, "a", 0, false) && !admits(&log, "a", 0, true));
+    assert!(log.ledger.token(&digest(2)).is_none(), "an unused token is as good as before");
+    let touched = log.write(Change::AgentReleased { agent });
+    assert_eq!(touched.agents, agents(&[1]));
+    assert_eq!(log.ledger.agent(agent).unwrap().quarantined_at, None);
+    assert!(admits(&log, "a", 0, false));
+}
+
+#[test]
+fn a_revocation_goes_before_a_release() {
+    let mut log = enrolled();
+    let agent = agent_id(1);
+    log.write(Change::AgentQuarantined { agent });
+    log.write(Change::AgentRevoked { agent });
+    assert_eq!(log.ledger.agent(agent).unwrap().quarantined_at, None);
+    log.write(Change::AgentReleased { agent });
+    assert!(!log.ledger.agent(agent).unwrap().active);
+    assert!(!admits(&log, "a", 0, true));
+}
+
+#[test]
+fn who_is_readmitted_from_quarantine_begins_anew() {
+    let mut log = enrolled();
+    let agent = agent_id(1);
+    log.write(Change::AgentQuarantined { agent });
+    log.token(2, 1, 600, true);
+    log.enrol(2, 1, 2, slot("b", 1000));
+    let admits = |instance, given: &str| {
+        let instance = instance_id(instance);
+        log.ledger.admitted(agent, instance, &serial(given), at(0), true).is_some()
+    };
+    assert!(admits(2, "b"));
+    assert!(!admits(1, "a"), "a certificate from before the quarantine is let in");
+    let found = log.ledger.agent(agent).unwrap();
+    assert_eq!((found.active, found.quarantined_at), (true, None));
+}
+
+#[test]
 fn a_token_is_kept_while_it_can_matter() {
     let mut log = enrolled();
     let spent = log.ledger.token(&digest(1)).unwrap().spent.clone().unwrap();

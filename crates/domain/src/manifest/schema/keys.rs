@@ -94,6 +94,9 @@ fn section(table: &Table, key: &str) -> Option<Value> {
         "command" | "role" | "address" | "path" if is_rotator(table) => {
             ("A setting of the rotator.", setting())
         }
+        "secretId" if is_rotator(table) => {
+            ("Secret there: its name or ARN, and `#MEMBER` for a part of it.", setting())
+        }
         "timeoutMs" if is_rotator(table) => {
             ("How long a step may take, in milliseconds.", number(STEP_MS_MAX))
         }

@@ -125,7 +125,8 @@ fn a_later_wave_waits_for_the_one_before() {
 #[test]
 fn a_credential_is_not_withdrawn_from_under_who_got_it() {
     let withdrawn = after(tested()).after(Happened::Refused("no".into()), at(9)).unwrap();
-    let step = |one: Consumer| withdrawn.next(&[one], version(9), at(10));
+    // Once the time is over that whoever was about to use it has.
+    let step = |one: Consumer| withdrawn.next(&[one], version(9), at(20));
     let waits = |one: Consumer| matches!(step(one), Step::Wait(waiting) if waiting.len() == 1);
     assert!(waits(consumer(1, 8, Became::Applied)));
     assert!(waits(consumer(1, 8, Became::Coming)));
@@ -140,9 +141,9 @@ fn a_credential_is_not_withdrawn_from_under_who_got_it() {
         assert_eq!(step(gone), Step::RevokeNew);
     }
     let mut away = consumer(1, 8, Became::Applied);
-    (away.away, away.lease_end) = (true, Some(at(11)));
+    (away.away, away.lease_end) = (true, Some(at(21)));
     assert!(waits(away.clone()));
-    away.lease_end = Some(at(10));
+    away.lease_end = Some(at(20));
     assert_eq!(step(away), Step::RevokeNew);
 }
 

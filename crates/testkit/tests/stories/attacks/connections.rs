@@ -1,6 +1,6 @@
 //! B3: connections that come and then say nothing, or one byte at a time.
 
-use super::{Siege, files_return, victim::Waits};
+use super::{Siege, sockets_return, victim::Waits};
 use crate::soak;
 use anyhow::{Context, Result, ensure};
 use secretref_identity::client::dial;
@@ -15,7 +15,7 @@ async fn connections_that_say_nothing() -> Result<()> {
     let stranger = siege.stranger().await?;
     let token = siege.admin.token(super::ATTACKER).await?;
     let before = siege.measure().await?;
-    let files = memory::files(siege.pid()?)?;
+    let sockets = memory::sockets(siege.pid()?)?;
     let (count, address) = (soak::count(600, 8_000), siege.address());
     let (mut half_open, mut seen) = (Vec::with_capacity(count), 0);
     let mut waits = Waits::default();
@@ -33,7 +33,7 @@ async fn connections_that_say_nothing() -> Result<()> {
                 drop(tcp.write_all(&[0]).await);
             }
             waits.extend(siege.victim.rounds(3).await?);
-            seen = seen.max(memory::files(siege.pid()?)?);
+            seen = seen.max(memory::sockets(siege.pid()?)?);
         }
     }
     // Through the handshake, and then no preface.
@@ -43,11 +43,11 @@ async fn connections_that_say_nothing() -> Result<()> {
     }
     // Whoever comes now comes in.
     peer::enrolled(&address, &token).await.context("an enrolment during the attack")?;
-    ensure!(seen < files + 600, "{seen} files are open: half-open connections are kept");
+    ensure!(seen < sockets + 600, "{seen} sockets are open: half-open connections are kept");
     let refused = count - half_open.iter().filter(|tcp| is_open(tcp)).count();
     drop((half_open, silent));
-    files_return(siege.pid()?, files).await?;
-    let what = format!("{count} half-open, {refused} ended already, {seen} files open at most");
+    sockets_return(siege.pid()?, sockets).await?;
+    let what = format!("{count} half-open, {refused} ended already, {seen} sockets open at most");
     siege.lifted("B3 connections that say nothing", &before, &waits, &what, 64).await
 }
 

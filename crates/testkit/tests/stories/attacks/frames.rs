@@ -1,6 +1,6 @@
 //! B1: frames that no library would send, over connections that passed the handshake.
 
-use super::{ATTACKER, Siege, files_return, identified, victim::Waits};
+use super::{ATTACKER, Siege, identified, sockets_return, victim::Waits};
 use crate::soak;
 use anyhow::{Context, Result, ensure};
 use secretref_identity::client::ClientConfig;
@@ -50,7 +50,7 @@ async fn hostile_frames() -> Result<()> {
     let (known, stranger) = (identified(&siege.attacker().await?)?, siege.stranger().await?);
     let (known, stranger) = (Arc::new(known), Arc::new(stranger));
     let before = siege.measure().await?;
-    let files = memory::files(siege.pid()?)?;
+    let sockets = memory::sockets(siege.pid()?)?;
     let lasts = Duration::from_millis(u64::try_from(soak::count(500, 10_000))?);
     let (mut figures, mut all) = (Vec::new(), Waits::default());
     for attack in &ATTACKS {
@@ -69,7 +69,7 @@ async fn hostile_frames() -> Result<()> {
         let p99 = waits.p99_ms();
         figures.push(format!("{} {frames} frames, {cuts} cut, p99 {p99:.1} ms", attack.name));
         all.extend(waits);
-        files_return(siege.pid()?, files).await.context(attack.name)?;
+        sockets_return(siege.pid()?, sockets).await.context(attack.name)?;
     }
     let what = format!("{lasts:?} each: {}", figures.join("; "));
     siege.lifted("B1 hostile frames", &before, &all, &what, 64).await

@@ -1,6 +1,6 @@
 //! B2: streams that are opened and never read, while their secret is rotated.
 
-use super::{BAIT, Siege, files_return, identified};
+use super::{BAIT, Siege, identified, sockets_return};
 use crate::{attacks::frames, soak};
 use anyhow::Result;
 use secretref_broker::config::Limits;
@@ -22,7 +22,7 @@ async fn streams_that_are_never_read() -> Result<()> {
     let (door, rotations) = (siege.admin_door(), soak::count(50, 1_000));
     let work = rotate(door.clone(), rotations);
     let before = Box::pin(siege.measure_beside(work)).await?;
-    let files = memory::files(siege.pid()?)?;
+    let sockets = memory::sockets(siege.pid()?)?;
     let mut deaf = Vec::with_capacity(streams);
     for one in &credentials {
         let mut wire = Wire::deaf(&siege.address(), &identified(one)?).await?;
@@ -33,7 +33,7 @@ async fn streams_that_are_never_read() -> Result<()> {
     let held = memory::of(siege.pid()?)?.resident_bytes.saturating_sub(before.resident_bytes);
     let each = held / u64::try_from(streams)? / 1024;
     // Nobody waits for them for ever: none answers a ping, and each is cut while it is still there.
-    files_return(siege.pid()?, files).await?;
+    sockets_return(siege.pid()?, sockets).await?;
     drop(deaf);
     let what = format!(
         "{streams} streams, {rotations} rotations of 64 KiB, {each} KiB a stream, all cut at last"

@@ -7,7 +7,14 @@
 use super::roles::{ORDERS, Orders, ends, look, start};
 use anyhow::{Context, Result, ensure};
 use secretref_proto::v1::{AbortRotationRequest, RotationPhase};
-use secretref_testkit::{engine::Engine, on_both_engines, sql::Sql, wait::eventually};
+use secretref_testkit::{
+    broker::Broker,
+    engine::Engine,
+    on_both_engines,
+    process::Process,
+    sql::{Refusal, Sql},
+    wait::eventually,
+};
 
 on_both_engines!(
     a_broker_that_dies_in_any_phase_ends_the_rotation_all_the_same,
@@ -57,7 +64,7 @@ async fn dies_in(
     moment: Moment,
 ) -> Result<()> {
     let old = orders.credential()?;
-    let refusal = Refusal::of(orders, ended_by).await?;
+    let refusal = refused(&orders.broker, ended_by).await?;
     start(&orders.admin).await?;
     die(orders, phase, moment).await?;
     // Nothing is revoked before all have the new one for as long as the two overlap.
@@ -82,7 +89,7 @@ async fn one_that_dies_while_a_rotation_turns_back_ends_it_too(engine: Engine) -
     let mut orders = Orders::set(engine).await?;
     for moment in [Moment::Entered, Moment::Done] {
         let old = orders.credential()?;
-        let refusal = Refusal::of(&orders, "aborted").await?;
+        let refusal = refused(&orders.broker, "aborted").await?;
         start(&orders.admin).await?;
         until(&orders, RotationPhase::Draining).await?;
         let new = orders.credential()?;
@@ -115,14 +122,19 @@ async fn die(orders: &mut Orders, phase: RotationPhase, moment: Moment) -> Resul
     until(orders, phase).await?;
     if matches!(moment, Moment::Done) {
         let broker = orders.broker.process().context("the broker does not run")?;
-        eventually("the record was refused", async || {
-            let said = broker.said()?;
-            Ok(said.contains("a step of a rotation was not recorded").then_some(()))
-        })
-        .await?;
+        is_refused(broker).await?;
         ensure!(look(&orders.admin).await?.phase() == phase, "it went on");
     }
     orders.broker.kill9()
+}
+
+/// Waits until the record of a step that is done was refused.
+pub(super) async fn is_refused(broker: &Process) -> Result<()> {
+    eventually("the record was refused", async || {
+        let said = broker.said()?;
+        Ok(said.contains("a step of a rotation was not recorded").then_some(()))
+    })
+    .await
 }
 
 async fn restart(orders: &mut Orders) -> Result<()> {
@@ -131,42 +143,8 @@ async fn restart(orders: &mut Orders) -> Result<()> {
     Ok(())
 }
 
-/// A database that takes no record of a phase.
-struct Refusal(Sql);
-
-impl Refusal {
-    async fn of(orders: &Orders, phase: &str) -> Result<Self> {
-        let mut sql = Sql::connect(&orders.broker.database_url()).await?;
-        let says = format!("'%\"is\":\"{phase}\"%'");
-        let statements = match sql {
-            Sql::Sqlite(_) => vec![format!(
-                "CREATE TRIGGER refusal BEFORE INSERT ON authority_log \
-                 WHEN CAST(NEW.record AS TEXT) LIKE {says} \
-                 BEGIN SELECT RAISE(ABORT, 'refused'); END"
-            )],
-            Sql::Postgres(_) => vec![
-                "CREATE FUNCTION refusal() RETURNS trigger LANGUAGE plpgsql AS \
-                 $$ BEGIN RAISE EXCEPTION 'refused'; END $$"
-                    .to_owned(),
-                format!(
-                    "CREATE TRIGGER refusal BEFORE INSERT ON authority_log FOR EACH ROW \
-                     WHEN (convert_from(NEW.record, 'UTF8') LIKE {says}) \
-                     EXECUTE FUNCTION refusal()"
-                ),
-            ],
-        };
-        for statement in statements {
-            sql.run(&statement).await?;
-        }
-        Ok(Self(sql))
-    }
-
-    async fn lift(mut self) -> Result<()> {
-        let statement = match self.0 {
-            Sql::Sqlite(_) => "DROP TRIGGER refusal",
-            Sql::Postgres(_) => "DROP FUNCTION refusal() CASCADE",
-        };
-        self.0.run(statement).await?;
-        Ok(())
-    }
+/// Has the database take no record of a phase.
+pub(super) async fn refused(broker: &Broker, phase: &str) -> Result<Refusal> {
+    let record = format!("\"is\":\"{phase}\"");
+    Refusal::of(&broker.database_url(), "authority_log", Some(("record", &record))).await
 }

@@ -1,14 +1,19 @@
 //! A key leaked: it is replaced at a hundred agents with one command, which ends in a receipt, and
 //! the trail tells the same story.
 
-use crate::scene::STRIPE;
+use super::Stage;
+use crate::scene::{STRIPE, STRIPE_FILE};
 use anyhow::{Context, Result, ensure};
 use secretref_domain::version::Version;
+use secretref_proto::v1::RotationPhase;
 use secretref_testkit::{broker::Broker, cli::Cli, engine::Engine, fleet, on_both_engines};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-on_both_engines!(a_leaked_key_is_replaced_at_a_hundred_agents_with_one_command);
+on_both_engines!(
+    a_leaked_key_is_replaced_at_a_hundred_agents_with_one_command,
+    one_that_leaked_while_the_one_before_is_still_valid_is_replaced_at_once,
+);
 
 const AGENTS: usize = 100;
 
@@ -88,6 +93,28 @@ async fn a_leaked_key_is_replaced_at_a_hundred_agents_with_one_command(
     let mut order = entries.iter().filter_map(|it| it["action"].as_str());
     let in_turn = ["rotation.begin", "secret.deliver", "rotation.drain", "rotation.revoke"];
     ensure!(in_turn.iter().all(|wanted| order.any(|it| it == *wanted)), "{}", trail.out);
+    Ok(())
+}
+
+async fn one_that_leaked_while_the_one_before_is_still_valid_is_replaced_at_once(
+    engine: Engine,
+) -> Result<()> {
+    let stage = Stage::set(engine, &super::manifest(json!({"overlap": "24h"}), json!({}))).await?;
+    let agent = stage.agent().await?;
+    stage.start().await?;
+    stage.comes_to(RotationPhase::Draining).await?;
+    let leaked = agent.read(STRIPE_FILE)?.context("no file")?;
+    // Nobody else may begin another one for a day.
+    let refused = stage.cli.run(&["rotate", STRIPE])?.ended(1)?;
+    ensure!(refused.err.contains("--force, which ends its overlap first"), "{refused:?}");
+    let rotate = ["rotate", STRIPE, "--force", "--reason", "leak", "--wait"];
+    stage.cli.run(&rotate)?.ended(0)?;
+    let new = agent.read(STRIPE_FILE)?.context("no file")?;
+    ensure!(new != leaked, "the agent has what leaked");
+    let states = stage.versions()?;
+    ensure!(states == ["current", "destroyed", "destroyed"], "{states:?}");
+    let trail = stage.cli.run(&["audit", "log", "--secret", STRIPE, "--json"])?.ended(0)?;
+    ensure!(trail.out.contains("rotation.hurry"), "it is not in the trail");
     Ok(())
 }
 

@@ -2,10 +2,10 @@
 //! the old one.
 
 use super::{Stage, manifest};
-use crate::scene::{AGENT, STRIPE, STRIPE_FILE};
-use anyhow::{Result, ensure};
+use crate::scene::{AGENT, STRIPE, STRIPE_FILE, ref_of};
+use anyhow::{Context, Result, ensure};
 use secretref_proto::v1::RotationPhase;
-use secretref_testkit::{agent::Agent, engine::Engine, on_both_engines};
+use secretref_testkit::{agent::Agent, engine::Engine, on_both_engines, wait::eventually};
 use serde_json::json;
 
 on_both_engines!(
@@ -35,6 +35,15 @@ async fn who_fails_its_gate_stops_it_and_everybody_is_on_the_old_one(engine: Eng
     ensure!(stage.versions()? == ["current", "destroyed", "previous"], "{:?}", stage.versions()?);
     let said = stage.cli.run(&["rotate", "status", STRIPE])?.ended(0)?;
     ensure!(said.out.contains("could not take v2"), "{said:?}");
+    // And everybody says that he is on it: nobody is called failed for what is over.
+    let status = async || ref_of(&stage.admin.status(AGENT).await?, STRIPE);
+    eventually("both have v3", async || {
+        let instances = status().await?.instances;
+        let all = instances.iter().all(|it| it.version == 3 && it.state == "APPLIED");
+        Ok((instances.len() == 2 && all).then_some(()))
+    })
+    .await
+    .with_context(|| "the instances")?;
     Ok(())
 }
 

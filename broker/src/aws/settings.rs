@@ -1,19 +1,22 @@
 //! What a manifest says of an account of AWS.
 
+use super::AwsError;
 use crate::{
     outbound,
-    providers::{OwnSecrets, Permits, ProviderError, file},
+    permits::{HostError, Permits, files},
 };
 use reqwest::Url;
-use secretref_domain::{
-    fault::Fault, name::ProviderAlias, reference::ProviderSpec, value::SecretValue,
-};
+use secretref_domain::{fault::Fault, limit::VALUE_BYTES_MAX, value::SecretValue};
 use serde_json::{Map, Value};
 use std::{path::PathBuf, sync::Arc};
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 pub(super) struct Settings {
-    pub(super) alias: ProviderAlias,
+    /// Where they stand, as `secrets.providers.ALIAS`.
+    pub(super) place: String,
+    /// The command that says how it is.
+    pub(super) check_command: String,
     pub(super) region: String,
     /// Absent: that of the region.
     pub(super) endpoint: Option<Url>,
@@ -32,40 +35,40 @@ enum Own {
 
 impl Settings {
     pub(super) fn read(
-        alias: &ProviderAlias,
-        spec: &ProviderSpec,
-        own: &OwnSecrets,
-    ) -> Result<Self, ProviderError> {
-        let members = &spec.settings;
+        (place, check_command): (String, String),
+        members: &Map<String, Value>,
+        own: impl Fn(&str) -> Option<Arc<SecretValue>>,
+    ) -> Result<Self, AwsError> {
         let lacks = |key: &str| {
-            let fix = format!("set `secrets.providers.{alias}.{key}` and apply again");
-            ProviderError::new(Fault::Misconfigured, format!("has no `{key}`"), fix)
+            let fix = format!("set `{place}.{key}` and apply again");
+            AwsError::new(Fault::Misconfigured, format!("has no `{key}`"), fix)
         };
         let text = |key: &str| members.get(key).and_then(Value::as_str);
         let region = text("region").ok_or_else(|| lacks("region"))?;
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !region.bytes().all(plain) {
             // It becomes part of a host's name.
-            let fix = format!("set `secrets.providers.{alias}.region` to one as eu-central-1");
+            let fix = format!("set `{place}.region` to one as eu-central-1");
             let message = "has a `region` that is none";
-            return Err(ProviderError::new(Fault::Misconfigured, message, fix));
+            return Err(AwsError::new(Fault::Misconfigured, message, fix));
         }
         let endpoint = text("endpoint").map(|given| {
             outbound::address(given).map_err(|error| {
-                let fix = format!("set `secrets.providers.{alias}.endpoint` to https://HOST:PORT");
+                let fix = format!("set `{place}.endpoint` to https://HOST:PORT");
                 let message = format!("has an `endpoint` that is none: {error}");
-                ProviderError::new(Fault::Misconfigured, message, fix)
+                AwsError::new(Fault::Misconfigured, message, fix)
             })
         });
         Ok(Self {
-            alias: alias.clone(),
             region: region.to_owned(),
             endpoint: endpoint.transpose()?,
             ca_file: text("caFile").map(PathBuf::from),
             access_key_id: text("accessKeyId").ok_or_else(|| lacks("accessKeyId"))?.to_owned(),
-            secret_access_key: Own::of(members, "secretAccessKey", own)
+            secret_access_key: Own::of(members, "secretAccessKey", &own)
                 .ok_or_else(|| lacks("secretAccessKey"))?,
-            session_token: Own::of(members, "sessionToken", own),
+            session_token: Own::of(members, "sessionToken", &own),
+            place,
+            check_command,
         })
     }
 
@@ -74,16 +77,11 @@ impl Settings {
         self.endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http")
     }
 
-    /// The command that says how it is.
-    pub(super) fn check_command(&self) -> String {
-        format!("secretref provider check {}", self.alias)
-    }
-
     /// Secret access key, and session token where there is one.
     pub(super) async fn keys(
         &self,
         permits: &Arc<Permits>,
-    ) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>), ProviderError> {
+    ) -> Result<(Zeroizing<String>, Option<Zeroizing<String>>), AwsError> {
         let key = self.secret_access_key.read("secretAccessKey", permits).await?;
         let token = match &self.session_token {
             Some(token) => Some(token.read("sessionToken", permits).await?),
@@ -94,27 +92,33 @@ impl Settings {
 }
 
 impl Own {
-    fn of(members: &Map<String, Value>, key: &'static str, own: &OwnSecrets) -> Option<Self> {
-        let said = members.get(key)?;
-        match said.get("file").and_then(Value::as_str) {
+    fn of(
+        members: &Map<String, Value>,
+        key: &str,
+        own: impl Fn(&str) -> Option<Arc<SecretValue>>,
+    ) -> Option<Self> {
+        match members.get(key).and_then(|said| said.get("file")?.as_str()) {
             Some(path) => Some(Self::File(PathBuf::from(path))),
-            None => own.get(key).map(|value| Self::Given(Arc::clone(value))),
+            None => own(key).map(Self::Given),
         }
     }
 
     /// As a text; a line end after it is passed over, since `put` and editors keep it.
-    async fn read(
-        &self,
-        key: &str,
-        permits: &Arc<Permits>,
-    ) -> Result<Zeroizing<String>, ProviderError> {
+    async fn read(&self, key: &str, permits: &Arc<Permits>) -> Result<Zeroizing<String>, AwsError> {
         let bytes = match self {
             Self::Given(value) => Zeroizing::new(value.expose().to_vec()),
-            Self::File(path) => file::own_secret(permits, path).await?,
+            Self::File(path) => {
+                let (permits, path) = (Arc::clone(permits), path.clone());
+                let read = move || files::read_below(&permits.roots, &path, VALUE_BYTES_MAX);
+                spawn_blocking(read).await.unwrap_or_else(|error| {
+                    let message = format!("was not read: {error}");
+                    Err(HostError::new(Fault::Unreachable, message, "try again"))
+                })?
+            }
         };
         match std::str::from_utf8(&bytes) {
             Ok(text) => Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())),
-            Err(_) => Err(ProviderError::new(
+            Err(_) => Err(AwsError::new(
                 Fault::Misconfigured,
                 format!("has its own {key}, which is no text"),
                 "store the one that AWS gave, as it is",

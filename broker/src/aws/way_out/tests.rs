@@ -1,12 +1,7 @@
 //! Where requests go, and how they are signed, where nobody could be asked in a test.
 
 use super::*;
-use crate::providers::OwnSecrets;
-use secretref_domain::{
-    name::ProviderAlias,
-    reference::{ProviderKind, ProviderSpec},
-    value::SecretValue,
-};
+use secretref_domain::value::SecretValue;
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 
@@ -41,11 +36,10 @@ impl HttpConnector for Kept {
 
 /// The requests that are made for one question.
 async fn asked(settings: Value) -> Vec<(String, String)> {
-    let settings = settings.as_object().unwrap().clone();
-    let spec = ProviderSpec { kind: ProviderKind::AwsSecretsmanager, settings };
     let key = Arc::new(SecretValue::new(b"a-key".to_vec()).unwrap());
-    let own = OwnSecrets::from([("secretAccessKey", key)]);
-    let settings = Settings::read(&ProviderAlias::parse("aws").unwrap(), &spec, &own).unwrap();
+    let own = |name: &str| (name == "secretAccessKey").then(|| Arc::clone(&key));
+    let place = ("secrets.providers.aws".to_owned(), "secretref provider check aws".to_owned());
+    let settings = Settings::read(place, settings.as_object().unwrap(), own).unwrap();
     let credentials = Credentials::new("AKIA", "a-key", Some("a-token".into()), None, "test");
     let kept = Kept::default();
     let client =

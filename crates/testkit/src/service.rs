@@ -1,5 +1,7 @@
 //! A real service over HTTP that makes credentials, in the words of several that are known.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be ends the test that it is in")]
+
 use anyhow::Result;
 use aws_lc_rs::{
     rsa::{KeyPair, KeySize},
@@ -20,7 +22,10 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 use tokio::net::TcpListener;
@@ -28,7 +33,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 /// The service; it ends when dropped.
-pub(super) struct Service {
+pub struct Service {
     address: SocketAddr,
     keys: Keys,
     _serving: AbortOnDropHandle<()>,
@@ -36,28 +41,34 @@ pub(super) struct Service {
 
 /// What it has made.
 #[derive(Clone, Default)]
-pub(super) struct Keys(Arc<Mutex<Vec<Key>>>);
+pub struct Keys {
+    made: Arc<Mutex<Vec<Key>>>,
+    makes_invalid: Arc<AtomicBool>,
+}
 
 /// A credential that it made.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub struct Key {
     /// Its own word for it.
-    pub(super) id: String,
+    pub id: String,
     /// The credential.
-    pub(super) token: String,
+    pub token: String,
     /// What it is replaced by, once, where that is so.
-    pub(super) refresh: String,
+    pub refresh: String,
     /// What it was asked by.
     asked_by: Option<String>,
     is_valid: bool,
 }
 
 /// Who may make keys.
-pub(super) const ADMIN: &str = "sk_test_admin";
+pub const ADMIN: &str = "sk_test_admin";
 
 impl Service {
     /// Starts one with the ways in of `face`.
-    pub(super) async fn start(face: fn() -> Router<Keys>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn start(face: fn() -> Router<Keys>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let keys = Keys::default();
@@ -67,19 +78,21 @@ impl Service {
     }
 
     /// Its address, without a slash at the end.
-    pub(super) fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// What it has made.
-    pub(super) fn keys(&self) -> &Keys {
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
         &self.keys
     }
 }
 
 impl Keys {
     /// A new one; the same one where it is asked for in the same words.
-    pub(super) fn make(&self, prefix: &str, asked_by: Option<&str>) -> Key {
+    pub fn make(&self, prefix: &str, asked_by: Option<&str>) -> Key {
         let mut keys = self.all();
         let same = |key: &&Key| asked_by.is_some() && key.asked_by.as_deref() == asked_by;
         if let Some(key) = keys.iter().find(same) {
@@ -91,19 +104,32 @@ impl Keys {
             token: format!("{prefix}{}", word()),
             refresh: format!("xoxe-1-{}", word()),
             asked_by: asked_by.map(str::to_owned),
-            is_valid: true,
+            is_valid: !self.makes_invalid.load(Ordering::Relaxed),
         };
         keys.push(key.clone());
         key
     }
 
+    /// From now on it makes such as it does not take itself, or those that it takes again.
+    pub fn makes_invalid(&self, it_does: bool) {
+        self.makes_invalid.store(it_does, Ordering::Relaxed);
+    }
+
+    /// How many it ever made.
+    #[must_use]
+    pub fn made(&self) -> usize {
+        self.all().len()
+    }
+
     /// Whether this is one that is valid.
-    pub(super) fn is_valid(&self, token: &str) -> bool {
+    #[must_use]
+    pub fn is_valid(&self, token: &str) -> bool {
         self.all().iter().any(|it| it.token == token && it.is_valid)
     }
 
     /// How many are valid.
-    pub(super) fn valid(&self) -> usize {
+    #[must_use]
+    pub fn valid(&self) -> usize {
         self.all().iter().filter(|it| it.is_valid).count()
     }
 
@@ -124,7 +150,7 @@ impl Keys {
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Key>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,7 +168,7 @@ fn says(status: u16, body: Value) -> Response {
 }
 
 /// Stripe, as far as keys go.
-pub(super) fn stripe() -> Router<Keys> {
+pub fn stripe() -> Router<Keys> {
     async fn make(State(keys): State<Keys>, headers: HeaderMap, body: String) -> Response {
         let asked: Value = serde_json::from_str(&body).unwrap_or_default();
         if bearer(&headers) != ADMIN || asked["type"] != "secret_key" {
@@ -177,7 +203,7 @@ pub(super) fn stripe() -> Router<Keys> {
 }
 
 /// A service with keys that have ids, as many have it.
-pub(super) fn keys() -> Router<Keys> {
+pub fn keys() -> Router<Keys> {
     async fn make(State(keys): State<Keys>, headers: HeaderMap) -> Response {
         if bearer(&headers) != ADMIN {
             return says(403, json!({"error": "forbidden"}));
@@ -198,7 +224,7 @@ pub(super) fn keys() -> Router<Keys> {
 }
 
 /// A service that has one key, which whoever is let in may choose.
-pub(super) fn slot() -> Router<Keys> {
+pub fn slot() -> Router<Keys> {
     async fn choose(State(keys): State<Keys>, headers: HeaderMap, body: String) -> Response {
         let asked: Value = serde_json::from_str(&body).unwrap_or_default();
         let Some(token) = asked["key"].as_str().filter(|_| bearer(&headers) == ADMIN) else {
@@ -224,7 +250,7 @@ async fn me(State(keys): State<Keys>, headers: HeaderMap) -> Response {
 
 /// GitHub, as far as an app's installations go: <https://docs.github.com/rest/apps>. Whoever asks
 /// signs with [`github_key`].
-pub(super) fn github() -> Router<Keys> {
+pub fn github() -> Router<Keys> {
     async fn make(
         State(keys): State<Keys>,
         Path(installation): Path<String>,
@@ -256,7 +282,7 @@ pub(super) fn github() -> Router<Keys> {
 }
 
 /// Slack, as far as token rotation goes: <https://docs.slack.dev/authentication>.
-pub(super) fn slack() -> Router<Keys> {
+pub fn slack() -> Router<Keys> {
     async fn access(State(keys): State<Keys>, body: String) -> Response {
         let form = form(&body);
         let said = |key: &str| form.get(key).map(String::as_str).unwrap_or_default();
@@ -298,7 +324,7 @@ pub(super) fn slack() -> Router<Keys> {
 }
 
 /// An authorisation server: RFC 6749, RFC 7662 and RFC 7009.
-pub(super) fn oauth2() -> Router<Keys> {
+pub fn oauth2() -> Router<Keys> {
     fn is_let_in(headers: &HeaderMap) -> bool {
         let pair = STANDARD.encode(format!("secretref:{ADMIN}"));
         header(headers, "authorization") == Some(&format!("Basic {pair}"))
@@ -341,7 +367,7 @@ pub(super) fn oauth2() -> Router<Keys> {
 }
 
 /// The key of an app, made anew with each process.
-pub(super) fn github_key() -> &'static KeyPair {
+pub fn github_key() -> &'static KeyPair {
     static KEY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate(KeySize::Rsa2048).unwrap());
     &KEY
 }

@@ -1,9 +1,10 @@
 //! The SDK's requests, by the broker's own way out.
 
-use super::settings::Settings;
+use super::{AwsError, settings::Settings};
 use crate::{
     outbound::{Outbound, Patience, Trouble},
-    providers::{Permits, ProviderError, trust},
+    permits::Permits,
+    trust,
 };
 use aws_sdk_secretsmanager::{
     Client,
@@ -53,12 +54,13 @@ pub(super) async fn client(
     settings: &Settings,
     permits: &Arc<Permits>,
     turns: &Arc<Semaphore>,
-) -> Result<Client, ProviderError> {
-    let Settings { alias, ca_file, .. } = settings;
-    let roots = trust::roots(alias, ca_file.as_deref(), settings.is_plain(), permits).await?;
+) -> Result<Client, AwsError> {
+    let setting = format!("{}.caFile", settings.place);
+    let ca_file = settings.ca_file.as_deref();
+    let roots = trust::roots(&setting, ca_file, settings.is_plain(), permits).await?;
     let out = Outbound::believing(roots, Patience::default()).map_err(|error| {
         let message = format!("cannot be asked: {error}");
-        ProviderError::new(Fault::Misconfigured, message, "look at the broker's host")
+        AwsError::new(Fault::Misconfigured, message, "look at the broker's host")
     })?;
     let (key, token) = settings.keys(permits).await?;
     let token = token.map(|token| token.to_string());

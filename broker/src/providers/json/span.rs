@@ -1,5 +1,4 @@
-//! Where a value stands in the text of a JSON file, so that it alone is replaced and the rest stays
-//! byte for byte as somebody wrote it. The text has been parsed before: what is no JSON has no
+//! Where a value stands in JSON text. The text has been parsed before: what is no JSON has no
 //! spans.
 
 use std::ops::Range;
@@ -7,9 +6,11 @@ use std::ops::Range;
 /// A member of an object: its key, and where its value stands.
 pub(super) type Member = (String, Range<usize>);
 
-/// Where a target's value stands: a key of the whole, or a pointer (RFC 6901).
-pub(super) fn find(json: &str, target: &str) -> Option<Range<usize>> {
+/// Where a target's value stands: a key of the whole, or a pointer (RFC 6901); the whole where
+/// there is none.
+pub(super) fn find(json: &str, target: Option<&str>) -> Option<Range<usize>> {
     let whole = Scan { json, at: 0 }.value()?;
+    let Some(target) = target else { return Some(whole) };
     let Some(pointer) = target.strip_prefix('/') else {
         return last(&members(json, whole)?, target);
     };
