@@ -48,7 +48,7 @@ pub use sources::{Coming, Itinerary, Observation, Place, Seen};
 pub use traces::{
     AgentReach, Examined, HeldSecret, Holder, Replacement, SecretReach, Use, VersionFate,
 };
-pub use trail::{AuditFilter, AuditLine, AuditPage};
+pub use trail::{AuditFilter, AuditLine, AuditPage, Followed, Follower, Position};
 
 use crate::{
     authority::Authority,
@@ -75,7 +75,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use uuid::Uuid;
 use writer::{Writer, WriterHandle};
 
@@ -123,6 +123,8 @@ struct Shared {
     feed: Feed,
     bodies: Bodies,
     results: Results,
+    /// How many batches this process has written; whoever follows the trail waits for the next.
+    written: watch::Sender<u64>,
     ledger: RwLock<Ledger>,
 }
 
@@ -170,6 +172,7 @@ impl Custody {
             feed: Feed::new(loaded.head.revision),
             bodies: Bodies::new(),
             results: Results::new(),
+            written: watch::Sender::new(0),
             ledger: RwLock::new(loaded.ledger),
             epoch: loaded.head.epoch,
             store: parts.store,

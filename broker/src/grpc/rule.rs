@@ -49,6 +49,7 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::RevokeAdmin => (Admins, AdminWrite),
         Method::GetBroker => (Admins, MetadataRead),
         Method::ListAuditEntries => (Admins, AuditRead),
+        Method::FollowAudit => (Admins, AuditRead),
         Method::TraceSecret => (Admins, AuditRead),
         Method::TraceAgent => (Admins, AuditRead),
         Method::ListProviders => (Admins, MetadataRead),

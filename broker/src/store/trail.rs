@@ -1,10 +1,10 @@
-//! Reading the trail backwards.
+//! Reading the trail backwards, and each lane by itself.
 
 use super::{
     AuditCursor, AuditRow, Store, StoreError,
     engine::Engine,
-    on_engine,
-    verbs::{StoreOn, audit_of},
+    fault, on_engine,
+    verbs::{StoreOn, audit_of, id_of},
 };
 use secretref_domain::{clock::Timestamp, id::BrokerId};
 use uuid::Uuid;
@@ -21,6 +21,39 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<AuditRow>, StoreError> {
         on_engine!(Self, self, engine => engine.audit_before(before, since, limit).await)
+    }
+
+    /// The audit lanes, each with the number of its newest entry, ordered by identity.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lanes(&self) -> Result<Vec<(BrokerId, i64)>, StoreError> {
+        on_engine!(Self, self, engine => engine.lanes().await)
+    }
+
+    /// Number of the first entry of a lane from a time on, where there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lane_since(
+        &self,
+        lane: BrokerId,
+        since: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        on_engine!(Self, self, engine => engine.lane_since(lane, since).await)
+    }
+
+    /// At most `limit` entries of a lane after a number, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lane_after(
+        &self,
+        lane: BrokerId,
+        seq: i64,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        on_engine!(Self, self, engine => engine.lane_after(lane, seq, limit).await)
     }
 }
 
@@ -43,6 +76,33 @@ impl<E: Engine> StoreOn<E> {
         ];
         self.ask(AUDIT_BEFORE, cells).await?.iter().map(audit_of::<E>).collect()
     }
+
+    pub(super) async fn lanes(&self) -> Result<Vec<(BrokerId, i64)>, StoreError> {
+        let lane = |row: &E::Row| {
+            let seq = E::int(row, 1).map_err(fault::before_commit)?;
+            Ok((BrokerId(id_of::<E>(row, 0)?), seq))
+        };
+        self.ask(LANES, vec![]).await?.iter().map(lane).collect()
+    }
+
+    pub(super) async fn lane_since(
+        &self,
+        lane: BrokerId,
+        since: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        let rows = self.ask(LANE_SINCE, vec![lane.0.into(), since.as_micros().into()]).await?;
+        rows.first().map(|row| E::int(row, 0).map_err(fault::before_commit)).transpose()
+    }
+
+    pub(super) async fn lane_after(
+        &self,
+        lane: BrokerId,
+        seq: i64,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let cells = vec![lane.0.into(), seq.into(), limit.into()];
+        self.ask(LANE_AFTER, cells).await?.iter().map(audit_of::<E>).collect()
+    }
 }
 
 /// Entries before a place in the order of time, lane and number, from a time on, the newest first.
@@ -50,3 +110,15 @@ const AUDIT_BEFORE: &str = "\
     SELECT lane, seq, at, entry, hash FROM audit \
     WHERE at >= $1 AND (at, lane, seq) < ($2, $3, $4) \
     ORDER BY at DESC, lane DESC, seq DESC LIMIT $5";
+
+/// The lanes and their ends.
+const LANES: &str = "SELECT lane, seq FROM audit_lanes ORDER BY lane";
+
+/// The first entry of a lane from a time on.
+const LANE_SINCE: &str = "\
+    SELECT seq FROM audit WHERE lane = $1 AND at >= $2 ORDER BY at, lane, seq LIMIT 1";
+
+/// Entries of a lane after a number.
+const LANE_AFTER: &str = "\
+    SELECT lane, seq, at, entry, hash FROM audit WHERE lane = $1 AND seq > $2 \
+    ORDER BY seq LIMIT $3";

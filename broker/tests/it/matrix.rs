@@ -82,6 +82,7 @@ fn rule(method: Method) -> (Port, &'static [Role]) {
         Method::RevokeAdmin => (Port::Admins, &[Operator]),
         Method::GetBroker => (Port::Admins, ANY),
         Method::ListAuditEntries => (Port::Admins, &[Operator, Auditor]),
+        Method::FollowAudit => (Port::Admins, &[Operator, Auditor]),
         Method::TraceSecret => (Port::Admins, &[Operator, Auditor]),
         Method::TraceAgent => (Port::Admins, &[Operator, Auditor]),
         Method::ListProviders => (Port::Admins, ANY),

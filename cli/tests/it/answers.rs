@@ -330,7 +330,7 @@ fn bash_completes_names() {
 fn a_quarantine_is_told_where_the_trail_cannot_be_read() {
     let broker = Broker::start();
     let ran = broker.run(&["agent", "quarantine", "a"], b"");
-    assert_eq!((ran.code, ran.text().as_str()), (1, "a quarantined, 2 streams cut\n"));
+    assert_eq!((ran.code, ran.text()), (1, "a quarantined, 2 streams cut\n"));
     let json = broker.run(&["agent", "quarantine", "a", "--json"], b"");
     assert_eq!(json.code, 1);
     let json = json.json();

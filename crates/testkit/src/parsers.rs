@@ -214,7 +214,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 47] = messages![
+pub const MESSAGES: [Target; 48] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -259,6 +259,7 @@ pub const MESSAGES: [Target; 47] = messages![
     TraceSecretRequest,
     QuarantineAgentRequest,
     ReleaseAgentRequest,
+    FollowAuditRequest,
     UndeleteSecretRequest,
 ];
 
