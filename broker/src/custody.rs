@@ -54,7 +54,7 @@ pub use sources::{Coming, Itinerary, Observation, Place, Seen};
 pub use traces::{
     AgentReach, Examined, HeldSecret, Holder, Replacement, SecretReach, Use, VersionFate,
 };
-pub use trail::{AuditFilter, AuditLine, AuditPage};
+pub use trail::{AuditFilter, AuditLine, AuditPage, Followed, Follower, Position};
 pub use whole_trail::{TrailCursor, TrailItem, TrailPage, WholeTrail};
 
 use crate::{
@@ -83,7 +83,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use uuid::Uuid;
 use writer::{Writer, WriterHandle};
 
@@ -132,6 +132,8 @@ struct Shared {
     heads: Heads,
     bodies: Bodies,
     results: Results,
+    /// How many batches this process has written; whoever follows the trail waits for the next.
+    written: watch::Sender<u64>,
     ledger: RwLock<Ledger>,
 }
 
@@ -180,6 +182,7 @@ impl Custody {
             heads: Heads::new(),
             bodies: Bodies::new(),
             results: Results::new(),
+            written: watch::Sender::new(0),
             ledger: RwLock::new(loaded.ledger),
             epoch: loaded.head.epoch,
             store: parts.store,

@@ -144,7 +144,7 @@ pub async fn serve_admins(
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(
-            AuditServiceServer::new(admin::Audit::new(custody))
+            AuditServiceServer::new(admin::Audit::new(custody, stop.clone()))
                 .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX),
         )
         .add_service(health_service);

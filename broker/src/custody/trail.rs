@@ -1,8 +1,17 @@
 //! Reading the audit trail.
 
+mod follow;
+
+pub use follow::{Followed, Follower, Position};
+
 use super::{Custody, CustodyError, plan::event};
-use crate::store::{AuditCursor, StoreError};
-use secretref_domain::{audit::DecodedEntry, caller::Caller, clock::Timestamp, policy::Action};
+use crate::store::{AuditCursor, AuditRow, StoreError};
+use secretref_domain::{
+    audit::{Decision, DecodedEntry},
+    caller::Caller,
+    clock::Timestamp,
+    policy::Action,
+};
 
 /// Which entries are wanted.
 #[derive(Debug, Clone)]
@@ -17,6 +26,12 @@ pub struct AuditFilter {
     pub secret: Option<String>,
     /// Of this environment.
     pub environment: Option<String>,
+    /// Of this action, or of those that begin with it and a dot.
+    pub action: Option<String>,
+    /// Of this decision.
+    pub decision: Option<Decision>,
+    /// From before this time.
+    pub until: Option<Timestamp>,
     /// How many at most.
     pub limit: usize,
 }
@@ -51,14 +66,15 @@ impl Custody {
     ) -> Result<AuditPage, CustodyError> {
         self.permit(caller, Action::AuditRead, || event(caller, "audit.list")).await?;
         let (mut entries, mut after) = (Vec::new(), filter.after);
-        loop {
+        for _ in 0..SCANS_MAX {
             let rows = self.shared.store.audit_after(after, filter.since, SCAN).await?;
             let last = rows.len() < usize::try_from(SCAN).unwrap_or(usize::MAX);
             for row in rows {
                 let cursor = AuditCursor { at: row.at, lane: row.lane, seq: row.seq };
-                let entry = DecodedEntry::decode(&row.entry).map_err(|error| {
-                    StoreError::Damaged(format!("audit entry {} {}: {error}", row.lane, row.seq))
-                })?;
+                if filter.until.is_some_and(|until| row.at >= until) {
+                    return Ok(AuditPage { entries, next: None });
+                }
+                let entry = decoded(&row)?;
                 if filter.wants(&entry) {
                     if entries.len() == filter.limit {
                         return Ok(AuditPage { entries, next: after });
@@ -71,7 +87,14 @@ impl Custody {
                 return Ok(AuditPage { entries, next: None });
             }
         }
+        Ok(AuditPage { entries, next: after })
     }
+}
+
+fn decoded(row: &AuditRow) -> Result<DecodedEntry, StoreError> {
+    DecodedEntry::decode(&row.entry).map_err(|error| {
+        StoreError::Damaged(format!("audit entry {} {}: {error}", row.lane, row.seq))
+    })
 }
 
 impl AuditFilter {
@@ -82,7 +105,13 @@ impl AuditFilter {
             self.secret.as_ref().is_none_or(|secret| of_secrets && entry.object == *secret);
         let environment =
             self.environment.as_ref().is_none_or(|environment| entry.environment == *environment);
-        secret && environment && self.agent.as_ref().is_none_or(|agent| concerns(entry, agent))
+        let action = self.action.as_ref().is_none_or(|action| {
+            let rest = entry.action.strip_prefix(action.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        let decision = self.decision.is_none_or(|decision| entry.decision == decision);
+        let what = secret && environment && action && decision;
+        what && self.agent.as_ref().is_none_or(|agent| concerns(entry, agent))
     }
 }
 
@@ -95,3 +124,6 @@ fn concerns(entry: &DecodedEntry, agent: &str) -> bool {
 
 /// Entries that are read at once.
 const SCAN: i64 = 1000;
+/// How many times entries are read for one page: whoever wants few of many gets a place to go on
+/// from instead of an answer that is too late.
+const SCANS_MAX: usize = 50;

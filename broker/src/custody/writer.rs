@@ -138,6 +138,7 @@ impl Writer {
                 if recorded {
                     self.shared.note_recorded(Ok(()));
                 }
+                self.shared.written.send_modify(|count| *count += 1);
                 let publication = self.make_visible(&mut draft).await;
                 let revision = self.head.revision;
                 self.shared.feed.publish(revision, &publication);

@@ -51,6 +51,7 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::ListAuditEntries => (Admins, AuditRead),
         Method::ReadTrail => (Admins, AuditRead),
         Method::GetTrailKey => (Admins, AuditRead),
+        Method::FollowAudit => (Admins, AuditRead),
         Method::TraceSecret => (Admins, AuditRead),
         Method::TraceAgent => (Admins, AuditRead),
         Method::ListProviders => (Admins, MetadataRead),

@@ -84,6 +84,7 @@ fn rule(method: Method) -> (Port, &'static [Role]) {
         Method::ListAuditEntries => (Port::Admins, &[Operator, Auditor]),
         Method::ReadTrail => (Port::Admins, &[Operator, Auditor]),
         Method::GetTrailKey => (Port::Admins, &[Operator, Auditor]),
+        Method::FollowAudit => (Port::Admins, &[Operator, Auditor]),
         Method::TraceSecret => (Port::Admins, &[Operator, Auditor]),
         Method::TraceAgent => (Port::Admins, &[Operator, Auditor]),
         Method::ListProviders => (Port::Admins, ANY),

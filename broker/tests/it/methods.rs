@@ -134,6 +134,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
             ("rotations", custody.rotations(who).await.err()),
             ("trace secret", custody.trace_secret(who, None, &a(), ever()).await.err()),
             ("trace agent", custody.trace_agent(who, None, agent(), ever()).await.err()),
+            ("follow", custody.follow_trail(who, filter(&custody), None).await.err()),
             ("trail", custody.trail(who, filter(&custody)).await.err()),
         ];
         for (verb, refused) in outcomes {
@@ -145,7 +146,7 @@ async fn no_verb_of_custody_is_for_agents_or_strangers(engine: Engine) -> Result
     }
     ensure!(custody.feed().revision() == revision, "something was done");
     let denials = place.trail().await?.split_off(before);
-    ensure!(denials.len() == 4 * 38, "{} of 152 denials are on record", denials.len());
+    ensure!(denials.len() == 4 * 39, "{} of 156 denials are on record", denials.len());
     ensure!(denials.iter().all(|it| it.decision == Decision::Denied), "{denials:?}");
     Ok(())
 }
@@ -165,6 +166,9 @@ fn filter(custody: &Custody) -> AuditFilter {
         agent: None,
         secret: None,
         environment: None,
+        action: None,
+        decision: None,
+        until: None,
         limit: 10,
     }
 }

@@ -432,6 +432,15 @@ impl AlertsService for Script {
 
 #[tonic::async_trait]
 impl AuditService for Script {
+    type FollowAuditStream = tokio_stream::Empty<Result<v1::FollowAuditResponse, Status>>;
+
+    async fn follow_audit(
+        &self,
+        _: Request<v1::FollowAuditRequest>,
+    ) -> Answer<Self::FollowAuditStream> {
+        Err(Status::unimplemented("nothing is followed here"))
+    }
+
     async fn list_audit_entries(
         &self,
         list: Request<v1::ListAuditEntriesRequest>,

@@ -65,3 +65,5 @@ pub const ROTATIONS_KEPT_MAX: usize = 1_000;
 pub const HANDLE_BYTES_MAX: usize = 256;
 /// Longest time that a rotation policy may name, in seconds: a year.
 pub const ROTATION_SECONDS_MAX: i64 = 366 * 24 * 3600;
+/// Audit lanes that are followed: brokers that ever wrote one.
+pub const LANES_MAX: usize = 1_000;

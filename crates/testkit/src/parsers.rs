@@ -214,7 +214,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 49] = messages![
+pub const MESSAGES: [Target; 50] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -261,6 +261,7 @@ pub const MESSAGES: [Target; 49] = messages![
     TraceSecretRequest,
     QuarantineAgentRequest,
     ReleaseAgentRequest,
+    FollowAuditRequest,
     UndeleteSecretRequest,
 ];
 

@@ -2,30 +2,40 @@
 
 use super::refuse;
 use crate::{
-    custody::{AuditFilter, AuditLine, Custody, TrailCursor, TrailItem},
+    custody::{AuditFilter, AuditLine, Custody, Position, TrailCursor, TrailItem},
     grpc::caller,
     store::AuditCursor,
 };
+use futures_util::{Stream, stream};
 use secretref_domain::{audit::Decision, clock::Timestamp, id::BrokerId};
 use secretref_proto::{
     convert::field::{self, FieldError, to_time},
     v1,
 };
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 pub(crate) struct Audit {
     custody: Custody,
+    /// Ends whoever follows.
+    stop: CancellationToken,
+    followers: Arc<Semaphore>,
 }
 
 impl Audit {
-    pub(crate) fn new(custody: Custody) -> Self {
-        Self { custody }
+    pub(crate) fn new(custody: Custody, stop: CancellationToken) -> Self {
+        Self { custody, stop, followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)) }
     }
 }
 
 #[tonic::async_trait]
 impl v1::audit_service_server::AuditService for Audit {
+    type FollowAuditStream =
+        Pin<Box<dyn Stream<Item = Result<v1::FollowAuditResponse, Status>> + Send>>;
+
     async fn list_audit_entries(
         &self,
         request: Request<v1::ListAuditEntriesRequest>,
@@ -37,6 +47,39 @@ impl v1::audit_service_server::AuditService for Audit {
             entries: page.entries.into_iter().map(to_entry).collect(),
             next_page_token: page.next.map(to_token).unwrap_or_default(),
         }))
+    }
+
+    async fn follow_audit(
+        &self,
+        request: Request<v1::FollowAuditRequest>,
+    ) -> Result<Response<Self::FollowAuditStream>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let request = request.into_inner();
+        let filter = followed(&request).map_err(refuse::field)?;
+        let position = from_position(&request.position).map_err(refuse::field)?;
+        let follower = self.custody.follow_trail(&caller, filter, position).await;
+        let follower = follower.map_err(refuse::of)?;
+        let place = Arc::clone(&self.followers).try_acquire_owned().map_err(|_| {
+            let what = format!("{FOLLOWERS_MAX} follow the trail of this broker already");
+            refuse::overloaded(&what, RETRY_AFTER)
+        })?;
+        let state = (follower, self.stop.clone(), place);
+        Ok(Response::new(Box::pin(stream::try_unfold(
+            state,
+            |(mut follower, stop, place)| async move {
+                let followed = tokio::select! {
+                    () = stop.cancelled() => {
+                        return Err(Status::unavailable("the broker stops; come again"));
+                    }
+                    followed = follower.next() => followed.map_err(refuse::of)?,
+                };
+                let message = v1::FollowAuditResponse {
+                    position: to_position(&followed.position),
+                    entries: followed.entries.into_iter().map(to_entry).collect(),
+                };
+                Ok(Some((message, (follower, stop, place))))
+            },
+        ))))
     }
 
     async fn read_trail(
@@ -99,7 +142,6 @@ fn to_item(item: TrailItem) -> v1::TrailItem {
 }
 
 fn parse(request: &v1::ListAuditEntriesRequest) -> Result<AuditFilter, FieldError> {
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let since = field::time("start_time", request.start_time.as_ref())?;
     Ok(AuditFilter {
         after: from_token(&request.page_token)?,
@@ -107,8 +149,69 @@ fn parse(request: &v1::ListAuditEntriesRequest) -> Result<AuditFilter, FieldErro
         agent: text(&request.agent),
         secret: text(&request.secret),
         environment: field::environment(&request.environment)?.map(|name| name.to_string()),
+        action: action(&request.action)?,
+        decision: decision(&request.decision)?,
+        until: field::time("end_time", request.end_time.as_ref())?,
         limit: field::page_size(request.page_size)?,
     })
+}
+
+fn followed(request: &v1::FollowAuditRequest) -> Result<AuditFilter, FieldError> {
+    let since = field::time("start_time", request.start_time.as_ref())?;
+    Ok(AuditFilter {
+        after: None,
+        since: since.unwrap_or(Timestamp::from_micros(0)),
+        agent: text(&request.agent),
+        secret: text(&request.secret),
+        environment: field::environment(&request.environment)?.map(|name| name.to_string()),
+        action: action(&request.action)?,
+        decision: decision(&request.decision)?,
+        until: None,
+        limit: 0,
+    })
+}
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn action(given: &str) -> Result<Option<String>, FieldError> {
+    if given.len() > ACTION_BYTES_MAX {
+        let problem = format!("it is longer than {ACTION_BYTES_MAX} bytes");
+        return Err(FieldError::new("action", problem));
+    }
+    Ok(text(given))
+}
+
+fn decision(given: &str) -> Result<Option<Decision>, FieldError> {
+    match given {
+        "" => Ok(None),
+        "allowed" => Ok(Some(Decision::Allowed)),
+        "denied" => Ok(Some(Decision::Denied)),
+        _ => Err(FieldError::new("decision", "it is neither `allowed` nor `denied`")),
+    }
+}
+
+fn to_position(position: &Position) -> String {
+    let lanes: Vec<String> =
+        position.iter().map(|(lane, seq)| format!("{}.{seq}", lane.0.simple())).collect();
+    lanes.join(",")
+}
+
+fn from_position(given: &str) -> Result<Option<Position>, FieldError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let lane = |part: &str| {
+        let (lane, seq) = part.split_once('.')?;
+        let seq: i64 = seq.parse().ok().filter(|seq| *seq >= 0)?;
+        Some((BrokerId(Uuid::parse_str(lane).ok()?), seq))
+    };
+    let problem = || FieldError::new("position", "it is not one that a message before gave");
+    if given.len() > POSITION_BYTES_MAX {
+        return Err(problem());
+    }
+    given.split(',').map(lane).collect::<Option<Position>>().map(Some).ok_or_else(problem)
 }
 
 fn to_token(cursor: AuditCursor) -> String {
@@ -163,3 +266,12 @@ fn to_entry(line: AuditLine) -> v1::AuditEntry {
         request_id: entry.request_id,
     }
 }
+
+/// An action of the trail, in bytes.
+const ACTION_BYTES_MAX: usize = 64;
+/// A position, in bytes.
+const POSITION_BYTES_MAX: usize = 64 * 1024;
+/// When one who is too many may come again.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// Who may follow the trail of one broker at a time.
+const FOLLOWERS_MAX: usize = 64;

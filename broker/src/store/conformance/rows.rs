@@ -206,6 +206,10 @@ pub(super) async fn the_audit_is_read_over_all_lanes(place: Place) {
     let late = store.audit_before(None, Timestamp::from_micros(20), 99).await.unwrap();
     assert_eq!(late.len(), expected[3..].len());
     assert_eq!(late.last(), expected.get(3));
+    // And lane by lane.
+    let first = |at| store.lane_since(lanes[0], Timestamp::from_micros(at));
+    assert_eq!(first(20).await.unwrap(), Some(2));
+    assert_eq!(first(31).await.unwrap(), None);
     // A place from before `since` does not bring back what is older.
     let early = AuditCursor { at: since, lane: lanes[0], seq: 1 };
     let late = store.audit_after(Some(early), Timestamp::from_micros(30), 99).await.unwrap();

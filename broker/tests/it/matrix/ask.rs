@@ -137,6 +137,10 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
         }
         Method::ReadTrail => v1::ReadTrailRequest::default().encode_to_vec(),
         Method::GetTrailKey => v1::GetTrailKeyRequest {}.encode_to_vec(),
+        Method::FollowAudit => {
+            v1::FollowAuditRequest { environment, agent, secret: name, ..Default::default() }
+                .encode_to_vec()
+        }
         Method::TraceSecret => {
             v1::TraceSecretRequest { name, environment, start_time: None }.encode_to_vec()
         }

@@ -1,5 +1,7 @@
 //! `secretref audit log`.
 
+mod follow;
+
 use crate::{
     args::since,
     cmd::{agent_name, secret_name},
@@ -14,8 +16,11 @@ use secretref_proto::v1;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     secretref audit log --secret stripe-api-key --since 2026-11-01\n  \
-    secretref audit log --since 2h --json | jq 'select(.decision == \"denied\")'\n\
-    --json prints one entry a line.")]
+    secretref audit log --decision denied --since 2d --until 1d\n  \
+    secretref audit log --action secret.access --json\n  \
+    secretref audit log --follow --since 10m --json | jq -r .action\n\
+    --json prints one entry a line. With --follow it goes on until Ctrl-C, also over a broker that \
+    is started again: no entry is missed, and none comes twice.")]
 pub(crate) struct Log {
     /// Only entries of this agent, as actor or recipient
     #[arg(long, value_name = "NAME")]
@@ -23,9 +28,21 @@ pub(crate) struct Log {
     /// Only entries of this secret
     #[arg(long, value_name = "NAME")]
     secret: Option<String>,
+    /// Only entries of this action, such as secret.put; or of a kind of actions, such as secret
+    #[arg(long, value_name = "ACTION", default_value = "", hide_default_value = true)]
+    action: String,
+    /// Only what was allowed, or only what was denied
+    #[arg(long, value_name = "DECISION", value_parser = ["allowed", "denied"])]
+    decision: Option<String>,
     /// Only entries from then on: RFC 3339, a date, or a duration before now
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
+    /// Only entries from before then, likewise
+    #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "follow")]
+    until: Option<Timestamp>,
+    /// Go on, and print each entry as it is written
+    #[arg(long)]
+    follow: bool,
 }
 
 impl Log {
@@ -33,6 +50,19 @@ impl Log {
     pub(crate) async fn run(self, session: &Session<'_>) -> Result<Exit, Failure> {
         let agent = self.agent.as_deref().map(agent_name).transpose()?.unwrap_or_default();
         let secret = self.secret.as_deref().map(secret_name).transpose()?.unwrap_or_default();
+        let decision = self.decision.unwrap_or_default();
+        if self.follow {
+            let request = v1::FollowAuditRequest {
+                position: String::new(),
+                agent,
+                secret,
+                start_time: self.since.map(time::wire),
+                environment: session.environment(),
+                action: self.action,
+                decision,
+            };
+            return follow::run(request, session).await;
+        }
         let mut client = session.audit().await?;
         let mut page_token = String::new();
         loop {
@@ -43,20 +73,24 @@ impl Log {
                 secret: secret.clone(),
                 start_time: self.since.map(time::wire),
                 environment: session.environment(),
+                action: self.action.clone(),
+                decision: decision.clone(),
+                end_time: self.until.map(time::wire),
             };
             let answer = ask(client.list_audit_entries(request)).await?;
-            for entry in answer.entries {
-                if session.out.json {
-                    session.out.json(&json::Entry::from(entry))?;
-                } else {
-                    session.out.line(&line(&entry))?;
-                }
-            }
+            answer.entries.into_iter().try_for_each(|entry| tell(entry, session))?;
             if answer.next_page_token.is_empty() {
                 return Ok(Exit::Done);
             }
             page_token = answer.next_page_token;
         }
+    }
+}
+
+fn tell(entry: v1::AuditEntry, session: &Session<'_>) -> Result<(), Failure> {
+    match session.out.json {
+        true => session.out.json(&json::Entry::from(entry)),
+        false => session.out.line(&line(&entry)),
     }
 }
 

@@ -15,6 +15,7 @@ mod environments;
 mod examples;
 mod expired;
 mod fallback;
+mod follow;
 mod groups;
 mod hooks;
 mod incident;
