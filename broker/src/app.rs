@@ -265,7 +265,7 @@ async fn run(
 }
 
 /// As a task that cannot fail.
-async fn to_its_end(task: impl Future<Output = ()>) -> Result<(), tonic::transport::Error> {
+async fn to_its_end<E>(task: impl Future<Output = ()>) -> Result<(), E> {
     task.await;
     Ok(())
 }

@@ -4,8 +4,7 @@
 //! audit lanes as bytes. SQL never computes a column that is MACed.
 //!
 //! ```text
-//! head            one row: epoch, revision, MAC of the log's last record. Its lock orders every
-//!                 change of every broker.
+//! head            one row: epoch, revision, MAC of the log's end. Its lock orders every change.
 //! authority_log   (revision, position) → record, MAC        append only
 //! secret_versions (secret, version) → wrapped data key, sealed value
 //! audit_lanes     broker → seq, hash of its newest entry

@@ -16,12 +16,15 @@ pub struct TrailHead {
     pub note: Arc<str>,
 }
 
+/// From which size to which, and the proof.
+type Proof = ((u64, u64), Arc<[Hash]>);
+
 /// What custody keeps of checkpoints in memory.
 pub(super) struct Heads {
     newest: watch::Sender<Option<TrailHead>>,
     key: OnceCell<NoteVerifier>,
     /// The proof that was asked for last: a fleet asks for the same one.
-    proof: Mutex<Option<((u64, u64), Arc<[Hash]>)>>,
+    proof: Mutex<Option<Proof>>,
 }
 
 impl Heads {

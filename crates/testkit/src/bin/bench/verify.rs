@@ -16,10 +16,13 @@ use secretref_identity::note::{NoteSigner, NoteVerifier};
 use std::{collections::BTreeMap, time::Instant};
 use uuid::Uuid;
 
+/// Bytes and hash of an entry.
+type Kept = (Vec<u8>, [u8; 32]);
+
 /// A trail in memory, so that neither disk nor wire is measured.
 struct Trail {
     key: NoteVerifier,
-    parts: Vec<(String, Vec<(Vec<u8>, [u8; 32])>)>,
+    parts: Vec<(String, Vec<Kept>)>,
 }
 
 /// Verifies a trail of one lane, as often as there are rounds; the median counts.

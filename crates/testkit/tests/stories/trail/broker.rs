@@ -140,12 +140,12 @@ async fn a_trail_that_was_set_back_is_known_by_a_checkpoint_that_was_kept(
     let (scene, cli) = signed(engine).await?;
     let folder = TempDir::new()?;
     let exported = cli.run(&["audit", "export"])?.ended(0)?.out;
-    let notes = exported.lines().filter_map(|line| {
+    let mut notes = exported.lines().filter_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(line["checkpoint"].as_str()?.to_owned())
     });
     let kept = folder.path().join("kept.txt");
-    fs::write(&kept, notes.last().context("no checkpoint")?)?;
+    fs::write(&kept, notes.next_back().context("no checkpoint")?)?;
     let kept = kept.to_str().context("no text")?;
     cli.run(&["audit", "verify", "--checkpoint", kept])?.ended(0)?;
     in_database(&scene.broker, &["--checkpoint", kept])?.ended(0)?;
