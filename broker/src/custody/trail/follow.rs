@@ -109,7 +109,7 @@ impl Follower {
             }
             rows.push(page);
         }
-        // Beyond the end of a lane's page that lane may have what is older than other lanes' entries.
+        // Beyond the end of its page a lane may have what is older than others' entries.
         let bounded = |page: Vec<AuditRow>| {
             page.into_iter().take_while(move |row| bound.is_none_or(|bound| row.at <= bound))
         };
