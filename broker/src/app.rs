@@ -5,6 +5,7 @@ pub mod verify;
 
 use crate::{
     alerts::{Alerts, Monitor, Pace},
+    audit_file::AuditFile,
     authority::Authority,
     checkpoints::Checkpoints,
     config::Config,
@@ -232,6 +233,10 @@ async fn run(
     tasks.spawn(to_its_end(rotating));
     let signing = Checkpoints::new(custody.clone()).run(stop.clone());
     tasks.spawn(to_its_end(signing));
+    if let Some(settings) = &file.audit_file {
+        let copying = AuditFile::new(custody.clone(), settings.within(&config.data_dir));
+        tasks.spawn(to_its_end(copying.run(stop.clone())));
+    }
     let (bounds, quiet) = (file.monitor.bounds(), file.monitor.quiet_seconds.into());
     let monitor = Monitor::new(custody.clone(), alerts.handle(), bounds, quiet);
     let looking = monitor.clone().run(stop.clone());

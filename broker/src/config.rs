@@ -1,9 +1,11 @@
 //! The command line and `broker.toml`, read in one place.
 
+mod audit_file;
 mod limits;
 mod monitor;
 mod providers;
 
+pub use audit_file::{AuditFile, AuditFileError};
 pub use limits::{LimitError, Limits};
 pub use monitor::{Monitor, MonitorError};
 pub use providers::{PROVIDERS_FOLDER, provider_poll_seconds};
@@ -216,6 +218,9 @@ pub struct BrokerFile {
     /// From when on people are told of what is so. Written as the limits are.
     #[serde(default, skip_serializing_if = "Monitor::are_default")]
     pub monitor: Monitor,
+    /// The audit trail as a file; none where it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_file: Option<AuditFile>,
 }
 
 /// One hour.
@@ -348,6 +353,7 @@ impl BrokerFile {
         self.check_providers()?;
         self.limits.check()?;
         self.monitor.check()?;
+        self.audit_file.as_ref().map_or(Ok(()), AuditFile::check)?;
         Ok(())
     }
 }

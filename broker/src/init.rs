@@ -83,6 +83,7 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         provider_poll_seconds: provider_poll_seconds(),
         limits: Limits::default(),
         monitor: Monitor::default(),
+        audit_file: None,
     };
     let custody = found(&store, root, domain, &file).await?;
     first_admin(&custody, &data_dir).await?;

@@ -8,6 +8,7 @@
 
 pub mod alerts;
 pub mod app;
+pub mod audit_file;
 pub mod authority;
 pub mod aws;
 pub mod checkpoints;

@@ -12,6 +12,7 @@ use secretref_domain::{
     clock::Timestamp,
     policy::Action,
 };
+use tokio::sync::watch;
 
 /// Which entries are wanted.
 #[derive(Debug, Clone)]
@@ -88,6 +89,34 @@ impl Custody {
             }
         }
         Ok(AuditPage { entries, next: after })
+    }
+}
+
+impl Custody {
+    /// At most `limit` entries of this broker's own lane after a number, in order. For the copy
+    /// that the broker keeps beside the database.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`].
+    pub async fn own_entries(
+        &self,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<AuditLine>, CustodyError> {
+        let store = &self.shared.store;
+        let rows = store.lane_entries(self.broker(), after, i64::MAX, limit).await?;
+        rows.into_iter()
+            .map(|row| {
+                let entry = decoded(&row)?;
+                Ok(AuditLine { entry, canonical: row.entry, hash: row.hash })
+            })
+            .collect()
+    }
+
+    /// Number of the batches that this broker has written, now and from now on.
+    #[must_use]
+    pub fn written(&self) -> watch::Receiver<u64> {
+        self.shared.written.subscribe()
     }
 }
 

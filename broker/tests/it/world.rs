@@ -92,6 +92,7 @@ impl World {
             lease_seconds: 3600,
             limits,
             monitor: Monitor::default(),
+            audit_file: None,
         };
         let config = Config { data_dir, file, passphrase_file: None };
         let (said, mut lines) = mpsc::unbounded_channel();

@@ -4,6 +4,7 @@ mod administration;
 mod alerts;
 mod article;
 mod attacks;
+mod audit_file;
 mod aws;
 mod canaries;
 mod cancelled;

@@ -15,7 +15,7 @@ const HOUSES: [House; 3] = [
             (8, &["init"]),
             (7, &["app"]),
             (6, &["grpc", "health"]),
-            (5, &["rotation", "alerts", "refresh", "checkpoints"]),
+            (5, &["rotation", "alerts", "refresh", "checkpoints", "audit_file"]),
             (4, &["custody"]),
             (
                 3,
