@@ -123,7 +123,8 @@ async fn arrived(kind: ChannelKind, notices: &[Notice]) -> Result<Vec<String>> {
 
 /// The suite.
 async fn conforms(kind: ChannelKind) -> Result<()> {
-    let many = Notice { more: 37, ..notice("capability \"stripe-payment\" missing") };
+    // Longer than any part of a time of day.
+    let many = Notice { more: 987_654_321, ..notice("capability \"stripe-payment\" missing") };
     let hostile = notice("a\nb {\"x\": 1} <!channel> \u{1b}[2J\" & 付");
     let [first, second, third]: [String; 3] = arrived(kind, &[notice("expired"), many, hostile])
         .await?
@@ -142,7 +143,8 @@ async fn conforms(kind: ChannelKind) -> Result<()> {
     for word in words {
         ensure!(first.contains(word), "{kind:?} does not say {word}: {first}");
     }
-    ensure!(!first.contains("37") && second.contains("37"), "{kind:?}: {second}");
+    let more = "987654321";
+    ensure!(!first.contains(more) && second.contains(more), "{kind:?}: {second}");
     // Whatever it says, it is one document.
     serde_json::from_str::<Value>(&third).with_context(|| format!("{kind:?}: {third}"))?;
     ensure!(third.contains('付'), "{kind:?}: {third}");
