@@ -17,7 +17,7 @@ use crate::{
 };
 use line::Line;
 use lines::{Lines, LinesError};
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -38,25 +38,30 @@ impl AuditFile {
         Self { custody, settings, lines: None, told: None }
     }
 
-    /// Writes what comes until `stop`, and what there is by then.
+    /// Writes what comes until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut written = self.custody.written();
         loop {
             written.mark_unchanged();
             let wrote = self.write().await;
-            let pause = match &wrote {
-                Ok(true) => continue,
-                Ok(false) => None,
-                Err(_) => Some(AGAIN_AFTER),
-            };
+            let again_after = if wrote.is_err() { AGAIN_AFTER } else { Duration::MAX };
+            let is_behind = wrote == Ok(true);
             self.tell(wrote.err());
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
-                () = async { sleep(pause.unwrap_or_default()).await }, if pause.is_some() => {}
-                changed = written.changed(), if pause.is_none() => if changed.is_err() { break },
+                () = ready(()), if is_behind => {}
+                () = sleep(again_after) => {}
+                changed = written.changed(), if again_after == Duration::MAX => {
+                    if changed.is_err() {
+                        break;
+                    }
+                }
             }
         }
-        while self.write().await.is_ok_and(|more| more) {}
+        // What came last; where much is missing yet, the next start goes on with it.
+        let wrote = self.write().await;
+        self.tell(wrote.err());
     }
 
     /// Writes the next entries; whether there were any.

@@ -48,12 +48,7 @@ pub async fn roots(
         }
         return Ok(roots);
     };
-    let (permitted, below) = (Arc::clone(permits), path.to_owned());
-    let read =
-        spawn_blocking(move || files::read_below(&permitted.roots, &below, CA_BYTES_MAX)).await;
-    let pem = read.unwrap_or_else(|error| {
-        Err(HostError::new(Fault::Unreachable, format!("was not read: {error}"), "try again"))
-    })?;
+    let pem = files::read_below(permits, path, CA_BYTES_MAX).await?;
     let shown = path.display();
     let unreadable = || {
         let message = format!("has the caFile {shown}, in which a certificate is unreadable");

@@ -3,13 +3,12 @@
 use super::AwsError;
 use crate::{
     outbound,
-    permits::{HostError, Permits, files},
+    permits::{Permits, files},
 };
 use reqwest::Url;
 use secretref_domain::{fault::Fault, limit::VALUE_BYTES_MAX, value::SecretValue};
 use serde_json::{Map, Value};
 use std::{path::PathBuf, sync::Arc};
-use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 pub(super) struct Settings {
@@ -107,14 +106,7 @@ impl Own {
     async fn read(&self, key: &str, permits: &Arc<Permits>) -> Result<Zeroizing<String>, AwsError> {
         let bytes = match self {
             Self::Given(value) => Zeroizing::new(value.expose().to_vec()),
-            Self::File(path) => {
-                let (permits, path) = (Arc::clone(permits), path.clone());
-                let read = move || files::read_below(&permits.roots, &path, VALUE_BYTES_MAX);
-                spawn_blocking(read).await.unwrap_or_else(|error| {
-                    let message = format!("was not read: {error}");
-                    Err(HostError::new(Fault::Unreachable, message, "try again"))
-                })?
-            }
+            Self::File(path) => files::read_below(permits, path, VALUE_BYTES_MAX).await?,
         };
         match std::str::from_utf8(&bytes) {
             Ok(text) => Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())),

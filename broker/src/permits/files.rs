@@ -1,7 +1,7 @@
 //! Getting at a file: below a root, by no symlink, and only where nobody else could have written or
 //! read it.
 
-use super::HostError;
+use super::{HostError, Permits};
 use rustix::{
     fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2},
     io::Errno,
@@ -13,7 +13,9 @@ use std::{
     io::Read,
     os::fd::OwnedFd,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 /// What a file has.
@@ -28,12 +30,17 @@ pub struct Content {
 ///
 /// # Errors
 /// [`HostError`], which names the file and never what is in it.
-pub fn read_below(
-    roots: &[PathBuf],
+pub async fn read_below(
+    permits: &Arc<Permits>,
     path: &Path,
     bytes_max: usize,
 ) -> Result<Zeroizing<Vec<u8>>, HostError> {
-    let mut bytes = read(roots, path, bytes_max)?.bytes;
+    let (permits, path) = (Arc::clone(permits), path.to_owned());
+    let found = spawn_blocking(move || read(&permits.roots, &path, bytes_max)).await;
+    let found = found.unwrap_or_else(|error| {
+        Err(HostError::new(Fault::Unreachable, format!("was not read: {error}"), "try again"))
+    });
+    let mut bytes = found?.bytes;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {

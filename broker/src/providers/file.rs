@@ -20,7 +20,6 @@ use std::{
     sync::Arc,
 };
 use tokio::task::spawn_blocking;
-use zeroize::Zeroizing;
 
 /// Files below the roots.
 pub struct Files {
@@ -137,21 +136,6 @@ fn pick(bytes: &[u8], target: &str, what: &str) -> Result<Value, ProviderError> 
             format!("has no {target:?} in {what}"),
             format!("add it to {what}, or correct the ref's `target`"),
         )
-    })
-}
-
-/// The bytes of a secret of a provider's own, from a file below the roots.
-///
-/// # Errors
-/// As for a place.
-pub async fn own_secret(
-    permits: &Arc<Permits>,
-    path: &Path,
-) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
-    let (permits, path) = (Arc::clone(permits), path.to_owned());
-    let read = spawn_blocking(move || files::read_below(&permits.roots, &path, VALUE_BYTES_MAX));
-    read.await.map(|it| it.map_err(Into::into)).unwrap_or_else(|error| {
-        Err(ProviderError::new(Fault::Unreachable, format!("was not read: {error}"), "try again"))
     })
 }
 

@@ -26,9 +26,8 @@ use secretref_domain::{
     value::SecretValue,
 };
 use serde_json::{Map, Value};
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 use template::{Language, Names, now_seconds};
-use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 /// A service that is described.
@@ -57,11 +56,7 @@ impl Http {
         own: &OwnSecrets,
     ) -> Result<Self, RotatorError> {
         let file = spec.settings.get("file").and_then(Value::as_str).unwrap_or_default();
-        let (path, shared) = (PathBuf::from(file), Arc::clone(permits));
-        let read = spawn_blocking(move || files::read_below(&shared.roots, &path, FILE_BYTES_MAX));
-        let read = read.await.map_err(|error| {
-            RotatorError::passing(alias, format!("was not read: {error}"), "try again")
-        })?;
+        let read = files::read_below(permits, Path::new(file), FILE_BYTES_MAX).await;
         let bytes = read.map_err(|error| of_host(alias, error))?;
         let language = Language::new();
         let wrong = |why: &str| {

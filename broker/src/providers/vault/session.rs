@@ -16,9 +16,12 @@ use super::{
     client::{Client, Request},
     settings::{Auth, Own, OwnPlace, Settings},
 };
-use crate::providers::{Permits, ProviderError, file};
+use crate::{
+    permits::files,
+    providers::{Permits, ProviderError},
+};
 use reqwest::{Method, header::HeaderValue};
-use secretref_domain::fault::Fault;
+use secretref_domain::{fault::Fault, limit::VALUE_BYTES_MAX};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
@@ -229,7 +232,9 @@ impl Shared {
     async fn own(&self, own: &Own) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
         match &own.place {
             OwnPlace::Given(value) => Ok(Zeroizing::new(value.expose().to_vec())),
-            OwnPlace::File(path) => file::own_secret(&self.permits, path).await,
+            OwnPlace::File(path) => {
+                Ok(files::read_below(&self.permits, path, VALUE_BYTES_MAX).await?)
+            }
         }
     }
 }
