@@ -19,7 +19,7 @@ COUNT ?=
 SIDECARS ?=
 JSON ?=
 
-.PHONY: help demo test soak fuzz lint bench clean build deps wire schema fmt-check clippy deny buf tidy
+.PHONY: help demo test compose-test soak fuzz lint bench clean build deps wire schema services fmt-check clippy deny buf tidy
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -36,6 +36,9 @@ test: deps build ## everything that has to pass, on SQLite and on a throwaway Po
 	fi
 	@# The code that must not compile: values that would be printed, cloned or written.
 	@$(CARGO) test --quiet --doc -p secretref-domain -p secretref-identity -p secretref-envelope
+
+compose-test: build ## docker-compose.yml for real, with an engine of its own where none runs
+	@crates/testkit/compose/test.sh
 
 soak: deps build ## the published figures: ONLY=story COUNT=n; ONLY=fuzz COUNT=seconds
 	@if [ '$(ONLY)' != fuzz ]; then \
@@ -79,7 +82,7 @@ clean: ## removes everything that was built
 build:
 	@$(CARGO) build --quiet --workspace --bins
 
-deps: ## what the tests need of the system: Postgres binaries, libfaketime, curl, jq, openssl
+deps: ## what the tests need of the system: Postgres binaries, libfaketime, curl, jq, openssl, iproute2
 	@crates/testkit/install-tools.sh
 
 wire: ## commits to the wire as it is: proto/secretref.v1.binpb
@@ -87,6 +90,9 @@ wire: ## commits to the wire as it is: proto/secretref.v1.binpb
 
 schema: ## writes the JSON Schema of manifests as the keys are: docs/manifest.schema.json
 	@SECRETREF_SCHEMA_REFRESH=1 $(CARGO) test --quiet -p secretref-domain schema
+
+services: ## writes the page of known services as the table is: docs/services.md
+	@SECRETREF_SERVICES_REFRESH=1 $(CARGO) test --quiet -p secretref-domain page_of_services
 
 fmt-check:
 	@$(CARGO) fmt --all --check

@@ -5,12 +5,14 @@ use prost_types::FileDescriptorSet;
 use std::{env, fmt::Write, fs, path::PathBuf};
 
 /// Messages that carry a secret: no derived `Debug`, so that none can be printed by accident.
-const SECRET_BEARING: [&str; 5] = [
+const SECRET_BEARING: [&str; 7] = [
     "secretref.v1.PutSecretRequest",
     "secretref.v1.AccessSecretVersionResponse",
     "secretref.v1.CreateJoinTokenResponse",
     "secretref.v1.JoinRequest",
     "secretref.v1.ManifestEntry",
+    "secretref.v1.ResolveResponse",
+    "secretref.v1.ResolvedRef",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "environments",
         "rotations",
         "traces",
+        "resolve",
     ]
     .map(|name| format!("secretref/v1/{name}.proto"));
     let descriptors = protox::compile(&files, ["."])?;
@@ -36,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(out.join("method.rs"), methods(&descriptors)?)?;
     tonic_prost_build::configure()
         .bytes(".secretref.v1.ManifestEntry.value")
+        .bytes(".secretref.v1.ResolvedRef.value")
         // Ordered, so that one message has one encoding: a retry is known by it.
         .btree_map(".")
         .build_client(true)

@@ -1,14 +1,15 @@
 //! Puts the broker together, runs it, and takes it apart again. The only place that wires things.
 
 mod doors;
+pub mod prune;
 pub mod verify;
 
 use crate::{
     alerts::{Alerts, Monitor, Pace},
-    audit_file::AuditFile,
     authority::Authority,
     checkpoints::Checkpoints,
-    config::Config,
+    config::{Config, collector},
+    copies::{AuditFile, Copying, Syslog},
     custody::{AUDIT_KEY, AUTHORITY, CHECKPOINTS, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
     grpc::{Admin, Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
@@ -70,7 +71,15 @@ pub async fn serve_until_signal(config: Config) -> anyhow::Result<()> {
         }
         signalled.cancel();
     });
-    serve(config, Arc::new(SystemClock), stop, announce).await
+    let telling = collector().map(|endpoint| {
+        secretref_spans::tell("secretref-broker", env!("CARGO_PKG_VERSION"), &endpoint)
+    });
+    let telling = telling.transpose()?;
+    let outcome = serve(config, Arc::new(SystemClock), stop, announce).await;
+    if let Some(telling) = telling {
+        telling.end().await;
+    }
+    outcome
 }
 
 /// Serves until `stop`, by a clock; `say` is told what it listens on.
@@ -108,7 +117,7 @@ pub async fn serve(
 }
 
 /// Why custody was not opened.
-enum Opening {
+pub(crate) enum Opening {
     /// The root key is missing or not this database's.
     Sealed(anyhow::Error),
     /// Anything else.
@@ -116,7 +125,7 @@ enum Opening {
 }
 
 impl Opening {
-    fn into_error(self) -> anyhow::Error {
+    pub(crate) fn into_error(self) -> anyhow::Error {
         match self {
             Self::Sealed(error) | Self::Failed(error) => error,
         }
@@ -129,9 +138,24 @@ impl<E: Into<anyhow::Error>> From<E> for Opening {
     }
 }
 
-async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Custody, Opening> {
+/// The custody of a broker's folder, without ports and without what a broker does by itself: for
+/// whoever measures it.
+///
+/// # Errors
+/// What kept it from being opened.
+pub async fn custody(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Custody> {
+    open(config, clock).await.map_err(Opening::into_error)
+}
+
+pub(crate) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Custody, Opening> {
     let store = Store::open(&config.file.database_url).await?;
     store.migrate().await?;
+    if store.audit_privileges().await?.is_some_and(|may| may.rewrites) {
+        tracing::warn!(
+            "the broker's role of the database may change and remove entries of the audit trail; \
+             docs/postgres-roles.sql makes one that may not"
+        );
+    }
     if store.head().await?.is_none() {
         return Err(anyhow!(
             "the database is empty, and this folder was made for another. Fix: name the right one \
@@ -156,21 +180,26 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Custody, Opening
     Ok(custody.await?)
 }
 
+/// The keys of a database, by the root key of its folder.
+async fn unsealed(config: &Config, store: &Store) -> anyhow::Result<Keyring> {
+    let root = unseal(&config.root_key(), || config.passphrase())?;
+    open_keyring(store, root).await.map_err(Opening::into_error)
+}
+
 /// The key that checkpoints of a database's trail are verified by, by the root key alone: nothing
 /// else in the database is relied upon.
 ///
 /// # Errors
 /// Where the root key is not this database's, or there is no key of checkpoints yet.
 async fn trail_key(config: &Config, store: &Store) -> anyhow::Result<NoteVerifier> {
-    let root = unseal(&config.root_key(), || config.passphrase())?;
-    let keyring = open_keyring(store, root).await.map_err(Opening::into_error)?;
+    let keyring = unsealed(config, store).await?;
     let authority =
         Authority::import(&keyring.open_blob(AUTHORITY, &blob(store, AUTHORITY).await?)?)?;
     let key = keyring.open_blob(CHECKPOINTS, &blob(store, CHECKPOINTS).await?)?;
     Ok(NoteSigner::new(&origin(&authority.domain().to_string()), &key)?.verifier())
 }
 
-async fn open_keyring(store: &Store, root: RootKey) -> Result<Keyring, Opening> {
+pub(crate) async fn open_keyring(store: &Store, root: RootKey) -> Result<Keyring, Opening> {
     let id = blob(store, KEK_ID).await?;
     let check = blob(store, KEK_CHECK).await?;
     let sealed = SealedKeyring {
@@ -182,7 +211,7 @@ async fn open_keyring(store: &Store, root: RootKey) -> Result<Keyring, Opening> 
     Keyring::open(root, &sealed).map_err(|error| Opening::Sealed(error.into()))
 }
 
-async fn blob(store: &Store, name: &str) -> Result<Vec<u8>, StoreError> {
+pub(crate) async fn blob(store: &Store, name: &str) -> Result<Vec<u8>, StoreError> {
     store.vault(name).await?.ok_or_else(|| damaged(name))
 }
 
@@ -222,7 +251,8 @@ async fn run(
         Permits { roots: config.provider_roots(), environment: config.provider_variables()? };
     let permits = Arc::new(permits);
     let refresh = Refresh::new(custody.clone(), Arc::clone(&permits), config.provider_poll());
-    let rotations = Rotations::new(custody.clone(), permits, write_back(refresh.clone()));
+    let rotations =
+        Rotations::new(custody.clone(), Arc::clone(&permits), write_back(refresh.clone()));
     let mut tasks = JoinSet::new();
     let asking = refresh.clone().run(stop.clone());
     tasks.spawn(to_its_end(asking));
@@ -234,8 +264,13 @@ async fn run(
     let signing = Checkpoints::new(custody.clone()).run(stop.clone());
     tasks.spawn(to_its_end(signing));
     if let Some(settings) = &file.audit_file {
-        let copying = AuditFile::new(custody.clone(), settings.within(&config.data_dir));
-        tasks.spawn(to_its_end(copying.run(stop.clone())));
+        let outlet = AuditFile::new(custody.broker(), settings.within(&config.data_dir));
+        tasks.spawn(to_its_end(Copying::new(custody.clone(), outlet).run(stop.clone())));
+    }
+    if let Some(settings) = file.syslog.clone() {
+        let position = config.data_dir.join(SYSLOG_POSITION);
+        let outlet = Syslog::new(custody.broker(), settings, position, Arc::clone(&permits));
+        tasks.spawn(to_its_end(Copying::new(custody.clone(), outlet).run(stop.clone())));
     }
     let (bounds, quiet) = (file.monitor.bounds(), file.monitor.quiet_seconds.into());
     let monitor = Monitor::new(custody.clone(), alerts.handle(), bounds, quiet);
@@ -302,9 +337,10 @@ async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Healt
             *before = now;
             changed
         });
-        if tick % PRESENCE_TICKS == 0
-            && let Err(error) = custody.tell_presence().await
-        {
+        if let Err(error) = keeper.adopt(custody).await {
+            tracing::warn!(error = format!("{error:#}"), "the authority was not looked at");
+        }
+        if let Err(error) = custody.keep_presence(tick % PRESENCE_TICKS == 0).await {
             tracing::warn!(%error, "who is connected was not told");
         }
         if tick % TIDY_TICKS == 0
@@ -320,12 +356,15 @@ async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Healt
     }
 }
 
+/// The file, beside `broker.toml`, that says how far the collector of syslog messages is.
+const SYSLOG_POSITION: &str = "syslog.position";
 /// How long streams and requests have to end after the time that they are given.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 const UPKEEP_EVERY: Duration = Duration::from_secs(2);
 /// Housekeeping every 4 s.
 const TIDY_TICKS: u64 = 2;
-/// Who is connected is told every 10 s: well within the time after which one is taken to be away.
+/// Who is connected is told every 10 s, changed or not: well within the time after which one is
+/// taken to be away.
 const PRESENCE_TICKS: u64 = 5;
 /// Certificates are looked at every 10 minutes.
 const RENEW_TICKS: u64 = 300;

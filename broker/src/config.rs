@@ -1,14 +1,18 @@
 //! The command line and `broker.toml`, read in one place.
 
 mod audit_file;
+mod join;
 mod limits;
 mod monitor;
 mod providers;
+mod syslog;
 
 pub use audit_file::{AuditFile, AuditFileError};
+pub use join::{JoinArguments, Places};
 pub use limits::{LimitError, Limits};
 pub use monitor::{Monitor, MonitorError};
 pub use providers::{PROVIDERS_FOLDER, provider_poll_seconds};
+pub use syslog::{Syslog, SyslogAddress, SyslogError};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -60,6 +64,12 @@ pub enum Command {
     /// Make a new broker: root key, certificate authority, database, the first administrator.
     #[command(after_help = "Example:\n  secretref-broker init --data-dir /var/lib/secretref")]
     Init(InitArguments),
+    /// Make another broker over the database of one that is there. Both serve the same fleet.
+    #[command(after_help = "Example, with a copy of the first broker's root key:\n  \
+        secretref-broker join --data-dir /var/lib/secretref --root-key root.key \\\n    \
+        --database-url postgres://secretref_broker@db/secretref --advertise broker2.internal\n\
+        The copy is of no use any more once it has joined: remove it.")]
+    Join(JoinArguments),
     /// Serve until SIGTERM or SIGINT.
     #[command(after_help = "Example:\n  secretref-broker serve --data-dir /var/lib/secretref")]
     Serve(ServeArguments),
@@ -73,11 +83,22 @@ pub enum Command {
     /// Verify the audit trail in the database; nothing is changed, and no broker is needed.
     #[command(after_help = "Examples:\n  \
         secretref-broker verify --data-dir /var/lib/secretref\n  \
-        secretref-broker verify --data-dir /var/lib/secretref --checkpoint kept.txt\n\
+        secretref-broker verify --data-dir /var/lib/secretref --checkpoint kept.txt\n  \
+        secretref-broker verify --data-dir /var/lib/secretref --state\n\
         Exit codes: 0 it is what was written (entries that no checkpoint signs yet are counted), \
         10 altered, 11 missing or reordered, 12 truncated, 13 bad signature or fork, 20 it could \
-        not be verified to its end.")]
+        not be verified to its end; with --state 14 where the tables are not what the log of \
+        authority says.")]
     Verify(VerifyArguments),
+    /// Remove from a database what an archive has of its audit trail. For a role of the database
+    /// that may remove entries and write none.
+    #[command(after_help = "Example:\n  \
+        secretref-broker prune-trail --archive trail-000000000001-000000120000.jsonl \\\n    \
+        --key \"$(cat audit.pub)\" --database-url postgres://secretref_retention@db/secretref\n\
+        It needs a signed entry of the trail that says that the archive has that part: \
+        secretref audit archive has it written. Exit codes: those of verify, and 2 where nothing \
+        was removed.")]
+    PruneTrail(PruneTrailArguments),
 }
 
 /// Flags of `init`.
@@ -92,18 +113,9 @@ pub struct InitArguments {
     /// Trust domain of all certificates.
     #[arg(long, default_value = "secretref.internal")]
     pub trust_domain: String,
-    /// Where agents connect.
-    #[arg(long, default_value = "0.0.0.0:7443")]
-    pub agent_listen: SocketAddr,
-    /// Where administrators connect.
-    #[arg(long, default_value = "127.0.0.1:7444")]
-    pub admin_listen: SocketAddr,
-    /// Where health is asked for, in plain HTTP.
-    #[arg(long, default_value = "127.0.0.1:7445")]
-    pub health_listen: SocketAddr,
-    /// Names and addresses that clients reach this broker by, besides localhost.
-    #[arg(long)]
-    pub advertise: Vec<String>,
+    /// Where it listens, and what it is called.
+    #[command(flatten)]
+    pub places: Places,
     /// Name of the profile that is written for `secretref`.
     #[arg(long, default_value = "default")]
     pub profile: String,
@@ -161,9 +173,27 @@ pub struct VerifyArguments {
     /// File of a checkpoint that was kept elsewhere and has to be part of the trail.
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
+    /// Also fold the log of authority and hold it against the tables and the trail: every value is
+    /// there and opens, no other is, and every change was recorded. Needs the root key.
+    #[arg(long)]
+    pub state: bool,
     /// File with the passphrase of the root key (`-`: standard input).
     #[arg(long)]
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// Flags of `prune-trail`.
+#[derive(Args)]
+pub struct PruneTrailArguments {
+    /// Database, as a role that may remove entries of the trail and write none.
+    #[arg(long, env = "SECRETREF_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// The key of checkpoints, as `secretref audit key` prints it.
+    #[arg(long)]
+    pub key: String,
+    /// File that `secretref audit archive` wrote.
+    #[arg(long)]
+    pub archive: PathBuf,
 }
 
 /// Flags of `migrate`.
@@ -221,6 +251,9 @@ pub struct BrokerFile {
     /// The audit trail as a file; none where it is not named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_file: Option<AuditFile>,
+    /// The audit trail as syslog messages; none where it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syslog: Option<Syslog>,
 }
 
 /// One hour.
@@ -354,6 +387,7 @@ impl BrokerFile {
         self.limits.check()?;
         self.monitor.check()?;
         self.audit_file.as_ref().map_or(Ok(()), AuditFile::check)?;
+        self.syslog.as_ref().map_or(Ok(()), |syslog| syslog.parsed().map(drop))?;
         Ok(())
     }
 }
@@ -376,6 +410,12 @@ pub fn read_passphrase(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
         bytes.pop();
     }
     Ok(bytes)
+}
+
+/// The collector that is told of spans, where there is one.
+#[must_use]
+pub fn collector() -> Option<String> {
+    std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok().filter(|it| !it.is_empty())
 }
 
 /// Where the profile of `secretref` is kept: `$XDG_CONFIG_HOME/secretref/config.toml`, else

@@ -4,6 +4,7 @@
 
 mod admins;
 mod agents;
+mod archives;
 mod bodies;
 mod chain;
 mod channels;
@@ -14,17 +15,22 @@ mod enrolment;
 mod environments;
 mod error;
 mod expiry;
+mod follow;
 mod heads;
 mod load;
 mod manifests;
+mod matches;
 mod plan;
+mod presence;
 mod receipts;
 mod references;
 mod refusals;
 mod reports;
+mod resolve;
 mod rotations;
 mod secrets;
 mod sources;
+mod state;
 mod traces;
 mod trail;
 mod whole_trail;
@@ -44,13 +50,16 @@ pub use environments::{EnvironmentView, Move, Switch, Switched};
 pub use error::CustodyError;
 pub use heads::TrailHead;
 pub use manifests::{Applied, AppliedChange, Apply, Unresolved};
+pub use matches::{Match, Matches};
 pub use plan::{Committed, RequestKey};
 pub(crate) use receipts::RECEIPTS;
 pub use references::{BindingView, ProviderView, ReferenceView, SourceView};
 pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
+pub use resolve::{Refused, Resolved};
 pub use rotations::{Begin, Lease, ToTest, Turn, Work};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
 pub use sources::{Coming, Itinerary, Observation, Place, Seen};
+pub use state::{State, StateError, verify_state};
 pub use traces::{
     AgentReach, Examined, HeldSecret, Holder, Replacement, SecretReach, Use, VersionFate,
 };
@@ -64,7 +73,9 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use bodies::Bodies;
+use follow::{Following, follow};
 use heads::Heads;
+use presence::Presence;
 use reports::Results;
 use secretref_domain::{
     audit::{Decision, Event},
@@ -83,7 +94,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use uuid::Uuid;
 use writer::{Writer, WriterHandle};
 
@@ -116,7 +130,11 @@ pub struct Parts {
 struct Shared {
     store: Store,
     keyring: Keyring,
+    /// One looks through all values at a time.
+    matching: Semaphore,
     authority: ArcSwap<Authority>,
+    /// The authority as it was sealed in the store when it was looked at last.
+    authority_seen: Mutex<Vec<u8>>,
     broker: BrokerId,
     epoch: Uuid,
     clock: Arc<dyn Clock>,
@@ -126,9 +144,12 @@ struct Shared {
     contact: AtomicI64,
     /// Whether this process has said who is connected.
     presence_told: AtomicBool,
+    /// Who is connected here, as it was said last, and to other brokers, as they say.
+    presence: Mutex<Presence>,
     /// Since when nothing could be recorded, and why; none while it can.
     unrecorded: Mutex<Option<(Timestamp, StoreError)>>,
     feed: Feed,
+    following: Following,
     heads: Heads,
     bodies: Bodies,
     results: Results,
@@ -176,9 +197,12 @@ impl Custody {
     /// [`CustodyError`] where the log or this broker's audit lane is not what was written, or the
     /// store does not answer.
     pub async fn open(parts: Parts) -> Result<Self, CustodyError> {
-        let loaded = load::load(&parts).await?;
+        let loaded = load::load(&parts.store, &parts.keyring, parts.broker).await?;
+        let standing = parts.store.stand(parts.broker, loaded.head.revision).await?;
+        let timeline = standing.map_or(0, |standing| standing.timeline);
         let shared = Arc::new(Shared {
             feed: Feed::new(loaded.head.revision),
+            following: Following::new(parts.store.is_shared(), timeline),
             heads: Heads::new(),
             bodies: Bodies::new(),
             results: Results::new(),
@@ -187,9 +211,12 @@ impl Custody {
             epoch: loaded.head.epoch,
             store: parts.store,
             keyring: parts.keyring,
+            matching: Semaphore::new(1),
             authority: ArcSwap::from_pointee(parts.authority),
+            authority_seen: Mutex::default(),
             broker: parts.broker,
             presence_told: AtomicBool::new(false),
+            presence: Mutex::default(),
             unrecorded: Mutex::new(None),
             contact: AtomicI64::new(parts.clock.now().as_micros()),
             clock: parts.clock,
@@ -198,6 +225,9 @@ impl Custody {
         });
         let (handle, commands) = WriterHandle::queue();
         let writer = Writer::new(Arc::clone(&shared), commands, loaded.head, loaded.lane);
+        if let Some(doorbell) = shared.store.doorbell() {
+            tokio::spawn(follow(Arc::clone(&shared), doorbell));
+        }
         // Detached on purpose: a caller that goes away must not take the writer with him.
         tokio::spawn(writer.run());
         Ok(Self { shared, writer: handle })
@@ -228,10 +258,11 @@ impl Custody {
     }
 
     /// Identity of the history of one environment, as sidecars are told it: versions of one say
-    /// nothing of another's, so an agent that moves begins anew.
+    /// nothing of another's, so an agent that moves begins anew, and so does every one where the
+    /// database has another timeline.
     #[must_use]
     pub fn epoch_in(&self, environment: &EnvironmentName) -> String {
-        format!("{}/{environment}", self.shared.epoch)
+        format!("{}.{}/{environment}", self.shared.epoch, self.shared.following.timeline())
     }
 
     /// The certificate authority as it is now.
@@ -304,6 +335,7 @@ impl Custody {
     /// Saves what sidecars said last and closes the store; nothing can be done any more.
     pub async fn close(&self) {
         drop(timeout(SETTLE_TIME_MAX, self.reports_settled()).await);
+        drop(timeout(SETTLE_TIME_MAX, self.unfollow()).await);
         self.shared.store.close().await;
     }
 

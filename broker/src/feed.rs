@@ -4,7 +4,10 @@
 //! with what it has not read, and it can miss no last state.
 
 use secretref_domain::{
+    clock::Timestamp,
+    condition::TrailAlarm,
     id::{AgentId, InstanceId, SecretId},
+    traceparent::TraceParent,
     version::{Revision, Version},
 };
 use std::{
@@ -25,6 +28,8 @@ pub enum Cut {
     Revoked,
     /// A newer stream of the same instance took its place.
     Superseded,
+    /// What was sent on it is of another history than what there is now.
+    Rebased,
 }
 
 /// All connected streams.
@@ -46,8 +51,8 @@ struct Stream {
     boot: Uuid,
     /// What its sidecar called its version.
     version: Mutex<String>,
-    /// What its sidecar found wrong with the audit trail; empty for nothing.
-    alarm: Mutex<String>,
+    /// What its sidecar found wrong with the audit trail, and since when it says so.
+    alarm: Mutex<Option<(Timestamp, String)>>,
     pending: Mutex<Pending>,
     wake: Notify,
     /// Besides `wake`, where it has to end.
@@ -59,6 +64,7 @@ struct Stream {
 struct Pending {
     dirty: bool,
     recorded: HashMap<SecretId, Version>,
+    trace: Option<TraceParent>,
     cut: Option<Cut>,
 }
 
@@ -67,6 +73,8 @@ struct Pending {
 pub struct Woken {
     /// Deliveries whose audit record is durable already.
     pub recorded: HashMap<SecretId, Version>,
+    /// The span of the commit that it was woken by last.
+    pub trace: Option<TraceParent>,
     /// Whether it has to end.
     pub cut: Option<Cut>,
 }
@@ -89,6 +97,8 @@ pub struct Publication {
     pub revoked: Vec<AgentId>,
     /// Instances that are no longer admitted.
     pub revoked_instances: Vec<(AgentId, InstanceId)>,
+    /// The span of the commit, for each agent that it touches.
+    pub traces: HashMap<AgentId, TraceParent>,
     /// Deliveries whose audit record was part of the commit.
     pub recorded: Vec<((AgentId, SecretId, Version), HashSet<InstanceId>)>,
 }
@@ -173,8 +183,26 @@ impl Feed {
     pub fn alarms(&self, agent: AgentId) -> HashMap<InstanceId, String> {
         let streams = lock(&self.0.streams);
         let of_agent = streams.get(&agent).into_iter().flat_map(BTreeMap::values);
-        let alarms = of_agent.map(|stream| (stream.instance, lock(&stream.alarm).clone()));
-        alarms.filter(|(_, alarm)| !alarm.is_empty()).collect()
+        let alarm = |stream: &Arc<Stream>| {
+            let (_, what) = lock(&stream.alarm).clone()?;
+            Some((stream.instance, what))
+        };
+        of_agent.filter_map(alarm).collect()
+    }
+
+    /// The same of all agents.
+    #[must_use]
+    pub fn all_alarms(&self) -> HashMap<AgentId, Vec<TrailAlarm>> {
+        let mut alarms: HashMap<AgentId, Vec<TrailAlarm>> = HashMap::new();
+        for (agent, of_agent) in lock(&self.0.streams).iter() {
+            for stream in of_agent.values() {
+                if let Some((since, what)) = lock(&stream.alarm).clone() {
+                    let alarm = TrailAlarm { instance: stream.instance, since, what };
+                    alarms.entry(*agent).or_default().push(alarm);
+                }
+            }
+        }
+        alarms
     }
 
     /// Wakes those that a commit concerns. To be called once it is durable and folded.
@@ -202,8 +230,12 @@ impl Feed {
         }
         for agent in &publication.agents {
             for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
+                let mut pending = lock(&stream.pending);
+                pending.trace = publication.traces.get(agent).copied().or(pending.trace);
+                let dirty = std::mem::replace(&mut pending.dirty, true);
+                drop(pending);
                 // One that has not looked since it was woken costs nothing more.
-                if !std::mem::replace(&mut lock(&stream.pending).dirty, true) {
+                if !dirty {
                     stream.wake.notify_one();
                 }
             }
@@ -214,6 +246,14 @@ impl Feed {
             *reached = revision.max(*reached);
             newer
         });
+    }
+
+    /// Begins at another revision, which may be an older one, and ends every stream.
+    pub fn rebase(&self, revision: Revision) {
+        self.0.revision.send_replace(revision);
+        for stream in lock(&self.0.streams).values().flat_map(BTreeMap::values) {
+            stream.cut(Cut::Rebased);
+        }
     }
 
     /// The revision that the feed has reached.
@@ -258,8 +298,10 @@ impl Subscription {
     }
 
     /// Notes what the sidecar found wrong with the audit trail.
-    pub fn alarm(&self, what: String) {
-        *lock(&self.stream.alarm) = what;
+    pub fn alarm(&self, what: String, now: Timestamp) {
+        let mut alarm = lock(&self.stream.alarm);
+        let since = alarm.as_ref().map_or(now, |(since, _)| *since);
+        *alarm = Some((since, what));
     }
 
     /// Another process that held a stream of this instance when it came: one of the two has a copy
@@ -302,7 +344,8 @@ impl Subscription {
         let mut pending = lock(&self.stream.pending);
         let dirty = std::mem::take(&mut pending.dirty);
         let recorded = std::mem::take(&mut pending.recorded);
-        (dirty || pending.cut.is_some()).then_some(Woken { recorded, cut: pending.cut })
+        let (trace, cut) = (pending.trace.take(), pending.cut);
+        (dirty || cut.is_some()).then_some(Woken { recorded, trace, cut })
     }
 }
 

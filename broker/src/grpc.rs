@@ -38,8 +38,9 @@ use v1::{
     environments_service_server::EnvironmentsServiceServer,
     providers_service_server::ProvidersServiceServer,
     references_service_server::ReferencesServiceServer,
-    rotations_service_server::RotationsServiceServer, secrets_service_server::SecretsServiceServer,
-    traces_service_server::TracesServiceServer, watch_service_server::WatchServiceServer,
+    resolve_service_server::ResolveServiceServer, rotations_service_server::RotationsServiceServer,
+    secrets_service_server::SecretsServiceServer, traces_service_server::TracesServiceServer,
+    watch_service_server::WatchServiceServer,
 };
 
 /// Serves the agents' port until `stop`.
@@ -56,6 +57,9 @@ pub async fn serve_agents(
     let gate = Gate::new(Port::Agents, custody.clone());
     let enrolment = EnrolmentServiceServer::new(agent::Enrolment::new(custody.clone(), &limits))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX);
+    let resolve = ResolveServiceServer::new(agent::Resolve::new(custody.clone()))
+        .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(FRAME_BYTES_MAX);
     let watch = WatchServiceServer::new(agent::Watch::new(custody, alerts, limits, stop.clone()))
         .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX)
         .max_encoding_message_size(FRAME_BYTES_MAX);
@@ -63,6 +67,7 @@ pub async fn serve_agents(
         .layer(Throttle::for_agents(&limits))
         .layer(gate)
         .add_service(enrolment)
+        .add_service(resolve)
         .add_service(watch)
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await

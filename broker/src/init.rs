@@ -1,10 +1,14 @@
 //! `init`: everything that a broker needs before it can serve.
 
+mod join;
+
+pub use join::join;
+
 use crate::{
     authority::Authority,
     config::{
         BROKER_FILE, BrokerFile, Config, InitArguments, Limits, MigrateArguments, Monitor,
-        PROVIDERS_FOLDER, ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file,
+        PROVIDERS_FOLDER, Places, ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file,
         provider_poll_seconds, read_passphrase,
     },
     custody::{
@@ -43,6 +47,9 @@ use zeroize::Zeroizing;
 /// # Errors
 /// What is in the way, and how to clear it.
 pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
+    if is_made(&arguments.data_dir, &arguments.places) {
+        return Ok(());
+    }
     let domain = TrustDomain::parse(&arguments.trust_domain)
         .with_context(|| format!("--trust-domain {}", arguments.trust_domain))?;
     let data_dir = make_folder(&arguments.data_dir)?;
@@ -51,13 +58,7 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         None => format!("sqlite://{}", data_dir.join("secretref.db").display()),
     };
     let root = RootKey::generate()?;
-    let slot = match &arguments.passphrase_file {
-        Some(path) => {
-            let passphrase = read_passphrase(path).with_context(|| path.display().to_string())?;
-            Zeroizing::new(write_passphrase_slot(&root, &passphrase)?)
-        }
-        None => write_file_slot(&root),
-    };
+    let slot = slot(&root, arguments.passphrase_file.as_deref())?;
     let store = Store::open(&database_url).await?;
     store.migrate().await?;
     if store.head().await?.is_some() {
@@ -68,34 +69,20 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     }
     // The key first: a database without its key would be of no use to anybody.
     write_slot(&data_dir.join(ROOT_KEY_FILE), slot.as_bytes())?;
-    let file = BrokerFile {
-        broker_id: Uuid::now_v7(),
-        database_url,
-        trust_domain: arguments.trust_domain.clone(),
-        agent_listen: arguments.agent_listen,
-        admin_listen: arguments.admin_listen,
-        health_listen: arguments.health_listen,
-        advertise: arguments.advertise.clone(),
-        certificate_seconds: certificate_seconds(),
-        lease_seconds: lease_seconds(),
-        provider_roots: Some(vec![data_dir.join(PROVIDERS_FOLDER)]),
-        provider_environment: Vec::new(),
-        provider_poll_seconds: provider_poll_seconds(),
-        limits: Limits::default(),
-        monitor: Monitor::default(),
-        audit_file: None,
-    };
+    let file = new_file(&data_dir, database_url, domain.as_str(), &arguments.places);
     let custody = found(&store, root, domain, &file).await?;
     first_admin(&custody, &data_dir).await?;
-    let text = toml::to_string_pretty(&file)?;
-    write_private(&data_dir.join(BROKER_FILE), text.as_bytes())?;
+    write_file(&data_dir, &file)?;
     store.close().await;
     announce(&format!("made a broker in {}", data_dir.display()));
     announce(&format!(
         "root key {}: keep a copy apart from the database's backups",
         data_dir.join(ROOT_KEY_FILE).display()
     ));
-    write_profile(&arguments.profile, &file, &data_dir)?;
+    // The broker is made: where there is no place for a profile, as in a container, that is said.
+    if let Err(error) = write_profile(&arguments.profile, &file, &data_dir) {
+        announce(&format!("no profile was written: {error:#}"));
+    }
     announce(&format!("next: secretref-broker serve --data-dir {}", data_dir.display()));
     Ok(())
 }
@@ -114,6 +101,60 @@ pub async fn migrate(arguments: &MigrateArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether there is nothing to do, as somebody asked for who starts often.
+fn is_made(data_dir: &Path, places: &Places) -> bool {
+    let made = places.unless_made && data_dir.join(BROKER_FILE).exists();
+    if made {
+        announce(&format!("there is a broker in {} already", data_dir.display()));
+    }
+    made
+}
+
+/// The root key in a slot of its own: under a passphrase from a file where one is named.
+fn slot(root: &RootKey, passphrase: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
+    Ok(match passphrase {
+        Some(path) => {
+            let passphrase = read_passphrase(path).with_context(|| path.display().to_string())?;
+            Zeroizing::new(write_passphrase_slot(root, &passphrase)?)
+        }
+        None => write_file_slot(root),
+    })
+}
+
+/// The `broker.toml` of a new broker.
+fn new_file(
+    data_dir: &Path,
+    database_url: String,
+    trust_domain: &str,
+    places: &Places,
+) -> BrokerFile {
+    BrokerFile {
+        broker_id: Uuid::now_v7(),
+        database_url,
+        trust_domain: trust_domain.to_owned(),
+        agent_listen: places.agent_listen,
+        admin_listen: places.admin_listen,
+        health_listen: places.health_listen,
+        advertise: places.advertise.clone(),
+        certificate_seconds: certificate_seconds(),
+        lease_seconds: lease_seconds(),
+        provider_roots: Some(vec![data_dir.join(PROVIDERS_FOLDER)]),
+        provider_environment: Vec::new(),
+        provider_poll_seconds: provider_poll_seconds(),
+        limits: Limits::default(),
+        monitor: Monitor::default(),
+        audit_file: None,
+        syslog: None,
+    }
+}
+
+/// Writes a new `broker.toml`.
+fn write_file(data_dir: &Path, file: &BrokerFile) -> anyhow::Result<()> {
+    let text = toml::to_string_pretty(file)?;
+    Ok(write_private(&data_dir.join(BROKER_FILE), text.as_bytes())?)
+}
+
+/// Makes the folder of a new broker, and the one of its providers in it.
 fn make_folder(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);

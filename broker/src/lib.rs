@@ -8,11 +8,11 @@
 
 pub mod alerts;
 pub mod app;
-pub mod audit_file;
 pub mod authority;
 pub mod aws;
 pub mod checkpoints;
 pub mod config;
+pub mod copies;
 pub mod custody;
 pub mod feed;
 pub mod grpc;

@@ -1,11 +1,9 @@
 //! `secretref-broker`.
 
 use clap::Parser;
-use secretref_broker::{
-    app::{self, verify},
-    config::{Arguments, Command},
-    health, init, telemetry,
-};
+use secretref_broker::app::{self, prune, verify};
+use secretref_broker::config::{Arguments, Command};
+use secretref_broker::{health, init, telemetry};
 use std::{process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
@@ -36,10 +34,12 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Init(arguments) => init::init(&arguments).await,
+        Command::Join(arguments) => Box::pin(init::join(&arguments)).await,
         Command::Serve(arguments) => app::serve_until_signal(arguments.load()?).await,
         Command::Migrate(arguments) => init::migrate(&arguments).await,
         Command::Health(arguments) => health::ask(arguments.load()?).await,
         Command::Verify(arguments) => verify::verify(arguments).await,
+        Command::PruneTrail(arguments) => prune::prune(arguments).await,
     }
 }
 

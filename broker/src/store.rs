@@ -13,10 +13,13 @@
 //! reports         (agent, instance, secret) → what the sidecar said last
 //! schedules       (agent, instance) → what its scheduled program does, as it said last
 //! vault           name → blob: the sealed keyring, the sealed authority
-//! audit_checkpoints, audit_tree: signed heads of the trail and the tree under them; append only
+//! brokers         broker → how far it follows the log, and when it said so; Postgres only
+//! audit_checkpoints, audit_tree, audit_beginning: signed heads of the trail, their tree, its start
 //! ```
 
+mod archives;
 mod batch;
+mod brokers;
 mod checkpoints;
 mod conditions;
 #[cfg(test)]
@@ -33,8 +36,11 @@ mod sqlite;
 mod trail;
 mod verbs;
 
+pub use archives::AuditPrivileges;
+pub use brokers::{Doorbell, Standing};
 pub use checkpoints::{CheckpointRow, NO_LANE, TreeRow};
 pub use conditions::HeldRow;
+pub use fault::StoreError;
 
 use secretref_domain::{
     clock::Timestamp,
@@ -200,36 +206,6 @@ pub struct AuditCursor {
     pub lane: BrokerId,
     /// Its number.
     pub seq: i64,
-}
-
-/// What went wrong with the store.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// The database cannot be reached, is full, refused or took too long. Nothing was changed, or
-    /// it is not known whether it was (`unknown`: a commit without an answer).
-    #[error("the database does not answer: {why}")]
-    Unavailable {
-        /// What it said.
-        why: String,
-        /// Whether a commit may have happened.
-        unknown: bool,
-    },
-    /// The database's address, role or settings are not usable; says what to change.
-    #[error("the database cannot be used: {0}")]
-    Unusable(String),
-    /// The database holds something that cannot be: written by a newer broker, or damaged.
-    #[error("the database is not whole: {0}")]
-    Damaged(String),
-    /// The batch breaks a rule of the schema or of [`Batch`]: the broker's own mistake. Nothing was
-    /// changed.
-    #[error("the database refuses what the broker wrote: {0}")]
-    Refused(String),
-    /// Another process wrote this lane.
-    #[error("another broker writes the audit lane {0}: is this broker running twice?")]
-    LaneTaken(BrokerId),
-    /// `init` on a store that holds something.
-    #[error("the database is in use already")]
-    NotEmpty,
 }
 
 /// The store, on the engine that its URL names.

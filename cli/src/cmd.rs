@@ -19,12 +19,15 @@ mod impact;
 mod import;
 mod list;
 mod monitor;
+mod openclaw;
 mod profile;
 mod programs;
 mod provider;
 mod put;
+mod resolve;
 mod rotate;
 mod run;
+mod scan;
 mod show;
 mod status;
 mod undelete;
@@ -39,6 +42,7 @@ use crate::{
     print::Printer,
 };
 use secretref_domain::name::{AgentName, GroupName, SecretName};
+use secretref_spans::{Kind, Span};
 
 /// What can be done.
 #[derive(clap::Subcommand)]
@@ -63,6 +67,9 @@ pub(crate) enum Command {
     Undelete(undelete::Undelete),
     /// Put each variable of a .env file as a secret, and print the manifest that binds them
     Import(import::Import),
+    /// Move an installation of OpenClaw over, and look at what is left in it
+    #[command(subcommand)]
+    Openclaw(openclaw::Openclaw),
     /// Apply manifests: agents, their tools and refs
     Apply(apply::Apply),
     /// Administer agents
@@ -85,6 +92,8 @@ pub(crate) enum Command {
     Monitor(monitor::Monitor),
     /// Run a program with an agent's credentials in its environment
     Run(Box<run::Run>),
+    /// Answer OpenClaw's exec protocol: refs on standard input, values on standard output
+    Resolve(resolve::Resolve),
     /// Administer administrators
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -97,6 +106,8 @@ pub(crate) enum Command {
     Audit(audit::Audit),
     /// Explain a ref: where it comes from, who may have it, who has which version
     Explain(explain::Explain),
+    /// Find literals in files that look like credentials
+    Scan(scan::Scan),
     /// Check the whole installation, and say what to do
     Doctor(doctor::Doctor),
     /// Show the whole story in one terminal, with real processes
@@ -132,22 +143,61 @@ pub(crate) enum Gateway {
 }
 
 impl Command {
+    /// What its span is called.
+    fn span(&self) -> &'static str {
+        match self {
+            Self::Put(_) => "secretref put",
+            Self::Apply(_) => "secretref apply",
+            Self::Rotate(_) | Self::Secrets(_) => "secretref rotate",
+            _ => "secretref",
+        }
+    }
+
     /// Whether it talks to a broker that a profile names.
     pub(crate) fn connects(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Completion(_) | Self::Version(_) | Self::Profile(_))
+        !matches!(
+            self,
+            Self::Demo(_)
+                | Self::Completion(_)
+                | Self::Version(_)
+                | Self::Profile(_)
+                | Self::Resolve(_)
+        )
     }
 
     /// Whether it prints data that JSON could hold.
     pub(crate) fn prints_json(&self) -> bool {
         !matches!(
             self,
-            Self::Demo(_) | Self::Completion(_) | Self::Run(_) | Self::Gateway(Gateway::Run(_))
+            Self::Demo(_)
+                | Self::Completion(_)
+                | Self::Run(_)
+                | Self::Resolve(_)
+                | Self::Gateway(Gateway::Run(_))
         )
     }
 }
 
 /// Does what the command line says.
+/// Does what was asked for, as a span where somebody is told of it.
 pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exit, Failure> {
+    let Some(endpoint) = &config.collector else {
+        return Box::pin(dispatch(args, config, out)).await;
+    };
+    let telling = secretref_spans::tell("secretref", env!("CARGO_PKG_VERSION"), endpoint);
+    let telling = telling.map_err(|error| Failure::usage(error.to_string(), "or unset it"))?;
+    let mut span = Span::new(args.command.span(), Kind::Client, None);
+    let parent = span.parent();
+    let outcome = Box::pin(secretref_spans::within(parent, dispatch(args, config, out))).await;
+    if let Err(failure) = &outcome {
+        span.fail(failure.first().0);
+    }
+    drop(span);
+    telling.end().await;
+    outcome
+}
+
+async fn dispatch(args: Args, config: &Config, out: Printer) -> Result<Exit, Failure> {
     let global = args.global;
     let profile = global.profile.as_deref();
     let session = Session::new(config, profile, global.wait, global.environment.as_deref(), out);
@@ -163,6 +213,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Destroy(command) => command.run(session).await,
         Command::Delete(command) => command.run(session).await,
         Command::Undelete(command) => command.run(session).await,
+        Command::Openclaw(command) => Box::pin(command.run(session)).await,
         Command::Apply(command) => command.run(session).await,
         Command::Agent(command) => command.run(session).await,
         Command::Alert(command) => command.run(session).await,
@@ -176,6 +227,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
         Command::Run(command) | Command::Gateway(Gateway::Run(command)) => {
             command.run(session).await
         }
+        Command::Resolve(command) => command.run(session).await,
         Command::Admin(command) => command.run(session).await,
         Command::Profile(command) => command.run(session),
         Command::Status(command) | Command::Gateway(Gateway::Status(command)) => {
@@ -185,6 +237,7 @@ pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exi
             command.run(session).await
         }
         Command::Explain(command) => command.run(session).await,
+        Command::Scan(command) => command.run(session).await,
         Command::Doctor(command) => command.run(session).await,
         Command::Demo(command) => Box::pin(command.run(session)).await,
         Command::Completion(command) => command.run(session),

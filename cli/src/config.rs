@@ -19,14 +19,23 @@ pub(crate) struct Config {
     pub(crate) key: Option<PathBuf>,
     /// `config.toml` of the profiles.
     pub(crate) profiles: Option<PathBuf>,
+    /// `HOME`.
+    pub(crate) home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`.
     pub(crate) runtime_dir: Option<PathBuf>,
     /// Folders of `PATH`.
     pub(crate) path: Vec<PathBuf>,
     /// This program.
     pub(crate) program: Option<PathBuf>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector that is told of spans.
+    pub(crate) collector: Option<String>,
     /// `NO_COLOR`: people who want no colour.
     pub(crate) no_color: bool,
+}
+
+/// A variable that another program's settings ask to be passed on to it.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
 }
 
 impl Config {
@@ -34,8 +43,9 @@ impl Config {
     pub(crate) fn from_environment() -> Self {
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let file = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-        let home = file("HOME").map(|home| PathBuf::from(home).join(".config"));
-        let folder = file("XDG_CONFIG_HOME").map(PathBuf::from).or(home);
+        let home = file("HOME").map(PathBuf::from);
+        let own = home.as_ref().map(|home| home.join(".config"));
+        let folder = file("XDG_CONFIG_HOME").map(PathBuf::from).or(own);
         Self {
             arguments: env::args_os().collect(),
             address: text("SECRETREF_ADDR"),
@@ -44,9 +54,11 @@ impl Config {
             cert: file("SECRETREF_CERT").map(PathBuf::from),
             key: file("SECRETREF_KEY").map(PathBuf::from),
             profiles: folder.map(|folder| folder.join("secretref").join("config.toml")),
+            home,
             runtime_dir: file("XDG_RUNTIME_DIR").map(PathBuf::from),
             path: file("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
             program: env::current_exe().ok(),
+            collector: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
             no_color: file("NO_COLOR").is_some(),
         }
     }

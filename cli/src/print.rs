@@ -2,6 +2,7 @@
 
 pub(crate) mod json;
 pub(crate) mod rotation;
+pub(crate) mod sarif;
 pub(crate) mod schedule;
 pub(crate) mod status;
 pub(crate) mod time;

@@ -15,6 +15,8 @@ mod conditions;
 mod connection;
 #[path = "it/demo.rs"]
 mod demo;
+#[path = "it/openclaw.rs"]
+mod openclaw;
 #[path = "it/usage.rs"]
 mod usage;
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Makes sure that what the tests need of the system is there: the Postgres server's binaries, from
 # which they start throwaway clusters of their own; libfaketime, by which real processes live at
-# another time; curl, jq and openssl, in which examples are written. It installs what is missing
-# where it may, and else says what to install. It starts no server, and leaves any that runs alone.
+# another time; curl, jq and openssl, in which examples are written; and, for root, iproute2, with
+# whose network namespaces hosts are made. It installs what is missing where it may, and else says
+# what to install. It starts no server, and leaves any that runs alone.
 set -eu
 
 has_postgres() {
@@ -41,6 +42,8 @@ has_faketime || missing="$missing libfaketime"
 for tool in curl jq openssl; do
     command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
 done
+# Only root can make network namespaces.
+[ "$(id -u)" != 0 ] || command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 if [ -z "$missing" ]; then
     exit 0
 fi

@@ -42,3 +42,19 @@ impl fmt::Debug for v1::ManifestEntry {
             .finish_non_exhaustive()
     }
 }
+
+impl fmt::Debug for v1::ResolveResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolveResponse").field("refs", &self.refs).finish()
+    }
+}
+
+impl fmt::Debug for v1::ResolvedRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolvedRef")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .field("error_code", &self.error_code)
+            .finish_non_exhaustive()
+    }
+}

@@ -13,13 +13,14 @@ use crate::{
     config::{EnrollConfig, RunConfig, TokenSource},
     health,
     link::{
-        Introduction, Link,
+        Brokers, Introduction, Link,
         enrol::{self, EnrolError},
         orders::orders,
     },
+    refusals::Refusals,
     sinks::{
         files::{FileSinkConfig, remove_folder},
-        hooks::{Hooks, Permits, Roster},
+        hooks::{Gateway, Hooks, Permits, Roster},
         process::{Host, Reaper},
         socket::{self, Bound, Shelf},
     },
@@ -55,7 +56,8 @@ pub async fn enroll(config: EnrollConfig, clock: Arc<dyn Clock>) -> Result<Ident
         return Ok(identity);
     }
     let token = read_token(config.token).await?;
-    let identity = enrol::enrol(&config.broker, &token, &state, &clock).await?;
+    let brokers = Brokers::new(&config.brokers, fastrand::f64());
+    let identity = enrol::enrol(&brokers, &token, &state, &clock).await?;
     tracing::info!(agent = %identity.agent, instance = %identity.instance, "enrolled");
     Ok(identity)
 }
@@ -129,7 +131,8 @@ impl Ground {
     ) -> Result<Self, AppError> {
         let dir = config.state_dir.clone();
         let state = Arc::new(spawn_blocking(move || State::open(&dir)).await??);
-        let introduction = Introduction::new(&config.broker, config.secrets_provider.clone());
+        let brokers = Brokers::new(&config.brokers, fastrand::f64());
+        let introduction = Introduction::new(brokers, config.secrets_provider.clone());
         let reaper = config.may_run().then(Reaper::start);
         let reaper = reaper.transpose().map_err(AppError::Processes)?;
         Ok(Self { state, introduction, reaper, clock, status })
@@ -164,7 +167,8 @@ async fn one(
 ) -> Result<u8, AppError> {
     let Ground { state, introduction, reaper, clock, status } = ground;
     let outlets = outlets(config);
-    let serving = open_socket(config, &outlets, &status, &clock, &stop)?;
+    let refusals = introduction.refusals();
+    let serving = open_socket(config, &outlets, &status, (&clock, refusals), &stop)?;
     let host = host.filter(|_| config.may_run());
     let begin = |beside| {
         let (clock, status) = (clock.clone(), status.clone());
@@ -174,7 +178,7 @@ async fn one(
     let mut waiting = WaitTimeout::new(config.wait_timeout, status.subscribe());
     let known = state.identity()?;
     let identity = tokio::select! {
-        identity = identity(config, known, &state, &clock) => identity?,
+        identity = identity(config, &introduction, known, &state, &clock) => identity?,
         () = stop.cancelled() => return code(supervised).await,
         error = waiting.over() => return Err(error),
     };
@@ -244,7 +248,7 @@ fn open_socket(
     config: &RunConfig,
     outlets: &Outlets,
     status: &watch::Sender<Status>,
-    clock: &Arc<dyn Clock>,
+    (clock, refusals): (&Arc<dyn Clock>, Refusals),
     stop: &CancellationToken,
 ) -> Result<Option<AbortOnDropHandle<()>>, AppError> {
     let Some(path) = &config.socket else { return Ok(None) };
@@ -254,6 +258,7 @@ fn open_socket(
         shelf: outlets.shelf.subscribe(),
         status: status.subscribe(),
         witness: outlets.witness.clone(),
+        refusals,
         clock: Arc::clone(clock),
         group: config.group,
     };
@@ -269,7 +274,9 @@ fn hooks(
     clock: &Arc<dyn Clock>,
     outlets: &Outlets,
 ) -> Hooks {
-    let permits = Permits { allow_exec: config.allow_exec.clone(), reaper, group: config.group };
+    let (allow_exec, openclaw) = (config.allow_exec.clone(), config.openclaw.clone());
+    let openclaw = openclaw.map(|it| Gateway { address: it.address, token_file: it.token_file });
+    let permits = Permits { allow_exec, reaper, group: config.group, openclaw };
     let (witness, roster) = (outlets.witness.clone(), outlets.roster.subscribe());
     Hooks::new(agent, permits, Arc::clone(state), Arc::clone(clock), witness, roster)
 }
@@ -298,6 +305,7 @@ async fn open_place(
 /// takes.
 async fn identity(
     config: &RunConfig,
+    introduction: &Introduction,
     known: Option<Identity>,
     state: &State,
     clock: &Arc<dyn Clock>,
@@ -312,9 +320,10 @@ async fn identity(
         return Err(AppError::Nobody { state_dir: config.state_dir.clone() });
     };
     let token = read_token(source).await?;
+    let brokers = introduction.brokers();
     let mut backoff = crate::link::Backoff::new();
     loop {
-        match enrol::enrol(&config.broker, &token, state, clock).await {
+        match enrol::enrol(&brokers, &token, state, clock).await {
             Ok(identity) => {
                 tracing::info!(agent = %identity.agent, instance = %identity.instance, "enrolled");
                 return Ok(identity);

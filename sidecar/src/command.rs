@@ -60,7 +60,13 @@ pub fn execute(command: Command, hardened: &Hardened) -> ExitCode {
                 // Where a program may run, signals are its own, and end it first.
                 let shutdown =
                     if config.may_run() { CancellationToken::new() } else { on_signals() };
-                app::run(*config, host, Arc::new(SystemClock), shutdown).await
+                let telling = telemetry::tell();
+                let running = app::run(*config, host, Arc::new(SystemClock), shutdown);
+                let outcome = Box::pin(running).await;
+                if let Some(telling) = telling {
+                    telling.end().await;
+                }
+                outcome
             })
         }
     }

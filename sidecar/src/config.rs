@@ -34,8 +34,8 @@ pub enum Command {
 /// What `enroll` needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrollConfig {
-    /// Where the broker is: `host:port`.
-    pub broker: String,
+    /// Where the brokers are: `host:port` each, one at least.
+    pub brokers: Vec<String>,
     /// Where the join token is read from.
     pub token: TokenSource,
     /// The state folder.
@@ -47,8 +47,8 @@ pub struct EnrollConfig {
 /// What `run` needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunConfig {
-    /// Where the broker is: `host:port`.
-    pub broker: String,
+    /// Where the brokers are: `host:port` each, one at least.
+    pub brokers: Vec<String>,
     /// Where a join token is read from, where there is no identity yet.
     pub token: Option<TokenSource>,
     /// The state folder.
@@ -61,6 +61,8 @@ pub struct RunConfig {
     pub socket: Option<PathBuf>,
     /// Programs that a manifest may name: absolute paths.
     pub allow_exec: Vec<PathBuf>,
+    /// OpenClaw's gateway, which a manifest may have asked to resolve its secrets anew.
+    pub openclaw: Option<OpenClawConfig>,
     /// Takes a secrets folder that is not in memory.
     pub allow_disk: bool,
     /// Group that the agent and the sidecar share.
@@ -81,6 +83,15 @@ pub struct RunConfig {
     pub program: ProgramConfig,
     /// How it logs.
     pub log: LogConfig,
+}
+
+/// OpenClaw's gateway on the agent's own host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenClawConfig {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// File with the token that it takes: read at each call.
+    pub token_file: PathBuf,
 }
 
 /// The program that `run` runs.
@@ -215,6 +226,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageE
     args::parse(args.into_iter().collect())
 }
 
+/// The collector that is told of spans, where there is one.
+#[must_use]
+pub fn collector() -> Option<String> {
+    std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok().filter(|it| !it.is_empty())
+}
+
 /// The environment of this process, of which a program gets what it may have.
 #[must_use]
 pub fn environment() -> Vec<(OsString, OsString)> {
@@ -248,6 +265,9 @@ pub const SECRETS_DIR_DEFAULT: &str = "/run/secretref";
 /// Where `health` asks when it is not told.
 pub const HEALTH_ADDRESS_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7446);
+/// Where OpenClaw's gateway is when nothing else is said: its own default.
+pub const OPENCLAW_ADDRESS_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 18789);
 /// Longest wait that can be asked for.
 pub const WAIT_MAX: Duration = Duration::from_hours(24);
 

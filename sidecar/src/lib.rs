@@ -16,6 +16,7 @@ pub mod hardening;
 pub mod health;
 pub mod lease;
 pub mod link;
+pub mod refusals;
 pub mod sinks;
 pub mod snapshot;
 pub mod state;

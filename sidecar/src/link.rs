@@ -3,6 +3,7 @@
 //! has meanwhile is the lease's business, not the link's.
 
 mod backoff;
+mod brokers;
 mod dial;
 pub mod end;
 pub mod enrol;
@@ -21,6 +22,7 @@ use crate::{
     trail::Trail,
 };
 pub use backoff::{Backoff, Cause};
+pub use brokers::Brokers;
 use dial::{Plan, Session, dial};
 use end::End;
 pub use introduction::Introduction;
@@ -97,7 +99,7 @@ impl Link {
                 return;
             }
             self.resync |= end.wants_resync();
-            let wait = backoff.wait(end.cause(), std::time::Instant::now(), fastrand::f64());
+            let wait = self.introduction.wait_after(&end, &mut backoff);
             tell(&end, wait);
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
@@ -145,6 +147,7 @@ impl Link {
     /// A stream is open: its identity is the one in use from now on.
     async fn opened(&mut self, session: &Session) {
         self.resync = false;
+        self.introduction.brokers.arrived();
         let state = Arc::clone(&self.state);
         match spawn_blocking(move || state.promote()).await {
             Ok(Ok(())) => {}
@@ -168,7 +171,7 @@ impl Link {
 
     /// With a certificate that has ended nothing is open but renewal.
     async fn renew_first(&mut self) -> Result<(), End> {
-        let broker = Arc::clone(&self.introduction.broker);
+        let broker = self.introduction.brokers.here();
         let (identity, clock) = (self.identity.clone(), self.clock.clone());
         let next = tokio::select! {
             () = self.shutdown.cancelled() => return Err(End::Stopped),
@@ -211,6 +214,7 @@ impl Link {
         self.stream_seq = self.introduction.next_stream();
         Plan {
             introduction: self.introduction.clone(),
+            broker: self.introduction.brokers.here(),
             identity: self.identity.clone(),
             clock: self.clock.clone(),
             stream_seq: self.stream_seq,

@@ -51,8 +51,18 @@ impl Keeper {
     /// Renews what is due. New connections get it; open ones are not touched.
     pub(super) async fn renew(&self, custody: &Custody) -> anyhow::Result<()> {
         let renewed = custody.renew_intermediates().await?;
+        self.configure_again(custody, renewed)
+    }
+
+    /// Believes what another broker's renewed authority issues.
+    pub(super) async fn adopt(&self, custody: &Custody) -> anyhow::Result<()> {
+        let adopted = custody.adopt_authority().await?;
+        self.configure_again(custody, adopted)
+    }
+
+    fn configure_again(&self, custody: &Custody, changed: bool) -> anyhow::Result<()> {
         let now = seconds(custody);
-        if renewed || now >= self.due.load(Ordering::Relaxed) {
+        if changed || now >= self.due.load(Ordering::Relaxed) {
             let (agents, admins, due) = configure(custody, self.broker, &self.names)?;
             self.agents.store(Arc::new(agents));
             self.admins.store(Arc::new(admins));

@@ -18,7 +18,11 @@ use secretref_domain::{
     policy::Roles,
 };
 use secretref_identity::{credentials::TrustBundle, request::PublicKey, subject::Subject};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use uuid::Uuid;
 
 /// A certificate for an administrator.
@@ -77,6 +81,23 @@ impl Custody {
             });
         }
         known.ok_or_else(verbs::superseded)
+    }
+
+    /// Whether a certificate is one of those that this broker knows of: what another broker issued
+    /// a moment ago may not have come here yet.
+    #[must_use]
+    pub fn knows(&self, subject: Subject, serial: &Serial) -> bool {
+        let (ledger, now) = (self.shared.ledger(), self.now());
+        match subject {
+            Subject::Admin { admin } => ledger
+                .admin(AdminId(admin))
+                .is_some_and(|it| it.holds(serial, now) || it.held(serial, now)),
+            Subject::Agent { agent, instance } => ledger
+                .agent(AgentId(agent))
+                .and_then(|agent| agent.instances.get(&InstanceId(instance)))
+                .is_some_and(|instance| instance.holds(serial)),
+            Subject::Broker { .. } => true,
+        }
     }
 
     /// When an administrator's certificate ends, while it stands for him.
@@ -140,6 +161,42 @@ impl Custody {
     /// [`CustodyError::Internal`].
     pub fn trust_bundle(&self) -> Result<TrustBundle, CustodyError> {
         self.authority().trust_bundle().map_err(|error| CustodyError::Internal(error.to_string()))
+    }
+
+    /// Records that this broker is another one over its database, and by which names it is reached.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`].
+    pub async fn joined(&self, names: &[String]) -> Result<(), CustodyError> {
+        let mut record = event(&Caller::Broker { id: self.broker() }, "broker.join");
+        record.reason = format!("reached by {}", names.join(", "));
+        self.writer.note(vec![record]).await
+    }
+
+    /// Takes over the authority that another broker renewed, so that what it issues is believed
+    /// here; whether there was one.
+    ///
+    /// # Errors
+    /// [`CustodyError`]; the authority is then as it was.
+    pub async fn adopt_authority(&self) -> Result<bool, CustodyError> {
+        if !self.shared.store.is_shared() {
+            return Ok(false);
+        }
+        let sealed = self.shared.store.vault(AUTHORITY).await?.ok_or_else(|| {
+            StoreError::Damaged("the certificate authority is not there any more".to_owned())
+        })?;
+        // Opened only where it is another one: keys are in memory no more often than they have to.
+        let seen = |it: &Mutex<Vec<u8>>| it.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if seen(&self.shared.authority_seen) == sealed {
+            return Ok(false);
+        }
+        let exported = self.shared.keyring.open_blob(AUTHORITY, &sealed)?;
+        *self.shared.authority_seen.lock().unwrap_or_else(PoisonError::into_inner) = sealed;
+        if *exported == *self.authority().export() {
+            return Ok(false);
+        }
+        self.shared.authority.store(Arc::new(crate::authority::Authority::import(&exported)?));
+        Ok(true)
     }
 
     /// Renews the intermediates of the authority where they are due, and keeps them sealed in the

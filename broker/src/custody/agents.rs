@@ -164,7 +164,7 @@ impl Custody {
     }
 
     /// Revokes an agent. Returns once its streams here have ended, or after a second, when their
-    /// connections are cut.
+    /// connections are cut; and once every other broker follows, or sends nothing any more.
     ///
     /// # Errors
     /// [`CustodyError`]; nothing is changed then.
@@ -210,7 +210,7 @@ impl Custody {
             Ok(Planned { effects, answer: Revocation { agent: agent.id, streams } })
         });
         let committed = self.writer.change(request, plan).await?;
-        self.wait_gone(committed.answer.agent).await;
+        tokio::join!(self.wait_gone(committed.answer.agent), self.everywhere(committed.revision));
         Ok(committed)
     }
 

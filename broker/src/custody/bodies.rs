@@ -69,6 +69,11 @@ impl Bodies {
         self.0.run_pending_tasks().await;
     }
 
+    /// Overwrites everything.
+    pub(super) fn clear(&self) {
+        self.0.invalidate_all();
+    }
+
     pub(super) async fn forget(&self, key: &(SecretId, Version)) {
         self.0.invalidate(key).await;
     }

@@ -77,13 +77,17 @@ impl Custody {
                 found.extend(part.iter().flat_map(of));
             }
             if agents {
-                found.extend(self.conditions_of_agents(environment).await);
+                found.extend(self.conditions_of_agents(environment, seen).await);
             }
         }
         found
     }
 
-    async fn conditions_of_agents(&self, environment: &EnvironmentName) -> Vec<Condition> {
+    async fn conditions_of_agents(
+        &self,
+        environment: &EnvironmentName,
+        seen: &Seen,
+    ) -> Vec<Condition> {
         let (mut found, mut last, now) = (Vec::new(), None, self.now());
         loop {
             yield_now().await;
@@ -92,7 +96,8 @@ impl Custody {
             let part: Vec<_> = part.collect();
             let Some(end) = part.last() else { return found };
             last = Some(end.name.clone());
-            found.extend(part.into_iter().flat_map(|it| ledger.conditions_of_agent(it, now)));
+            let of = |it| ledger.conditions_of_agent(it, seen, now);
+            found.extend(part.into_iter().flat_map(of));
         }
     }
 
@@ -109,7 +114,8 @@ impl Custody {
         self.reports_settled().await;
         let (rows, contacts) = (self.shared.store.held().await?, self.live_instances().await?);
         let now = self.now();
-        let mut seen = Seen { told: self.book().await?.open(), ..Seen::default() };
+        let (told, alarms) = (self.book().await?.open(), self.feed().all_alarms());
+        let mut seen = Seen { told, alarms, ..Seen::default() };
         {
             let ledger = self.shared.ledger();
             for row in &rows {

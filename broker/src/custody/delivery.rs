@@ -238,7 +238,10 @@ impl Custody {
         Ok(Frame { revision, secrets, removed, missing, settings, next_expiry, behind })
     }
 
-    fn desired(&self, admission: &Admission) -> Result<(Revision, Desired), CustodyError> {
+    pub(super) fn desired(
+        &self,
+        admission: &Admission,
+    ) -> Result<(Revision, Desired), CustodyError> {
         let now = self.now();
         let ledger = self.shared.ledger();
         let Admission { agent, instance, serial, secrets_provider, .. } = admission;
@@ -261,7 +264,7 @@ impl Custody {
         self.shared.ledger().revision() == at && ends.all(|end| now < end)
     }
 
-    async fn record(
+    pub(super) async fn record(
         &self,
         admission: &Admission,
         deliveries: &[(SecretId, Version)],

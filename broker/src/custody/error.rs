@@ -88,6 +88,9 @@ pub enum CustodyError {
     /// It cannot be recorded, so it is not done.
     #[error("nothing was done: {0}")]
     Store(#[from] StoreError),
+    /// It is not known what other brokers changed, so no value leaves.
+    #[error("this broker is behind the database; nothing was sent")]
+    Behind,
     /// The broker is stopping.
     #[error("the broker is stopping; nothing was done")]
     Stopping,

@@ -15,7 +15,7 @@ use secretref_domain::{
     delivery::{Delivery, Evidence},
     id::{AgentId, InstanceId, SecretId},
     limit::{DELIVERIES_MAX, DETAIL_BYTES_MAX},
-    name::SecretName,
+    name::{EnvironmentName, SecretName},
     policy::Action,
     version::Version,
 };
@@ -124,6 +124,15 @@ impl Custody {
             (bound || report.state == ReportState::Wiped).then(|| Said { agent, row: row() })
         });
         self.shared.results.add(said);
+    }
+
+    /// Whether a secret ever had a version, kept or not.
+    #[must_use]
+    pub fn has_been(&self, environment: &EnvironmentName, name: &SecretName, version: i64) -> bool {
+        let ledger = self.shared.ledger();
+        let secret = ledger.secret_named(environment, name);
+        let newest = secret.and_then(|secret| secret.versions.keys().next_back());
+        newest.is_some_and(|newest| (1..=newest.get()).contains(&version))
     }
 
     /// Notes that an instance is about to be sent secrets of which it has none, before it can have

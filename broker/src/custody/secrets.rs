@@ -3,6 +3,7 @@
 mod read;
 mod write;
 
+pub(super) use read::opened;
 pub use write::Put;
 pub(super) use write::{NewVersion, Rotated};
 

@@ -201,7 +201,10 @@ impl Custody {
         since: Timestamp,
         mut see: impl FnMut(&DecodedEntry) + Send,
     ) -> Result<Examined, CustodyError> {
-        let (mut before, mut entries) = (None, 0);
+        let mut before: Option<AuditCursor> = None;
+        let mut entries = 0;
+        // What is archived is not looked at, and nobody is to think that it was.
+        let is_cut = self.shared.store.trail_beginning().await? > 0;
         while entries < ENTRIES_MAX {
             let rows = self.shared.store.audit_before(before, since, PAGE).await?;
             let last = rows.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
@@ -215,6 +218,8 @@ impl Custody {
             }
             if last {
                 let since = (since > Timestamp::from_micros(0)).then_some(since);
+                let oldest = before.filter(|_| is_cut).map(|cursor| cursor.at);
+                let since = since.max(oldest);
                 return Ok(Examined { since, entries });
             }
         }

@@ -9,7 +9,9 @@ use secretref_domain::{
     checkpoint::{Checkpoint, LaneEnd},
     id::BrokerId,
     policy::Action,
+    tree::{Hash, complete},
 };
+use uuid::Uuid;
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,13 @@ pub struct TrailCursor {
 /// One item of the trail.
 #[derive(Debug)]
 pub enum TrailItem {
+    /// Where it begins, where older entries were archived.
+    Beginning {
+        /// The checkpoint that signs them.
+        note: String,
+        /// Complete subtrees of its tree, the largest first.
+        edge: Vec<Hash>,
+    },
     /// A signed checkpoint.
     Checkpoint(String),
     /// An entry.
@@ -82,8 +91,34 @@ impl<'a> WholeTrail<'a> {
         limit: usize,
     ) -> Result<TrailPage, StoreError> {
         let mut page = Self { store, items: Vec::new(), bytes: 0, limit };
+        let beginning = store.trail_beginning().await?;
+        if from != TrailCursor::START && beginning > from.checkpoint {
+            return Err(removed_meanwhile());
+        }
+        let from = match from {
+            TrailCursor::START if beginning > 0 => page.begin(beginning).await?,
+            from => from,
+        };
         let next = page.fill(from).await?;
+        // What was removed while it was read would look like a hole.
+        if store.trail_beginning().await? != beginning {
+            return Err(removed_meanwhile());
+        }
         Ok(TrailPage { items: page.items, next })
+    }
+
+    /// Begins at a checkpoint, and after all that it signs.
+    async fn begin(&mut self, size: i64) -> Result<TrailCursor, StoreError> {
+        let damaged = |what: &str| StoreError::Damaged(format!("the audit trail: {what}"));
+        let row = self.store.checkpoint(size).await?;
+        let row = row.ok_or_else(|| damaged("the checkpoint that it begins at is lost"))?;
+        let entries = u64::try_from(size).map_err(|_| damaged("it begins at no number"))?;
+        let mut edge = Vec::new();
+        for place in complete(entries) {
+            edge.push(self.store.subtree(place).await?);
+        }
+        self.items.push(TrailItem::Beginning { note: row.note, edge });
+        Ok(TrailCursor { checkpoint: size, lane: PAST_LANES, seq: 0, tail: false })
     }
 
     async fn fill(&mut self, from: TrailCursor) -> Result<Option<TrailCursor>, StoreError> {
@@ -170,6 +205,13 @@ impl<'a> WholeTrail<'a> {
     }
 }
 
+fn removed_meanwhile() -> StoreError {
+    let why = "entries of the audit trail were archived while it was read; read it anew".to_owned();
+    StoreError::Unavailable { why, unknown: false }
+}
+
+/// After every lane.
+const PAST_LANES: BrokerId = BrokerId(Uuid::max());
 /// Length from which on a page takes no more. One entry can be longer than that.
 const PAGE_BYTES: usize = 1 << 20;
 /// Entries that are read at once.

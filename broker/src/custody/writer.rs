@@ -13,6 +13,7 @@ mod job;
 
 use super::{
     CustodyError, Shared, chain,
+    load::{load, target},
     plan::{Committed, Plan, RequestKey},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 use batch::Draft;
 pub(super) use batch::delivery_events;
 use job::{Job, Verb};
-use secretref_domain::{audit::Event, ledger::Ledger};
+use secretref_domain::{audit::Event, ledger::Ledger, traceparent::TraceParent};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::HashSet, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
@@ -37,6 +38,8 @@ pub(super) enum Command {
 
 pub(super) struct Change {
     request: Option<RequestKey>,
+    /// The span of whoever asks.
+    trace: Option<TraceParent>,
     job: Box<dyn Job>,
 }
 
@@ -66,7 +69,7 @@ impl WriterHandle {
         T: Serialize + DeserializeOwned + Send + 'static,
     {
         let (job, answer) = Verb::new(plan);
-        let change = Change { request, job: Box::new(job) };
+        let change = Change { request, trace: secretref_spans::current(), job: Box::new(job) };
         self.0.send(Command::Change(change)).await.map_err(|_| CustodyError::Stopping)?;
         answer.await.map_err(|_| CustodyError::Stopping)?
     }
@@ -117,6 +120,12 @@ impl Writer {
                         None => return,
                     },
                     () = self.shared.results.due() => {}
+                    () = self.shared.following.look.notified() => {
+                        if let Err(error) = self.look().await {
+                            tracing::error!(%error, "what other brokers committed is not followed");
+                        }
+                        continue;
+                    }
                 }
             }
             while batch.len() < BATCH_MAX
@@ -219,6 +228,44 @@ impl Writer {
         self.fold_rows(&rows, &target)
     }
 
+    /// Reads and folds what other brokers committed, without the lock: nobody waits for it.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        if let Some(timeline) = self.shared.following.other_timeline() {
+            return Box::pin(self.begin_anew(timeline)).await;
+        }
+        if self.astray {
+            return self.find_back().await;
+        }
+        let target = target(&self.shared.store).await?;
+        if target == self.head {
+            return Ok(());
+        }
+        let mut rows = self.shared.store.log_after(self.head.revision, i64::MAX, i64::MAX).await?;
+        // What was committed since the head was read is seen at the next look.
+        rows.retain(|row| row.revision <= target.revision);
+        self.fold_rows(&rows, &target)
+    }
+
+    /// The database has another timeline: what this broker saw committed may be gone, and other
+    /// records may have its revisions. Everything is read and verified from the beginning, and
+    /// every sidecar is told its set anew, as one of another history.
+    async fn begin_anew(&mut self, timeline: i64) -> Result<(), StoreError> {
+        let loaded = load(&self.shared.store, &self.shared.keyring, self.shared.broker).await?;
+        tracing::warn!(
+            timeline,
+            before = %self.head.revision,
+            now = %loaded.head.revision,
+            "the database is on another timeline; the log of authority was read anew"
+        );
+        self.ledger = loaded.ledger.clone();
+        *self.shared.ledger_mut() = loaded.ledger;
+        (self.head, self.lane, self.astray) = (loaded.head, loaded.lane, false);
+        self.shared.bodies.clear();
+        self.shared.following.moved_to(timeline);
+        self.shared.feed.rebase(self.head.revision);
+        Ok(())
+    }
+
     fn fold_rows(&mut self, rows: &[LogRow], target: &Head) -> Result<(), StoreError> {
         let damaged = |error: &dyn std::fmt::Display| StoreError::Damaged(error.to_string());
         let mut head = self.head.clone();
@@ -236,6 +283,7 @@ impl Writer {
         for (revision, record) in &records {
             let touched = self.ledger.fold(*revision, record).map_err(|error| damaged(&error))?;
             readers.fold(*revision, record).map_err(|error| damaged(&error))?;
+            batch::trace(&mut publication, &touched, record.trace);
             batch::concern(&mut publication, touched);
         }
         drop(readers);

@@ -40,6 +40,12 @@ pub(super) fn is_known(custody: &Custody, extensions: &Extensions) -> Result<(),
     }
 }
 
+/// Whether a certificate was shown that this broker does not know, and another may have issued.
+pub(super) fn is_news(custody: &Custody, extensions: &Extensions) -> bool {
+    let peer = extensions.get::<Connection>().and_then(|conn| conn.peer.as_ref());
+    peer.is_some_and(|peer| !custody.knows(peer.subject, &Serial(peer.serial.to_string())))
+}
+
 pub(super) fn connection<T>(request: &Request<T>) -> Result<&Connection, Status> {
     connection_of(request.extensions())
 }

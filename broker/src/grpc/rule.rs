@@ -19,8 +19,8 @@ pub(super) struct Rule {
 /// The rule of a method.
 pub(super) const fn rule(method: Method) -> Rule {
     use Action::{
-        AdminRenew, AdminWrite, AgentWrite, AuditRead, Join, MetadataRead, Renew, RotationWrite,
-        SecretAccess, SecretWrite, Watch,
+        AdminRenew, AdminWrite, AgentWrite, AuditArchive, AuditRead, Join, MetadataRead, Renew,
+        RotationWrite, SecretAccess, SecretMatch, SecretWrite, Watch,
     };
     use Port::{Admins, Agents};
     let (port, action) = match method {
@@ -33,6 +33,7 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::DestroySecretVersion => (Admins, SecretWrite),
         Method::DeleteSecret => (Admins, SecretWrite),
         Method::UndeleteSecret => (Admins, SecretWrite),
+        Method::MatchSecrets => (Admins, SecretMatch),
         Method::ApplyManifest => (Admins, AgentWrite),
         Method::GetAgent => (Admins, MetadataRead),
         Method::ListAgents => (Admins, MetadataRead),
@@ -50,6 +51,7 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::GetBroker => (Admins, MetadataRead),
         Method::ListAuditEntries => (Admins, AuditRead),
         Method::ReadTrail => (Admins, AuditRead),
+        Method::RecordArchive => (Admins, AuditArchive),
         Method::GetTrailKey => (Admins, AuditRead),
         Method::FollowAudit => (Admins, AuditRead),
         Method::TraceSecret => (Admins, AuditRead),
@@ -76,6 +78,7 @@ pub(super) const fn rule(method: Method) -> Rule {
         Method::Join => (Agents, Join),
         Method::Renew => (Agents, Renew),
         Method::Watch => (Agents, Watch),
+        Method::Resolve => (Agents, Watch),
     };
     Rule { port, action }
 }

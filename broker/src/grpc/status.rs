@@ -46,6 +46,7 @@ pub(super) fn of(error: CustodyError) -> Status {
             status(Code::Unavailable, "STORE_UNAVAILABLE", message, [])
         }
         CustodyError::Store(_) => status(Code::DataLoss, "STORE_DAMAGED", message, []),
+        CustodyError::Behind => status(Code::Unavailable, "BROKER_BEHIND", message, []),
         CustodyError::Stopping => status(Code::Unavailable, "STOPPING", message, []),
         CustodyError::Internal(_) => {
             tracing::error!(message, "internal error");

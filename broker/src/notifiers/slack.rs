@@ -75,6 +75,7 @@ fn of_condition(alert: &Alert, kind: ConditionKind) -> String {
         }
         ConditionKind::ProviderDegraded => format!("provider {provider} is degraded"),
         ConditionKind::NeverUsed => format!("{reference} has never been used"),
+        ConditionKind::TrailAlarm => format!("{agent} finds the audit trail altered"),
         ConditionKind::Denied => format!("{agent} is denied {reference}"),
         ConditionKind::Unresolved => format!("{agent} has no {reference}"),
     };

@@ -1,8 +1,38 @@
 //! What an error of sqlx means to the store: whose fault it is, and whether it is known that
 //! nothing was written.
 
-use super::StoreError;
+use secretref_domain::id::BrokerId;
 use sqlx::error::{DatabaseError, ErrorKind};
+
+/// What went wrong with the store.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is full, refused or took too long. Nothing was changed, or
+    /// it is not known whether it was (`unknown`: a commit without an answer).
+    #[error("the database does not answer: {why}")]
+    Unavailable {
+        /// What it said.
+        why: String,
+        /// Whether a commit may have happened.
+        unknown: bool,
+    },
+    /// The database's address, role or settings are not usable; says what to change.
+    #[error("the database cannot be used: {0}")]
+    Unusable(String),
+    /// The database holds something that cannot be: written by a newer broker, or damaged.
+    #[error("the database is not whole: {0}")]
+    Damaged(String),
+    /// The batch breaks a rule of the schema or of [`super::Batch`]: the broker's own mistake.
+    /// Nothing was changed.
+    #[error("the database refuses what the broker wrote: {0}")]
+    Refused(String),
+    /// Another process wrote this lane.
+    #[error("another broker writes the audit lane {0}: is this broker running twice?")]
+    LaneTaken(BrokerId),
+    /// `init` on a store that holds something.
+    #[error("the database is in use already")]
+    NotEmpty,
+}
 
 /// An error before a commit was sent: nothing was written.
 pub(super) fn before_commit(error: sqlx::Error) -> StoreError {

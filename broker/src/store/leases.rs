@@ -11,7 +11,7 @@ use secretref_domain::{
     clock::Timestamp,
     id::{BrokerId, InstanceId},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 impl Store {
@@ -59,6 +59,18 @@ impl Store {
         broker: BrokerId,
     ) -> Result<Option<(Timestamp, Vec<InstanceId>)>, StoreError> {
         on_engine!(Self, self, engine => engine.presence_of(broker).await)
+    }
+
+    /// Who holds a stream of other brokers, as they said since a time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn presence_elsewhere(
+        &self,
+        broker: BrokerId,
+        since: Timestamp,
+    ) -> Result<HashSet<InstanceId>, StoreError> {
+        on_engine!(Self, self, engine => engine.presence_elsewhere(broker, since).await)
     }
 
     /// Says when an instance held a stream last.
@@ -131,6 +143,19 @@ impl<E: Engine> StoreOn<E> {
     ) -> Result<Option<(Timestamp, Vec<InstanceId>)>, StoreError> {
         let rows = self.ask(sql::PRESENCE_OF, vec![broker.0.into()]).await?;
         rows.first().map(presence_in::<E>).transpose()
+    }
+
+    async fn presence_elsewhere(
+        &self,
+        broker: BrokerId,
+        since: Timestamp,
+    ) -> Result<HashSet<InstanceId>, StoreError> {
+        let cells = vec![broker.0.into(), since.as_micros().into()];
+        let mut elsewhere = HashSet::new();
+        for row in &self.ask(sql::PRESENCE_ELSEWHERE, cells).await? {
+            elsewhere.extend(presence_in::<E>(row)?.1);
+        }
+        Ok(elsewhere)
     }
 
     async fn contacts(&self) -> Result<HashMap<InstanceId, Timestamp>, StoreError> {

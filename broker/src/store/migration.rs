@@ -15,6 +15,8 @@ pub(super) const SQLITE: &[(i64, &str, &str)] = &[
     (4, "rotations", include_str!("../../../migrations/sqlite/0004_rotations.sql")),
     (5, "conditions", include_str!("../../../migrations/sqlite/0005_conditions.sql")),
     (6, "checkpoints", include_str!("../../../migrations/sqlite/0006_checkpoints.sql")),
+    (7, "archives", include_str!("../../../migrations/sqlite/0007_archives.sql")),
+    (8, "brokers", include_str!("../../../migrations/sqlite/0008_brokers.sql")),
 ];
 
 /// The migrations of Postgres, by number.
@@ -25,6 +27,8 @@ pub(super) const POSTGRES: &[(i64, &str, &str)] = &[
     (4, "rotations", include_str!("../../../migrations/postgres/0004_rotations.sql")),
     (5, "conditions", include_str!("../../../migrations/postgres/0005_conditions.sql")),
     (6, "checkpoints", include_str!("../../../migrations/postgres/0006_checkpoints.sql")),
+    (7, "archives", include_str!("../../../migrations/postgres/0007_archives.sql")),
+    (8, "brokers", include_str!("../../../migrations/postgres/0008_brokers.sql")),
 ];
 
 /// Applies migrations inside the caller's transaction, which holds the lock: sqlx's own would be a

@@ -85,6 +85,10 @@ pub(super) const PRESENCE: &str = "SELECT at, instances FROM presence";
 /// Who held a stream of a broker when it said so last, and when that was.
 pub(super) const PRESENCE_OF: &str = "SELECT at, instances FROM presence WHERE broker = $1";
 
+/// Who holds a stream of other brokers, as they said since a time.
+pub(super) const PRESENCE_ELSEWHERE: &str =
+    "SELECT at, instances FROM presence WHERE broker <> $1 AND at > $2";
+
 /// When instances held a stream last.
 pub(super) const CONTACTS: &str = "SELECT instance, at FROM contacts";
 

@@ -11,8 +11,8 @@ use secretref_proto::v1::{
     CreateJoinTokenRequest, DeleteSecretRequest, DestroySecretVersionRequest, GetAgentRequest,
     GetSecretRequest, JoinRequest, ListAgentStatusesRequest, ListAgentsRequest,
     ListAuditEntriesRequest, ListSecretVersionsRequest, ListSecretsRequest, ManifestFile,
-    PutSecretRequest, ReadTrailRequest, RenewRequest, RevokeAgentRequest, UndeleteSecretRequest,
-    enrolment_service_client::EnrolmentServiceClient,
+    PutSecretRequest, ReadTrailRequest, RecordArchiveRequest, RenewRequest, RevokeAgentRequest,
+    UndeleteSecretRequest, enrolment_service_client::EnrolmentServiceClient,
 };
 use secretref_testkit::{engine::Engine, peer};
 use tonic::{Code, Status};
@@ -255,6 +255,11 @@ async fn pages_are_checked() -> Result<()> {
         table.add("page_token", &page_token, audit.list_audit_entries(request).await);
         let request = ReadTrailRequest { page_token: page_token.clone(), ..Default::default() };
         table.add("page_token", &page_token, audit.read_trail(request).await);
+    }
+    for sha256 in [vec![], vec![7; 31], vec![7; 33]] {
+        let length = sha256.len();
+        let request = RecordArchiveRequest { size: 1, sha256 };
+        table.add("sha256", length, audit.record_archive(request).await);
     }
     let start_time = Some(Timestamp { seconds: -1, nanos: 0 });
     let request = ListAuditEntriesRequest { start_time, ..Default::default() };

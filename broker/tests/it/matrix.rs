@@ -82,7 +82,9 @@ fn rule(method: Method) -> (Port, &'static [Role]) {
         Method::RevokeAdmin => (Port::Admins, &[Operator]),
         Method::GetBroker => (Port::Admins, ANY),
         Method::ListAuditEntries => (Port::Admins, &[Operator, Auditor]),
+        Method::MatchSecrets => (Port::Admins, &[Operator, Auditor]),
         Method::ReadTrail => (Port::Admins, &[Operator, Auditor]),
+        Method::RecordArchive => (Port::Admins, &[Auditor]),
         Method::GetTrailKey => (Port::Admins, &[Operator, Auditor]),
         Method::FollowAudit => (Port::Admins, &[Operator, Auditor]),
         Method::TraceSecret => (Port::Admins, &[Operator, Auditor]),
@@ -106,7 +108,7 @@ fn rule(method: Method) -> (Port, &'static [Role]) {
         Method::TellConditions => (Port::Admins, &[Operator]),
         Method::Join => (Port::Agents, &[]),
         Method::Renew => (Port::Agents, &[]),
-        Method::Watch => (Port::Agents, &[]),
+        Method::Watch | Method::Resolve => (Port::Agents, &[]),
     }
 }
 
@@ -152,7 +154,7 @@ fn at_agents(who: Who, method: Method, object: Object) -> Outcome {
         (Method::Join, Who::Stranger) => Outcome::Reached,
         (Method::Join, _) => Outcome::Denied,
         (_, Who::Stranger) => Outcome::Unauthenticated,
-        (Method::Watch, Who::ExpiredAgent) => Outcome::Unauthenticated,
+        (Method::Watch | Method::Resolve, Who::ExpiredAgent) => Outcome::Unauthenticated,
         (_, Who::Worker | Who::Neighbour | Who::Foreigner | Who::ExpiredAgent) => Outcome::Reached,
         _ => Outcome::Denied,
     }

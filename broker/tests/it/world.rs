@@ -93,6 +93,7 @@ impl World {
             limits,
             monitor: Monitor::default(),
             audit_file: None,
+            syslog: None,
         };
         let config = Config { data_dir, file, passphrase_file: None };
         let (said, mut lines) = mpsc::unbounded_channel();

@@ -7,7 +7,7 @@ pub(super) use show::lines;
 
 use super::{confirm, request_id};
 use crate::{
-    connect::{Session, ask_twice, ask_twice_status},
+    connect::{Session, ask_twice, ask_twice_status, traced},
     failure::{Exit, Failure},
     print::plain,
 };
@@ -77,7 +77,7 @@ impl Apply {
         let client = session.agents().await?;
         let answer = ask_twice_status(|| {
             let (mut client, request) = (client.clone(), request.clone());
-            async move { client.apply_manifest(request).await }
+            async move { client.apply_manifest(traced(request)).await }
         })
         .await;
         let answer = match answer {

@@ -1,13 +1,14 @@
 //! `secretref audit`: `log` reads the audit trail, `verify` says whether it is what was written;
 //! `--secrets` diagnoses refs.
 
+mod archive;
 mod export;
 pub(super) mod findings;
 mod items;
 mod key;
 mod log;
 pub(super) mod refs;
-mod verify;
+pub(super) mod verify;
 
 pub(super) use log::line;
 
@@ -60,6 +61,8 @@ enum Verb {
     Verify(verify::Verify),
     /// Write the whole audit trail with its checkpoints
     Export(export::Export),
+    /// Write the older part of the audit trail into an archive, and record that it is there
+    Archive(archive::Archive),
     /// Print the key that checkpoints are verified by
     Key(key::Key),
 }
@@ -92,6 +95,7 @@ impl Audit {
             Some(Verb::Log(command)) => command.run(session).await,
             Some(Verb::Verify(command)) => command.run(session).await,
             Some(Verb::Export(command)) => command.run(session).await,
+            Some(Verb::Archive(command)) => command.run(session).await,
             Some(Verb::Key(command)) => command.run(session).await,
             None if self.secrets => self.diagnose(session).await,
             None => Err(Failure::usage(

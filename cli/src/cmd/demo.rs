@@ -2,7 +2,6 @@
 //! same wire. This module only sets the stage, tells the story and cleans up, whatever happens.
 
 mod agent;
-mod chain;
 mod child;
 mod process;
 mod stage;

@@ -1,7 +1,7 @@
 //! `secretref import`: the variables of a `.env` file become secrets, and their places a manifest.
 
 mod binding;
-mod dotenv;
+pub(in crate::cmd) mod dotenv;
 
 use super::{put, request_id};
 use crate::{
@@ -157,7 +157,7 @@ impl Import {
             Failure::usage(format!("{name} cannot be read: {error}"), "correct the path")
         };
         let bytes = if self.file == Path::new("-") {
-            read(io::stdin().lock()).map_err(unreadable)?
+            read(io::stdin().lock(), FILE_BYTES_MAX).map_err(unreadable)?
         } else {
             let file = File::open(&self.file).map_err(unreadable)?;
             let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
@@ -167,7 +167,7 @@ impl Import {
                      rotate what it holds"
                 ));
             }
-            read(file).map_err(unreadable)?
+            read(file, FILE_BYTES_MAX).map_err(unreadable)?
         };
         if bytes.len() > FILE_BYTES_MAX {
             let what = format!("{name} has more than {FILE_BYTES_MAX} bytes");
@@ -256,16 +256,17 @@ fn shown(file: &Path) -> String {
     }
 }
 
-/// The room is there from the start: a buffer that grows leaves copies behind.
-fn read(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX + 64));
-    let limit = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX) + 1;
+/// What there is, and one byte more than the most where there is more. The room is there from the
+/// start: a buffer that grows leaves copies behind.
+pub(in crate::cmd) fn read(from: impl Read, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 64));
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX) + 1;
     from.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Longest file, in bytes.
-const FILE_BYTES_MAX: usize = 1024 * 1024;
+pub(in crate::cmd) const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

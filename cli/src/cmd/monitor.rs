@@ -25,7 +25,7 @@ use tonic::transport::Channel;
     The broker looks by itself, and tells every channel of the environment once when something \
     begins and once when it is over, whether or not this runs. --alert-channel tells one channel \
     besides: of all that is so, and without --once of what begins and what is over from then on.\n\
-    The kinds are stable: expired, refused, denied, unresolved, rotation-failed, \
+    The kinds are stable: trail-alarm, expired, refused, denied, unresolved, rotation-failed, \
     provider-degraded, rotation-stuck, consumer-lagging, expiring and never-used. Exit codes: 0 \
     nothing is so, or ended with Ctrl-C; 1 with --once something is, or the channel was not told; \
     3 there is no such channel.")]

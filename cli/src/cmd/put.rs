@@ -1,16 +1,17 @@
 //! `secretref put`: the value comes from standard input, a file or a prompt, never as an argument,
-//! and is kept byte for byte.
+//! and is kept byte for byte. One that is plainly not what it is said to be is refused.
 
 use super::{incomplete, request_id, secret_name};
 use crate::{
     args::{after_now, duration, moment},
-    connect::{Session, ask_twice},
+    connect::{Session, ask_twice, traced},
     failure::{Exit, Failure},
     print::{json, time},
 };
 use secretref_domain::{
     clock::Timestamp,
     limit::VALUE_BYTES_MAX,
+    service::Complaint,
     value::{SecretValue, ValueError},
 };
 use secretref_proto::v1::{self, secrets_service_client::SecretsServiceClient};
@@ -47,6 +48,9 @@ pub(crate) struct Put {
     /// Service that issued the credential
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
+    /// Put the value though its shape is not that of the service's credentials
+    #[arg(long)]
+    any_shape: bool,
     /// When the value stops being valid: RFC 3339 or a date
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "ttl")]
     expires_at: Option<Timestamp>,
@@ -81,6 +85,9 @@ impl Put {
         let name = secret_name(&self.name)?;
         let labels = labels(&self.labels)?;
         let value = self.read_value(session)?;
+        if !self.any_shape {
+            self.check_shape(&value)?;
+        }
         let ttl = self.ttl.map(|ttl| i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
         let request = v1::PutSecretRequest {
             name,
@@ -98,12 +105,31 @@ impl Put {
         let secret = answer.secret.ok_or_else(|| incomplete("secret"))?;
         let version = answer.version.ok_or_else(|| incomplete("version"))?;
         warn_of_example(session, &secret.name, &version);
+        if let Some(variable) = value.variable() {
+            let service = &secret.service;
+            session.out.note(&format!("tools of {service} read it from {variable}: its envVar"));
+        }
         if session.out.json {
             session.out.json(&json::Written::new(secret, &version, Some(answer.revision)))?;
         } else {
             session.out.line(&format!("{} v{}", secret.name, version.version))?;
         }
         Ok(Exit::Done)
+    }
+
+    /// A wrong paste is known here rather than by the first agent that is let in nowhere.
+    fn check_shape(&self, value: &SecretValue) -> Result<(), Failure> {
+        let Some(complaint) = value.complaint(self.service.as_deref()) else { return Ok(()) };
+        let fix = match complaint {
+            Complaint::OtherService { found, .. } => {
+                format!("give --service {found}, or paste the right one; --any-shape puts it")
+            }
+            Complaint::Wrapped { around, .. } => {
+                format!("paste it without {around}; --any-shape puts it as it is")
+            }
+            _ => "copy the whole of it once more; --any-shape puts it as it is".to_owned(),
+        };
+        Err(Failure::usage(format!("{complaint}; nothing was put"), fix))
     }
 
     fn read_value(&self, session: &Session<'_>) -> Result<SecretValue, Failure> {
@@ -158,7 +184,7 @@ pub(super) async fn send(
     ask_twice(|| {
         let mut client = client.clone();
         let request = v1::PutSecretRequest { value: value.expose().to_vec(), ..request.clone() };
-        async move { client.put_secret(request).await }
+        async move { client.put_secret(traced(request)).await }
     })
     .await
 }

@@ -12,7 +12,7 @@ mod status;
 use super::{agent_name, secret_name};
 use crate::{
     args::since,
-    connect::{Session, ask},
+    connect::{Session, ask, traced},
     failure::{Exit, Failure},
     print::rotation,
 };
@@ -117,7 +117,7 @@ impl Rotate {
                     reason: self.reason,
                 };
                 let mut client = session.rotations().await?;
-                ask(client.start_rotations(request)).await?
+                ask(client.start_rotations(traced(request))).await?
             }
         };
         let refused = !answer.refused.is_empty();

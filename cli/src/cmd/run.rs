@@ -307,9 +307,11 @@ fn provider(given: &str) -> Result<String, String> {
 fn on_rotate(given: &str) -> Result<String, String> {
     match OnRotate::try_from(given.to_owned())? {
         OnRotate::Restart | OnRotate::Signal(_) | OnRotate::None => Ok(given.to_owned()),
-        OnRotate::SignalFile { .. } | OnRotate::Http(_) | OnRotate::Exec(_) => {
-            Err("a hook is called by its manifest alone".to_owned())
-        }
+        OnRotate::SignalFile { .. }
+        | OnRotate::Http(_)
+        | OnRotate::Exec(_)
+        | OnRotate::OpenClaw
+        | OnRotate::OpenClawProgram(_) => Err("a hook is called by its manifest alone".to_owned()),
     }
 }
 

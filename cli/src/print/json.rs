@@ -3,6 +3,7 @@
 
 use super::{schedule::Schedule, time};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use secretref_domain::hash::hex;
 use secretref_proto::v1;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -250,9 +251,4 @@ pub(crate) fn agent_state(state: v1::AgentState) -> &'static str {
 /// What an empty text on the wire means: nothing.
 pub(crate) fn present(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -164,6 +164,13 @@ impl SecretsService for Script {
         Ok(Response::new(v1::DeleteSecretResponse { secret }))
     }
 
+    async fn match_secrets(
+        &self,
+        _: Request<v1::MatchSecretsRequest>,
+    ) -> Answer<v1::MatchSecretsResponse> {
+        Ok(Response::new(v1::MatchSecretsResponse::default()))
+    }
+
     async fn undelete_secret(
         &self,
         undelete: Request<v1::UndeleteSecretRequest>,
@@ -460,6 +467,13 @@ impl AuditService for Script {
         };
         let next_page_token = if second { String::new() } else { "second".to_owned() };
         Ok(Response::new(v1::ListAuditEntriesResponse { entries: vec![entry], next_page_token }))
+    }
+
+    async fn record_archive(
+        &self,
+        _: Request<v1::RecordArchiveRequest>,
+    ) -> Answer<v1::RecordArchiveResponse> {
+        Err(Status::unimplemented("nothing is archived here"))
     }
 
     async fn read_trail(&self, _: Request<v1::ReadTrailRequest>) -> Answer<v1::ReadTrailResponse> {

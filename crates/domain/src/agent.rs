@@ -105,6 +105,23 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// A credential of a ref, and nothing said of where it goes.
+    #[must_use]
+    pub fn of(secret_ref: SecretName) -> Self {
+        Self {
+            secret_ref,
+            env_var: None,
+            file: None,
+            mode: None,
+            owner: None,
+            template: None,
+            on_rotate: None,
+            stale_max_ms: None,
+            evidence: None,
+            deprecation_date: None,
+        }
+    }
+
     /// Name of the file that the credential becomes: the one that is named, else the environment
     /// variable's (a sidecar container cannot set another's environment), else its key.
     #[must_use]

@@ -16,6 +16,7 @@ use crate::{
     policy::Roles,
     reference::{ProviderSpec, Reference, Source},
     rotation::{Rotation, RotatorSpec},
+    traceparent::TraceParent,
     version::Version,
 };
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub struct Record {
     pub at: Timestamp,
     /// What changed.
     pub change: Change,
+    /// The span of the commit, where somebody is told of spans: whoever pushes it goes on from
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// What changed.

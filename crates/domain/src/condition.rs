@@ -25,6 +25,8 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConditionKind {
+    /// A sidecar finds the audit trail altered.
+    TrailAlarm,
     /// A value has ended.
     Expired,
     /// The service refuses the credential.
@@ -111,6 +113,8 @@ pub struct Seen {
     pub taken: HashSet<SecretId>,
     /// Instances that are connected and behind.
     pub behind: HashMap<SecretId, Vec<Behind>>,
+    /// What connected sidecars find wrong with the audit trail.
+    pub alarms: HashMap<AgentId, Vec<TrailAlarm>>,
     /// Credentials that their service refuses.
     pub refused: HashMap<SecretId, Refusal>,
     /// What people were told of and not yet that it is over: whoever lags does so until he is
@@ -129,6 +133,17 @@ pub struct Behind {
     pub since: Timestamp,
     /// Where it stands, in words: `is on v3`.
     pub stands: String,
+}
+
+/// What the sidecar of an instance finds wrong with the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrailAlarm {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Since when it says so on its stream.
+    pub since: Timestamp,
+    /// What, in its words.
+    pub what: String,
 }
 
 /// A credential that its service refuses.
@@ -166,7 +181,8 @@ impl Bounds {
 
 impl ConditionKind {
     /// Every kind with its word, the worst first.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 11] = [
+        ("trail-alarm", Self::TrailAlarm),
         ("expired", Self::Expired),
         ("refused", Self::Refused),
         ("denied", Self::Denied),
@@ -191,11 +207,11 @@ impl ConditionKind {
         Self::ALL.iter().find(|(word, _)| *word == given).map(|(_, kind)| *kind)
     }
 
-    /// Whether people are told of it by the agent's failure policy, when it comes for what it may
-    /// not have, rather than by the book.
+    /// Whether people are told of it when an agent comes with it, rather than by the book: of what
+    /// it may not have by its failure policy, and of a trail that its sidecar finds altered.
     #[must_use]
-    pub fn is_told_by_policy(self) -> bool {
-        matches!(self, Self::Denied | Self::Unresolved)
+    pub fn is_told_on_arrival(self) -> bool {
+        matches!(self, Self::TrailAlarm | Self::Denied | Self::Unresolved)
     }
 
     /// What it turns into when it gets worse: its end is no good news then.

@@ -282,6 +282,11 @@ impl Ledger {
             .map(|((_, name), reference)| (name, reference))
     }
 
+    /// All secrets of all environments, deleted ones too.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.values()
+    }
+
     /// A secret by its identity.
     #[must_use]
     pub fn secret(&self, id: SecretId) -> Option<&Secret> {

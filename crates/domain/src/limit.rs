@@ -67,3 +67,12 @@ pub const HANDLE_BYTES_MAX: usize = 256;
 pub const ROTATION_SECONDS_MAX: i64 = 366 * 24 * 3600;
 /// Audit lanes that are followed: brokers that ever wrote one.
 pub const LANES_MAX: usize = 1_000;
+
+/// Names that a program may ask for at once.
+pub const RESOLVE_IDS_MAX: usize = 512;
+/// Length of such a name, in bytes.
+pub const RESOLVE_ID_BYTES_MAX: usize = 256;
+/// Values that it is given at once, in bytes, all together.
+pub const RESOLVE_BYTES_MAX: usize = 1 << 20;
+/// Length of the request of a program, in bytes.
+pub const RESOLVE_REQUEST_BYTES_MAX: usize = 256 * 1024;

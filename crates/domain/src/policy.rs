@@ -44,6 +44,8 @@ pub enum Action {
     SecretWrite,
     /// Read a value.
     SecretAccess,
+    /// Ask whether something is a value of the broker.
+    SecretMatch,
     /// Read metadata and status.
     MetadataRead,
     /// Apply manifests, mint tokens, revoke agents, try alert channels.
@@ -54,11 +56,13 @@ pub enum Action {
     AdminRenew,
     /// Read the audit trail.
     AuditRead,
+    /// Say that a part of the audit trail is archived.
+    AuditArchive,
     /// Trade a token for a certificate.
     Join,
     /// Renew a certificate.
     Renew,
-    /// Hold a stream.
+    /// Hold a stream, or ask for values: to be given what one is owed.
     Watch,
     /// Note what a provider answered, and keep what it holds.
     SourceObserve,
@@ -125,7 +129,10 @@ fn admin_may(roles: &Roles, action: Action) -> bool {
         Action::AgentWrite | Action::AdminWrite | Action::RotationWrite => {
             roles.contains(&Role::Operator)
         }
-        Action::AuditRead => roles.contains(&Role::Auditor) || roles.contains(&Role::Operator),
+        Action::AuditRead | Action::SecretMatch => {
+            roles.contains(&Role::Auditor) || roles.contains(&Role::Operator)
+        }
+        Action::AuditArchive => roles.contains(&Role::Auditor),
         Action::Join
         | Action::Renew
         | Action::Watch
@@ -142,7 +149,8 @@ fn needs(action: Action) -> &'static str {
         Action::SecretAccess => "the reader role",
         Action::MetadataRead | Action::AdminRenew => "an administrator's certificate with a role",
         Action::AgentWrite | Action::AdminWrite | Action::RotationWrite => "the operator role",
-        Action::AuditRead => "the auditor or the operator role",
+        Action::AuditRead | Action::SecretMatch => "the auditor or the operator role",
+        Action::AuditArchive => "the auditor role",
         Action::Join => "a join token and no certificate",
         Action::Renew | Action::Watch => "an agent's certificate",
         Action::SourceObserve

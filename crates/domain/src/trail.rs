@@ -5,58 +5,34 @@
 //! ends and the edge of the tree:
 //!
 //! ```text
+//! beginning                   where older entries were archived: the checkpoint that signs them
 //! checkpoint                  what follows up to the next one is what it signs:
 //!   entry…                      lane by lane, by identity, what came since the one before
 //! checkpoint
 //!   entry…
 //! entry…                      after the last one: not signed yet, lane by lane
 //! ```
+//! Entries are removed only after an entry of the trail itself, which a checkpoint signs, says that
+//! they were archived: a beginning without one is a finding, except for a segment, which says that
+//! it is a part.
+//!
 //! It ends with the first thing that is wrong. Only a trail that was read to its end gives a
 //! [`Verified`], and nothing else can make one: whatever else happens is no success.
 
+pub mod export;
+mod finding;
+
+pub use finding::{Finding, Spot, Verdict};
+
 use crate::{
-    audit::DecodedEntry,
+    audit::{Decision, DecodedEntry},
     checkpoint::{Checkpoint, LaneEnd},
     hash::chain_hash,
     id::BrokerId,
-    tree::{Frontier, leaf},
+    tree::{Frontier, Hash, leaf},
 };
-use std::{collections::BTreeMap, fmt};
-
-/// What is wrong with a trail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// An entry is not what was written.
-    Altered,
-    /// An entry or a checkpoint is missing, was put in, or stands in another place.
-    Misplaced,
-    /// Entries that a checkpoint signs are gone from the end.
-    Truncated,
-    /// A checkpoint is not signed by the key, or two of them contradict one another.
-    Forked,
-}
-
-/// Where something is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spot {
-    /// The lane.
-    pub lane: BrokerId,
-    /// The first entry that may be it.
-    pub first: i64,
-    /// The last one that may be it: the same where it is known.
-    pub last: i64,
-}
-
-/// The first thing that is wrong with a trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// What kind of thing.
-    pub verdict: Verdict,
-    /// Where; none where it is no entry.
-    pub spot: Option<Spot>,
-    /// What, in words.
-    pub what: String,
-}
+use finding::{forked, missing};
+use std::collections::BTreeMap;
 
 /// An entry as it is kept.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +51,12 @@ pub struct Row<'a> {
 /// one.
 #[derive(Debug)]
 pub struct Verified {
+    begins: u64,
     entries: u64,
     checkpoints: u64,
     lanes: usize,
     newest: Option<Checkpoint>,
+    archives: BTreeMap<u64, String>,
 }
 
 /// Checks a trail. `open` gives the text of a note that is signed by the key, or says why it is
@@ -95,8 +73,14 @@ pub struct Verifier<O> {
     /// An entry that a checkpoint signs and that did not come: whether it is missing or the trail
     /// is cut off there shows in what follows, and nothing else is looked for any more.
     awaited: Option<(BrokerId, i64)>,
+    /// Entries before the first that is read.
+    begins: u64,
     entries: u64,
     checkpoints: u64,
+    /// What signed entries say of archives, by how far they reach.
+    archives: BTreeMap<u64, String>,
+    /// The same of entries that the checkpoint ahead signs, until all of them are read.
+    claims: BTreeMap<u64, String>,
     /// Whether entries came that no checkpoint signs.
     in_tail: bool,
 }
@@ -109,33 +93,6 @@ struct Ahead {
     /// Which of them is being read.
     at: usize,
 }
-
-impl Verdict {
-    /// The exit code of whoever verifies.
-    #[must_use]
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Altered => 10,
-            Self::Misplaced => 11,
-            Self::Truncated => 12,
-            Self::Forked => 13,
-        }
-    }
-
-    /// In one word, for programs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Altered => "altered",
-            Self::Misplaced => "missing-or-reordered",
-            Self::Truncated => "truncated",
-            Self::Forked => "bad-signature-or-fork",
-        }
-    }
-}
-
-/// The exit code where the trail could not be verified to its end.
-pub const EXIT_INTERNAL: u8 = 20;
 
 impl<O> Verifier<O>
 where
@@ -156,8 +113,11 @@ where
             newest: None,
             ahead: None,
             awaited: None,
+            begins: 0,
             entries: 0,
             checkpoints: 0,
+            archives: BTreeMap::new(),
+            claims: BTreeMap::new(),
             in_tail: false,
         };
         if let Some(note) = trusted {
@@ -166,6 +126,53 @@ where
             verifier.trusted = Some(read.map_err(named)?);
         }
         Ok(verifier)
+    }
+
+    /// Takes the place where what follows begins: the checkpoint that signs all that is archived,
+    /// and the complete subtrees of its tree, the largest first. Where something was read already,
+    /// what follows has to go on from there.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn begin(&mut self, note: &str, edge: Vec<Hash>) -> Result<(), Finding> {
+        self.await_rest();
+        if self.awaited.is_some() {
+            return Ok(());
+        }
+        let read = self.read(note);
+        let read =
+            read.map_err(|why| forked(format!("the checkpoint that it begins at: {why}")))?;
+        let size = read.size;
+        let tree = Frontier::of(size, edge).filter(|tree| tree.root() == read.root);
+        let Some(tree) = tree else {
+            return Err(forked(format!(
+                "the edge that is shown of the tree is not that of the checkpoint of size {size}"
+            )));
+        };
+        if self.entries > 0 {
+            return if self.newest.as_ref() == Some(&read) && !self.in_tail {
+                Ok(())
+            } else {
+                let what = format!(
+                    "what begins after entry {size} does not go on from what was read before, \
+                     which signs {}",
+                    self.tree.size()
+                );
+                Err(Finding::of(Verdict::Misplaced, None, what))
+            };
+        }
+        if let Some(trusted) = self.trusted.as_ref().filter(|trusted| trusted.size < size) {
+            let what = format!(
+                "the checkpoint of size {} that is trusted is of an archived part: it begins after \
+                 entry {size}. Verify the segments before it together with it",
+                trusted.size
+            );
+            return Err(Finding::of(Verdict::Misplaced, None, what));
+        }
+        (self.tree, self.begins) = (tree, size);
+        self.lanes.clone_from(&read.lanes);
+        self.newest = Some(read);
+        self.compare_trusted()
     }
 
     /// Takes the next checkpoint; its entries follow.
@@ -244,11 +251,34 @@ where
         if row.seq == signed.seq { self.end_lane(lane, signed, row.hash) } else { Ok(()) }
     }
 
-    /// Says that nothing follows.
+    /// The newest checkpoint all of whose entries were read.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Checkpoint> {
+        self.newest.as_ref()
+    }
+
+    /// Says that nothing follows, and that this was the whole trail.
     ///
     /// # Errors
     /// What the end shows to be wrong.
-    pub fn finish(mut self) -> Result<Verified, Finding> {
+    pub fn finish(self) -> Result<Verified, Finding> {
+        let verified = self.finish_segment()?;
+        let begins = verified.begins;
+        if begins > 0 && verified.archives.range(begins..).next().is_none() {
+            let what = format!(
+                "the first {begins} entries are not there, and no signed entry says that they were \
+                 archived"
+            );
+            return Err(Finding::of(Verdict::Misplaced, None, what));
+        }
+        Ok(verified)
+    }
+
+    /// Says that nothing follows of a segment, which may begin and end anywhere.
+    ///
+    /// # Errors
+    /// What the end shows to be wrong.
+    pub fn finish_segment(mut self) -> Result<Verified, Finding> {
         self.await_rest();
         if let Some((lane, seq)) = self.awaited {
             let what = "the lane ends before it, and a checkpoint signs it".to_owned();
@@ -265,10 +295,12 @@ where
             return Err(Finding::of(Verdict::Truncated, spot, what));
         }
         Ok(Verified {
+            begins: self.begins,
             entries: self.entries,
             checkpoints: self.checkpoints,
             lanes: self.lanes.len(),
             newest: self.newest,
+            archives: self.archives,
         })
     }
 
@@ -284,8 +316,11 @@ where
 
     /// Extends the chain of a lane.
     fn chain(&mut self, row: Row<'_>) -> Result<(), Finding> {
-        let end = follow(self.end_of(row.lane), row)?;
+        let (end, entry) = extend(self.end_of(row.lane), row)?;
         self.lanes.insert(row.lane, end);
+        if entry.action == ARCHIVED && entry.decision == Decision::Allowed && !self.in_tail {
+            self.claims.insert(u64::try_from(entry.version).unwrap_or(0), entry.object);
+        }
         self.entries += 1;
         Ok(())
     }
@@ -316,6 +351,7 @@ where
             )));
         }
         self.newest = Some(ahead.checkpoint);
+        self.archives.append(&mut self.claims);
         Ok(())
     }
 
@@ -346,7 +382,20 @@ where
 }
 
 impl Verified {
-    /// Entries of all lanes.
+    /// Entries that were archived and are not in it: it begins after them.
+    #[must_use]
+    pub fn begins(&self) -> u64 {
+        self.begins
+    }
+
+    /// What its signed entries say of archives: up to which entry of the trail each reaches, and
+    /// the SHA-256 of its file, hexadecimal.
+    #[must_use]
+    pub fn archives(&self) -> &BTreeMap<u64, String> {
+        &self.archives
+    }
+
+    /// Entries of all lanes that are in it.
     #[must_use]
     pub fn entries(&self) -> u64 {
         self.entries
@@ -373,41 +422,7 @@ impl Verified {
     /// Entries that no checkpoint signs yet. Nothing shows whether some of them are gone.
     #[must_use]
     pub fn unsigned(&self) -> u64 {
-        self.entries - self.newest.as_ref().map_or(0, |newest| newest.size)
-    }
-}
-
-impl Spot {
-    fn of(lane: BrokerId, seq: i64) -> Self {
-        Self { lane, first: seq, last: seq }
-    }
-}
-
-impl Finding {
-    fn of(verdict: Verdict, spot: Option<Spot>, what: String) -> Self {
-        Self { verdict, spot, what }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = match self.verdict {
-            Verdict::Altered => "altered",
-            Verdict::Misplaced => "missing or reordered",
-            Verdict::Truncated => "truncated",
-            Verdict::Forked => "bad signature or fork",
-        };
-        write!(f, "{verdict}: ")?;
-        match self.spot {
-            Some(Spot { lane, first, last }) if first == last => {
-                write!(f, "entry {first} of lane {lane}: ")?;
-            }
-            Some(Spot { lane, first, last }) => {
-                write!(f, "one of entries {first} to {last} of lane {lane}: ")?;
-            }
-            None => {}
-        }
-        f.write_str(&self.what)
+        self.begins + self.entries - self.newest.as_ref().map_or(0, |newest| newest.size)
     }
 }
 
@@ -416,6 +431,10 @@ impl fmt::Display for Finding {
 /// # Errors
 /// What is wrong with it.
 pub fn follow(end: LaneEnd, row: Row<'_>) -> Result<LaneEnd, Finding> {
+    extend(end, row).map(|(end, _)| end)
+}
+
+fn extend(end: LaneEnd, row: Row<'_>) -> Result<(LaneEnd, DecodedEntry), Finding> {
     let Row { lane, seq, canonical, hash } = row;
     let spot = Some(Spot::of(lane, seq));
     if seq > end.seq + 1 {
@@ -435,14 +454,11 @@ pub fn follow(end: LaneEnd, row: Row<'_>) -> Result<LaneEnd, Finding> {
         let what = "its hash is not that of the entry before and its bytes".to_owned();
         return Err(Finding::of(Verdict::Altered, spot, what));
     }
-    Ok(LaneEnd { seq, hash })
+    Ok((LaneEnd { seq, hash }, entry))
 }
 
-fn missing(lane: BrokerId, seq: i64) -> Finding {
-    let what = "it is not in its place, and later ones are there".to_owned();
-    Finding::of(Verdict::Misplaced, Some(Spot::of(lane, seq)), what)
-}
-
-fn forked(what: String) -> Finding {
-    Finding::of(Verdict::Forked, None, what)
-}
+/// The action of an entry that says that a part of the trail is in an archive: its version is up to
+/// which entry, its object the SHA-256 of the file, hexadecimal.
+pub const ARCHIVED: &str = "audit.archive";
+/// The exit code where the trail could not be verified to its end.
+pub const EXIT_INTERNAL: u8 = 20;

@@ -1,6 +1,6 @@
 //! The value of a secret.
 
-use crate::{limit::VALUE_BYTES_MAX, placeholder::looks_like_example, service::of_shape};
+use crate::{limit::VALUE_BYTES_MAX, placeholder::looks_like_example, service};
 use zeroize::Zeroizing;
 
 /// The bytes of a secret: 1 to 65,536. They cannot be printed, cloned, compared or serialised,
@@ -62,10 +62,22 @@ impl SecretValue {
         looks_like_example(&self.0)
     }
 
-    /// The service that a value of its shape is for; see [`of_shape`].
+    /// The service that a value of its shape is for; see [`service::of_shape`].
     #[must_use]
     pub fn service(&self) -> Option<&'static str> {
-        of_shape(&self.0)
+        service::of_shape(&self.0)
+    }
+
+    /// The variable that the tools of its service read, where its shape says which service.
+    #[must_use]
+    pub fn variable(&self) -> Option<&'static str> {
+        service::kind_of(&self.0)?.variables.first().copied()
+    }
+
+    /// What is wrong with it, where it is said to be of a service; see [`service::complaint`].
+    #[must_use]
+    pub fn complaint(&self, said: Option<&str>) -> Option<service::Complaint> {
+        service::complaint(&self.0, said)
     }
 
     /// How many bytes there are.

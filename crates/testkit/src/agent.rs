@@ -40,6 +40,14 @@ impl Agent {
     /// # Errors
     /// Where there is no tmpfs.
     pub fn new(broker: &Broker) -> Result<Self> {
+        Self::at(&[broker])
+    }
+
+    /// A host that knows where several brokers are and has no token yet.
+    ///
+    /// # Errors
+    /// Where there is no tmpfs.
+    pub fn at(brokers: &[&Broker]) -> Result<Self> {
         let folder = tmpfs::folder("secretref-agent-")?;
         fs::create_dir(folder.path().join("logs"))?;
         for private in ["state", "secrets"] {
@@ -47,7 +55,9 @@ impl Agent {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.create(folder.path().join(private))?;
         }
-        let (broker, options) = (broker.listening().agents.to_string(), Vec::new());
+        let addresses: Vec<_> =
+            brokers.iter().map(|broker| broker.listening().agents.to_string()).collect();
+        let (broker, options) = (addresses.join(","), Vec::new());
         Ok(Self { sidecar: None, broker, options, folder })
     }
 
@@ -57,6 +67,17 @@ impl Agent {
     /// Where no token can be had or the sidecar not be started.
     pub async fn enrolled(broker: &Broker, admin: &Admin, agent: &str) -> Result<Self> {
         let mut host = Self::new(broker)?;
+        host.give_token(&admin.token(agent).await?)?;
+        host.run()?;
+        Ok(host)
+    }
+
+    /// As [`Agent::enrolled`], with several brokers.
+    ///
+    /// # Errors
+    /// As [`Agent::enrolled`].
+    pub async fn enrolled_at(brokers: &[&Broker], admin: &Admin, agent: &str) -> Result<Self> {
+        let mut host = Self::at(brokers)?;
         host.give_token(&admin.token(agent).await?)?;
         host.run()?;
         Ok(host)

@@ -10,12 +10,12 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 use secretref_broker::{
     app,
-    config::{BROKER_FILE, BrokerFile, Config, Limits},
+    config::{BROKER_FILE, BrokerFile, Config, Limits, ROOT_KEY_FILE},
 };
 use secretref_domain::clock::Clock;
 use std::{
     fs,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output},
     sync::Arc,
@@ -90,6 +90,16 @@ impl Broker {
         Ok(broker)
     }
 
+    /// Initialises a new broker over a database and starts it.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_over(database_url: &str) -> Result<Self> {
+        let mut broker = Self::initialised_over(Some(database_url.to_owned()), Vec::new())?;
+        broker.serve()?;
+        Ok(broker)
+    }
+
     /// As [`Broker::start_with`], with `[limits]` of its own; its log is at `info`, since whoever
     /// looks at a limit has more to say to the broker than a log should hold.
     ///
@@ -154,11 +164,12 @@ impl Broker {
         bail!("the broker ended before it was ready")
     }
 
-    /// Another broker over the database of this one, with a copy of its folder and an identity of
-    /// its own. It is not started yet.
+    /// Another broker over the database of this one, as `join` makes it, with the settings and the
+    /// first administrator of this one; over an embedded store, which one broker has for itself,
+    /// one that takes its place, with a copy of its folder. It is not started yet.
     ///
     /// # Errors
-    /// Where the folder cannot be copied.
+    /// Where it cannot join.
     pub fn another(&self) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
         fs::create_dir(folder.path().join("logs"))?;
@@ -172,12 +183,38 @@ impl Broker {
             log_level: self.log_level,
             folder,
         };
-        copy_folder(&self.data(), &broker.data())?;
-        broker.configure(|file| {
-            file.broker_id = Uuid::new_v4();
-            file.database_url = self.database_url();
-        })?;
+        let settings = self.file()?;
+        let broker_id = if self.database_url.is_some() {
+            broker.join(self)?;
+            copy_folder(&self.data().join("admin"), &broker.data().join("admin"))?;
+            broker.id()?
+        } else {
+            copy_folder(&self.data(), &broker.data())?;
+            Uuid::new_v4()
+        };
+        let database_url = self.database_url();
+        broker.configure(|file| *file = BrokerFile { broker_id, database_url, ..settings })?;
         Ok(broker)
+    }
+
+    /// Runs `join`, with a copy of the root key of a broker that is there.
+    fn join(&self, first: &Self) -> Result<()> {
+        let mut command = self.command("join")?;
+        command.args(["--database-url", &first.database_url()]);
+        command.arg("--root-key").arg(first.data().join(ROOT_KEY_FILE));
+        let done = command.output().context("running secretref-broker join")?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "join failed with {}: {said}", done.status);
+        Ok(())
+    }
+
+    /// Has it connect to its database by another URL, from its next start on.
+    ///
+    /// # Errors
+    /// Where its file cannot be written.
+    pub fn connect_by(&mut self, url: &str) -> Result<()> {
+        self.database_url = Some(url.to_owned());
+        self.configure(|file| url.clone_into(&mut file.database_url))
     }
 
     /// Its identity.
@@ -185,8 +222,11 @@ impl Broker {
     /// # Errors
     /// Where its file cannot be read.
     pub fn id(&self) -> Result<Uuid> {
-        let text = fs::read_to_string(self.data().join(BROKER_FILE))?;
-        Ok(toml::from_str::<BrokerFile>(&text)?.broker_id)
+        Ok(self.file()?.broker_id)
+    }
+
+    fn file(&self) -> Result<BrokerFile> {
+        Ok(toml::from_str(&fs::read_to_string(self.data().join(BROKER_FILE))?)?)
     }
 
     async fn initialised(engine: Engine) -> Result<Self> {
@@ -194,13 +234,20 @@ impl Broker {
     }
 
     async fn initialised_with(engine: Engine, variables: Vec<(String, String)>) -> Result<Self> {
+        Self::initialised_over(engine.database_url().await?, variables)
+    }
+
+    fn initialised_over(
+        database_url: Option<String>,
+        variables: Vec<(String, String)>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
         fs::create_dir(folder.path().join("logs"))?;
         let broker = Self {
             process: None,
             inside: None,
             listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
-            database_url: engine.database_url().await?,
+            database_url,
             options: Vec::new(),
             variables,
             log_level: "trace",
@@ -220,10 +267,9 @@ impl Broker {
     }
 
     fn configure(&self, edit: impl FnOnce(&mut BrokerFile)) -> Result<()> {
-        let path = self.data().join(BROKER_FILE);
-        let mut file: BrokerFile = toml::from_str(&fs::read_to_string(&path)?)?;
+        let mut file = self.file()?;
         edit(&mut file);
-        fs::write(&path, toml::to_string_pretty(&file)?)?;
+        fs::write(self.data().join(BROKER_FILE), toml::to_string_pretty(&file)?)?;
         Ok(())
     }
 
@@ -240,6 +286,11 @@ impl Broker {
             command.args(["--database-url", url]);
         }
         command.output().context("running secretref-broker init")
+    }
+
+    /// Has it listen for agents at an address of this machine, from its next start on.
+    pub fn listen_at(&mut self, address: IpAddr) {
+        self.listening.agents = SocketAddr::new(address, 0);
     }
 
     /// Starts it, on the ports that it had before where it ran before, and waits until it is ready.
@@ -405,8 +456,7 @@ fn parse(line: &str) -> Result<SocketAddr> {
     address.parse().with_context(|| format!("{line:?} names no address"))
 }
 
-const ANY_PORT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 /// Where nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:1";
 /// File of the embedded store in the data folder.

@@ -67,7 +67,7 @@ pub async fn start_each(
 }
 
 impl Member {
-    /// A sidecar that joins at an address.
+    /// A sidecar that joins at an address, or at any of several between commas.
     ///
     /// # Errors
     /// Where it does not come up.
@@ -77,7 +77,12 @@ impl Member {
         Ok(member)
     }
 
-    fn start(broker: &str, token: &str, pool: &LocalPoolHandle) -> Result<Self> {
+    /// Starts a sidecar that joins at an address, or at any of several between commas, on a thread
+    /// of this pool.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start(broker: &str, token: &str, pool: &LocalPoolHandle) -> Result<Self> {
         let folder = tmpfs::folder("secretref-member-")?;
         for private in ["state", "secrets"] {
             fs::DirBuilder::new().mode(0o700).create(folder.path().join(private))?;
@@ -86,13 +91,14 @@ impl Member {
         fs::write(&token_file, token)?;
         fs::set_permissions(&token_file, fs::Permissions::from_mode(0o600))?;
         let config = RunConfig {
-            broker: broker.to_owned(),
+            brokers: broker.split(',').map(str::to_owned).collect(),
             token: Some(TokenSource::File(token_file)),
             state_dir: folder.path().join("state"),
             secrets_dir: folder.path().join("secrets"),
             no_files: false,
             socket: None,
             allow_exec: Vec::new(),
+            openclaw: None,
             allow_disk: false,
             group: None,
             health_listen: None,

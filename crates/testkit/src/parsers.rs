@@ -18,6 +18,7 @@ use secretref_domain::{
     limit::VALUE_BYTES_MAX,
     manifest,
     name::{AgentName, EnvironmentName, FileName, SecretName},
+    scan::{Format, fingerprints},
 };
 use secretref_envelope::{Context, DataKey, KekId, RootKey, Sealed, Slot, WrappedKey};
 use secretref_identity::{
@@ -36,13 +37,14 @@ use zeroize::Zeroizing;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("audit", audit),
     ("certificate", certificate),
     ("envelope", envelope),
     ("expiry", expiry),
     ("join_token", join_token),
     ("manifest", manifest),
+    ("scan", scan),
     ("socket", socket),
     ("template", template),
     ("wire", wire),
@@ -130,6 +132,19 @@ pub fn manifest(bytes: &[u8]) {
     }
 }
 
+/// A file that literals are looked for in: how it quotes, and its text. What is found is masked.
+pub fn scan(bytes: &[u8]) {
+    let Some((format, text)) = bytes.split_first() else { return };
+    let format = [Format::Json, Format::Yaml, Format::Shell][usize::from(*format) % 3];
+    let text = String::from_utf8_lossy(text);
+    let findings = secretref_domain::scan::scan(&text, format);
+    for finding in &findings {
+        let value = text.get(finding.range.clone());
+        assert!(value.is_some_and(|value| !finding.mask.contains(value)), "shown: {finding:?}");
+    }
+    assert_eq!(fingerprints("f", &findings).len(), findings.len());
+}
+
 /// A message of the wire: its number, and its bytes. Then its text and times as fields.
 pub fn wire(bytes: &[u8]) {
     let Some((number, body)) = bytes.split_first() else { return };
@@ -214,7 +229,7 @@ macro_rules! messages {
 }
 
 /// Every request of the wire, and the one answer that a sidecar acts upon.
-pub const MESSAGES: [Target; 50] = messages![
+pub const MESSAGES: [Target; 53] = messages![
     AbortRotationRequest,
     AccessSecretVersionRequest,
     ActivateSecretVersionRequest,
@@ -262,6 +277,9 @@ pub const MESSAGES: [Target; 50] = messages![
     QuarantineAgentRequest,
     ReleaseAgentRequest,
     FollowAuditRequest,
+    RecordArchiveRequest,
+    ResolveRequest,
+    MatchSecretsRequest,
     UndeleteSecretRequest,
 ];
 

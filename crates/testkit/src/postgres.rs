@@ -71,6 +71,56 @@ impl Postgres {
         Ok(cluster)
     }
 
+    /// A server that follows this one, some way behind (asynchronous streaming replication).
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn standby(&self) -> Result<Self> {
+        let binaries = Binaries::find()?;
+        let account = Account::to_run_as()?;
+        let home = crate::tmpfs::roomy_folder("secretref-pg-")?;
+        fs::DirBuilder::new().mode(0o700).create(home.path().join("socket"))?;
+        if let Some(account) = &account {
+            account.give(home.path())?;
+            account.give(&home.path().join("socket"))?;
+        }
+        let password = self.password.clone();
+        let mut standby =
+            Self { server: None, guardian: None, binaries, account, port: 0, password, home };
+        let from = format!(
+            "host={} port={} user=postgres",
+            self.home.path().join("socket").display(),
+            self.port
+        );
+        let mut command = standby.command("pg_basebackup");
+        command.arg("-D").arg(standby.home.path().join("data")).args(["-d", &from]);
+        command.args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync"]);
+        let done = command.output().context("running pg_basebackup")?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "pg_basebackup failed: {}", said.trim());
+        standby.start_on_a_free_port()?;
+        Ok(standby)
+    }
+
+    /// Makes a standby the server that is written to: its timeline is another from here on.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn promote(&self) -> Result<()> {
+        let mut command = self.command("pg_ctl");
+        command.arg("promote").arg("--wait").arg("-D").arg(self.home.path().join("data"));
+        let done = command.output().context("running pg_ctl promote")?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "pg_ctl promote failed: {}", said.trim());
+        Ok(())
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// URL of the superuser, over TCP on 127.0.0.1.
     #[must_use]
     pub fn superuser_url(&self) -> String {
@@ -174,7 +224,7 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         let server = Process::start("postgres", &mut command, home)?;
-        server.wait_for_line("database system is ready to accept connections", START_MAX)?;
+        server.wait_for_line("database system is ready to accept", START_MAX)?;
         self.guardian = Some(Guardian::of(server.pid(), "QUIT", home)?);
         self.server = Some(server);
         self.port = port;

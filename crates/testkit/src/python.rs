@@ -16,6 +16,8 @@ pub struct Tool {
     pub package: &'static str,
     /// Whether the packages that it names are left out.
     pub alone: bool,
+    /// Whether it comes as a source package, which carries the program all the same.
+    pub packed: bool,
     /// Where in the virtual environment the program lies that shows that all is there; `*` is any
     /// one name.
     pub program: &'static str,
@@ -29,9 +31,7 @@ pub struct Tool {
 pub fn installed(tool: Tool) -> Result<Option<PathBuf>> {
     match install(tool) {
         Ok(program) => Ok(Some(program)),
-        Err(error) if std::env::var("CI").is_ok_and(|it| it == "true") => {
-            Err(error.context(format!("CI needs {} of PyPI", tool.package)))
-        }
+        Err(error) if is_ci() => Err(error.context(format!("CI needs {} of PyPI", tool.package))),
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "a test that did not run has to say so")]
             {
@@ -40,6 +40,11 @@ pub fn installed(tool: Tool) -> Result<Option<PathBuf>> {
             Ok(None)
         }
     }
+}
+
+/// Whether what cannot be had is an error.
+pub(crate) fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|it| it == "true")
 }
 
 fn install(tool: Tool) -> Result<PathBuf> {
@@ -55,7 +60,8 @@ fn install(tool: Tool) -> Result<PathBuf> {
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place))?;
     let mut command = Command::new(place.join("bin").join("python"));
     command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    command.args(["--only-binary=:all:"]).args(tool.alone.then_some("--no-deps"));
+    command.args((!tool.packed).then_some("--only-binary=:all:"));
+    command.args(tool.alone.then_some("--no-deps"));
     run(command.arg(tool.package))?;
     find(&place, tool.program).with_context(|| format!("{} has no {}", tool.package, tool.program))
 }
@@ -79,7 +85,7 @@ fn find(place: &Path, program: &str) -> Option<PathBuf> {
 }
 
 /// `target/tools`, of the target folder that this test was built into.
-fn tools() -> Result<PathBuf> {
+pub(crate) fn tools() -> Result<PathBuf> {
     let own = std::env::current_exe().context("finding the running program")?;
     let profile = own.ancestors().find(|it| it.ends_with("debug") || it.ends_with("release"));
     let target = profile.and_then(Path::parent).context("the test is not in a target folder")?;

@@ -46,6 +46,23 @@ impl Sql {
         hit.with_context(|| format!("running {sql:?}"))
     }
 
+    /// Runs a script of several statements.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub async fn script(&mut self, sql: &str) -> Result<()> {
+        let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Sqlite(connection) => {
+                connection.execute(script).await?;
+            }
+            Self::Postgres(connection) => {
+                connection.execute(script).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a statement that has to hit a row.
     ///
     /// # Errors

@@ -196,7 +196,8 @@ async fn begin(config: &RunConfig, ground: &Ground) -> Result<(), AppError> {
     let mut waiting = WaitTimeout::new(config.wait_timeout, ground.status.subscribe());
     let known = ground.state.identity()?;
     let looked = async {
-        let identity = identity(config, known, &ground.state, &ground.clock).await?;
+        let identity =
+            identity(config, &ground.introduction, known, &ground.state, &ground.clock).await?;
         check_agent(config, Some(&identity))?;
         ground.status.send_modify(|status| status.instance = Some(identity.instance));
         let Some(mut rest) = rest(ground)? else { return Err(nobody(config)) };

@@ -3,8 +3,9 @@
 mod program;
 
 use super::{
-    Command, EnrollConfig, HEALTH_ADDRESS_DEFAULT, HealthConfig, LogConfig, RunConfig,
-    SECRETS_DIR_DEFAULT, TokenSource, UsageError, WAIT_MAX,
+    Command, EnrollConfig, HEALTH_ADDRESS_DEFAULT, HealthConfig, LogConfig,
+    OPENCLAW_ADDRESS_DEFAULT, OpenClawConfig, RunConfig, SECRETS_DIR_DEFAULT, TokenSource,
+    UsageError, WAIT_MAX,
 };
 use lexopt::Arg::{Long, Short, Value};
 use program::GivenProgram;
@@ -43,7 +44,7 @@ pub(super) fn parse(mut args: Vec<OsString>) -> Result<Command, UsageError> {
 /// Options of `run` and `enroll` as they were given.
 #[derive(Default)]
 struct Given {
-    broker: Option<String>,
+    brokers: Vec<String>,
     token: Option<TokenSource>,
     state_dir: Option<PathBuf>,
     secrets_dir: Option<PathBuf>,
@@ -51,6 +52,8 @@ struct Given {
     socket: Option<PathBuf>,
     allow_disk: bool,
     group: Option<u32>,
+    openclaw: Option<std::net::SocketAddr>,
+    openclaw_token: Option<PathBuf>,
     health_listen: Option<std::net::SocketAddr>,
     agent: Option<AgentName>,
     wait_timeout: Option<Duration>,
@@ -84,14 +87,13 @@ fn service(
         given.option(parser, &name, command)?;
         seen.push(name);
     }
-    let need = |name: &str, example: &str| {
-        usage(format!("`{command}` needs --{name}"), format!("add --{name} {example}"))
-    };
-    let broker = given.broker.ok_or_else(|| need("broker", "broker.example:7443"))?;
+    let need = |name: &str, example: &str| need(command, name, example);
+    let brokers = given.brokers;
+    check_brokers(&brokers, command)?;
     let state_dir = given.state_dir.ok_or_else(|| need("state-dir", "/var/lib/secretref"))?;
     if command == "enroll" {
         let token = given.token.ok_or_else(|| need("token-file", "FILE, or - for stdin"))?;
-        return Ok(Command::Enroll(EnrollConfig { broker, token, state_dir, log: given.log }));
+        return Ok(Command::Enroll(EnrollConfig { brokers, token, state_dir, log: given.log }));
     }
     if words.as_ref().is_some_and(Vec::is_empty) {
         return Err(usage("there is no program after `--`", "name one, or leave `--` out"));
@@ -105,8 +107,9 @@ fn service(
         let what = "--no-files makes no files, so --secrets-dir and --allow-disk mean nothing";
         return Err(usage(what, "keep one of the two"));
     }
+    let openclaw = openclaw(given.openclaw, given.openclaw_token)?;
     Ok(Command::Run(Box::new(RunConfig {
-        broker,
+        brokers,
         no_files: given.no_files,
         socket: given.socket,
         token: given.token,
@@ -118,6 +121,7 @@ fn service(
         agent: given.agent,
         wait_timeout: given.wait_timeout,
         allow_exec,
+        openclaw,
         remove_secrets_dir: given.remove_secrets_dir,
         remove_state_dir: given.remove_state_dir,
         secrets_provider: given.secrets_provider,
@@ -134,7 +138,11 @@ impl Given {
         command: &str,
     ) -> Result<(), UsageError> {
         match name {
-            "broker" => self.broker = Some(broker(&text(parser, name)?)?),
+            "broker" => {
+                for given in text(parser, name)?.split(',') {
+                    self.brokers.push(broker(given)?);
+                }
+            }
             "token-file" => {
                 let path = path(parser, name)?;
                 let stdin = path.as_os_str() == "-";
@@ -148,6 +156,8 @@ impl Given {
             "socket" => self.socket = Some(path(parser, name)?),
             "allow-disk" => self.allow_disk = true,
             "group" => self.group = Some(group(&text(parser, name)?)?),
+            "openclaw-gateway" => self.openclaw = Some(gateway(parser, name)?),
+            "openclaw-token-file" => self.openclaw_token = Some(path(parser, name)?),
             "health-listen" => self.health_listen = Some(address(parser, name)?),
             "agent" => {
                 let agent = AgentName::parse(&text(parser, name)?);
@@ -230,6 +240,25 @@ fn path(parser: &mut lexopt::Parser, name: &str) -> Result<PathBuf, UsageError> 
     if value.is_empty() { Err(missing(name)) } else { Ok(value.into()) }
 }
 
+fn need(command: &str, name: &str, example: &str) -> UsageError {
+    usage(format!("`{command}` needs --{name}"), format!("add --{name} {example}"))
+}
+
+fn check_brokers(brokers: &[String], command: &str) -> Result<(), UsageError> {
+    if brokers.is_empty() {
+        return Err(need(command, "broker", "broker.example:7443"));
+    }
+    if brokers.len() > BROKERS_MAX {
+        let what = format!("--broker names {} brokers", brokers.len());
+        return Err(usage(what, format!("name {BROKERS_MAX} at most")));
+    }
+    let twice = brokers.iter().enumerate().find(|(at, it)| brokers[..*at].contains(it));
+    match twice {
+        Some((_, twice)) => Err(usage(format!("--broker names {twice} twice"), "name each once")),
+        None => Ok(()),
+    }
+}
+
 fn broker(given: &str) -> Result<String, UsageError> {
     let wrong = || {
         usage(
@@ -251,6 +280,34 @@ fn address(parser: &mut lexopt::Parser, name: &str) -> Result<std::net::SocketAd
         let what = format!("--{name} {given:?} is not an address with a port");
         usage(what, format!("give --{name} 127.0.0.1:7446"))
     })
+}
+
+/// Only on the own host: the token goes there as it is.
+fn gateway(parser: &mut lexopt::Parser, name: &str) -> Result<std::net::SocketAddr, UsageError> {
+    let given = text(parser, name)?;
+    let host = given.strip_prefix("ws://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let address: Option<std::net::SocketAddr> = host.and_then(|host| host.parse().ok());
+    address.filter(|address| address.ip().is_loopback() && address.port() != 0).ok_or_else(|| {
+        let what = format!("--{name} {given:?} is not ws://ADDRESS:PORT of this host");
+        usage(what, format!("give --{name} ws://{OPENCLAW_ADDRESS_DEFAULT}"))
+    })
+}
+
+fn openclaw(
+    address: Option<std::net::SocketAddr>,
+    token_file: Option<PathBuf>,
+) -> Result<Option<OpenClawConfig>, UsageError> {
+    match (address, token_file) {
+        (address, Some(token_file)) => {
+            let address = address.unwrap_or(OPENCLAW_ADDRESS_DEFAULT);
+            Ok(Some(OpenClawConfig { address, token_file }))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(usage(
+            "--openclaw-gateway alone is of no use: the gateway wants a token",
+            "add --openclaw-token-file FILE",
+        )),
+    }
 }
 
 fn duration(parser: &mut lexopt::Parser, name: &str) -> Result<Duration, UsageError> {
@@ -353,8 +410,10 @@ fn usage(what: impl Into<String>, fix: impl Into<String>) -> UsageError {
     UsageError { what: what.into(), fix: fix.into() }
 }
 
+/// Brokers that a sidecar knows at most.
+const BROKERS_MAX: usize = 16;
 const HELP_FIX: &str = "secretref-sidecar --help";
-const RUN_ONLY: [&str; 21] = [
+const RUN_ONLY: [&str; 23] = [
     "secrets-dir",
     "no-files",
     "socket",
@@ -366,6 +425,8 @@ const RUN_ONLY: [&str; 21] = [
     "remove-secrets-dir",
     "remove-state-dir",
     "allow-exec",
+    "openclaw-gateway",
+    "openclaw-token-file",
     "agent-command",
     "only-env",
     "secrets-ref",
@@ -378,5 +439,5 @@ const RUN_ONLY: [&str; 21] = [
     "schedule-overlap",
 ];
 /// Options that may be given several times.
-const REPEATED: [&str; 2] = ["allow-exec", "env"];
+const REPEATED: [&str; 3] = ["allow-exec", "broker", "env"];
 const GROUPS_BYTES_MAX: u64 = 4 * 1024 * 1024;

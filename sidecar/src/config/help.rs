@@ -14,7 +14,9 @@ RUN keeps the agent's files in --secrets-dir current until it gets SIGTERM or SI
 them away. A broker that cannot be reached never ends it: the last good set stays until its lease
 lapses. With a PROGRAM it runs that with the agent's credentials in its environment, starts it again
 or signals it when they change, and ends when it ends.
-  --broker HOST:PORT       the broker's port for agents
+  --broker HOST:PORT,…     the broker's port for agents; where there are several brokers, all of
+                           them: it keeps to one and goes on to the next where that one is away;
+                           may be repeated
   --state-dir DIR          who this sidecar is, across restarts; 0700, made where it is missing
   --token-file FILE|-      join token (`secretref agent token AGENT`), from a file or standard
                            input; needed the first time only
@@ -24,6 +26,10 @@ or signals it when they change, and ends when it ends.
   --no-files               makes no files: the agent lives from the socket alone
   --allow-exec PROGRAM     lets `onRotate: exec:PROGRAM` of a manifest start this program, and no
                            other; may be repeated
+  --openclaw-token-file FILE
+                           lets `onRotate: openclaw` of a manifest have OpenClaw's gateway resolve
+                           its secrets anew, with the token in this file
+  --openclaw-gateway URL   where that gateway is, on this host  [ws://127.0.0.1:18789]
   --allow-disk             takes a --secrets-dir that is not on tmpfs: values reach the disk
   --group NAME|GID         group that the agent and the sidecar share: files get 0440, folders
                            0750, the socket 0660; without it 0400, 0700 and 0600

@@ -7,22 +7,28 @@ fn words(line: &str) -> Result<Command, UsageError> {
 #[test]
 fn run_takes_everything_it_documents() {
     let command = words(
-        "run --broker [::1]:7443 --token-file - --state-dir /s --secrets-dir=/x --allow-disk \
+        "run --broker [::1]:7443,b:1 --broker c:2 --token-file - --state-dir /s \
+         --secrets-dir=/x --allow-disk \
          --socket /x/s \
          --group 1000 --agent payment-analyst --health-listen 127.0.0.1:1 --wait-timeout 90s \
          --log-level debug --log-format json --remove-secrets-dir --remove-state-dir \
+         --openclaw-gateway ws://[::1]:18790/ --openclaw-token-file /t \
          --allow-exec /bin/a --allow-exec /bin/b --only-env A,B --secrets-ref x,y --env A \
          --secrets-provider vault \
          --on-rotate signal:HUP --restart on-failure -- prog --agent other -- x",
     );
     let expected = RunConfig {
-        broker: "[::1]:7443".into(),
+        brokers: ["[::1]:7443", "b:1", "c:2"].map(str::to_owned).into(),
         token: Some(TokenSource::Stdin),
         state_dir: "/s".into(),
         secrets_dir: "/x".into(),
         no_files: false,
         socket: Some("/x/s".into()),
         allow_exec: vec!["/bin/a".into(), "/bin/b".into()],
+        openclaw: Some(OpenClawConfig {
+            address: "[::1]:18790".parse().unwrap(),
+            token_file: "/t".into(),
+        }),
         allow_disk: true,
         group: Some(1000),
         health_listen: Some("127.0.0.1:1".parse().unwrap()),
@@ -119,6 +125,26 @@ fn without_files_there_is_a_socket_and_nothing_that_only_files_need() {
 }
 
 #[test]
+fn openclaw_is_on_this_host_and_has_a_token() {
+    let run = |rest: &str| words(&format!("run --broker h:1 --state-dir s {rest}"));
+    let Ok(Command::Run(config)) = run("--openclaw-token-file /t") else { panic!() };
+    assert_eq!(config.openclaw.unwrap().address, OPENCLAW_ADDRESS_DEFAULT);
+    for (rest, what) in [
+        ("--openclaw-gateway ws://127.0.0.1:1", "wants a token"),
+        ("--openclaw-gateway ws://10.0.0.1:18789", "of this host"),
+        ("--openclaw-gateway ws://0.0.0.0:18789", "of this host"),
+        ("--openclaw-gateway ws://localhost:18789", "of this host"),
+        ("--openclaw-gateway ws://127.0.0.1:0", "of this host"),
+        ("--openclaw-gateway http://127.0.0.1:18789", "of this host"),
+        ("--openclaw-gateway ws://127.0.0.1:1/x", "of this host"),
+        ("--openclaw-token-file", "needs a value"),
+    ] {
+        let error = run(rest).unwrap_err();
+        assert!(error.what.contains(what), "{rest}: {error}");
+    }
+}
+
+#[test]
 fn every_option_of_the_help_is_taken_and_every_other_is_not() {
     let options = HELP.lines().filter_map(|line| line.strip_prefix("  --"));
     let mut seen = 0;
@@ -151,7 +177,8 @@ fn errors_say_what_and_how() {
         ("run --broker h:70000 --state-dir s", "not HOST:PORT"),
         ("run --broker :1 --state-dir s", "not HOST:PORT"),
         ("run --broker a/b:1 --state-dir s", "not HOST:PORT"),
-        ("run --broker h:1 --broker h:2 --state-dir s", "given twice"),
+        ("run --broker h:1 --broker h:1 --state-dir s", "names h:1 twice"),
+        ("run --broker h:1, --state-dir s", "not HOST:PORT"),
         ("run --broker h:1 --state-dir s --group nosuchgroup", "no group"),
         ("run --broker h:1 --state-dir s --agent A", "agent name"),
         ("run --broker h:1 --state-dir s --wait-timeout 5", "not a duration"),

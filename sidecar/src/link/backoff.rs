@@ -27,6 +27,13 @@ pub enum Cause {
     Hopeless,
 }
 
+impl Cause {
+    /// Whether another broker may do better: it is this one that is away or has too much to do.
+    pub(super) fn is_the_brokers(self) -> bool {
+        matches!(self, Self::PortClosed | Self::Trouble | Self::Overloaded(_) | Self::Announced(_))
+    }
+}
+
 /// Counts failures and says how long to wait.
 #[derive(Debug)]
 pub struct Backoff {

@@ -17,6 +17,7 @@ use secretref_proto::{
         watch_service_client::WatchServiceClient,
     },
 };
+use secretref_spans::Span;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -28,6 +29,8 @@ use tonic::{Streaming, transport::Channel};
 /// Everything that a stream is opened with.
 pub(super) struct Plan {
     pub(super) introduction: Introduction,
+    /// Where the broker is: `host:port`.
+    pub(super) broker: Arc<str>,
     pub(super) identity: Arc<Identity>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stream_seq: i64,
@@ -65,7 +68,7 @@ pub struct Session {
     /// Digest of a manifest that was refused for good: the broker believes it to be held.
     pub(super) refused: Option<[u8; 32]>,
     pub(super) unanswered: Option<Unanswered>,
-    pub(super) late: Vec<oneshot::Receiver<Vec<SecretResult>>>,
+    pub(super) late: Vec<Late>,
     /// Closes the connection when it is dropped.
     pub(super) channel: Channel,
 }
@@ -83,8 +86,16 @@ pub(super) struct Stopping {
 pub(super) struct Unanswered {
     pub(super) nonce: i64,
     pub(super) results: oneshot::Receiver<Vec<SecretResult>>,
+    /// Of its being put in place.
+    pub(super) span: Span,
     /// From when on an empty answer frees the broker's frame.
     pub(super) due: Instant,
+}
+
+/// What is put in place and was answered as received.
+pub(super) struct Late {
+    pub(super) results: oneshot::Receiver<Vec<SecretResult>>,
+    pub(super) span: Span,
 }
 
 /// Opens a stream. The broker's welcome has to name this identity.
@@ -114,7 +125,7 @@ pub(super) fn certificate_clock(clock: &Arc<dyn Clock>) -> CertificateClock {
 
 async fn open(plan: Plan) -> Result<Session, End> {
     let config = identified(&plan.identity, &plan.clock)?;
-    let channel = connect_lazy(&plan.introduction.broker, config, CONNECT_TIMEOUT)?;
+    let channel = connect_lazy(&plan.broker, config, CONNECT_TIMEOUT)?;
     let (outgoing, sent) = mpsc::channel(OUTGOING_MAX);
     let schedule = plan.introduction.schedule();
     let hello = WatchRequest { message: Some(Saying::Hello(hello(&plan, schedule.as_ref()))) };

@@ -1,6 +1,6 @@
 //! Becoming somebody: a join token for an identity.
 
-use super::{dial::certificate_clock, end};
+use super::{Brokers, dial::certificate_clock, end};
 use crate::{
     config::TokenSource,
     state::{Identity, IdentityError, State, StateError},
@@ -105,12 +105,30 @@ pub fn read_token(source: &TokenSource) -> Result<JoinToken, EnrolError> {
     JoinToken::parse(text).map_err(|why| EnrolError::Token { from, why })
 }
 
-/// Trades a token for an identity and stores it. The key is made here and stored before it is
-/// used, so that the same one is tried again where the answer was lost.
+/// Trades a token for an identity and stores it, at the first broker that can be reached. The key
+/// is made here and stored before it is used, so that the same one is tried again where the answer
+/// was lost.
 ///
 /// # Errors
 /// [`EnrolError`]; [`EnrolError::Unreachable`] alone is worth another try.
 pub async fn enrol(
+    brokers: &Brokers,
+    token: &JoinToken,
+    state: &State,
+    clock: &Arc<dyn Clock>,
+) -> Result<Identity, EnrolError> {
+    brokers.arrived();
+    loop {
+        match enrol_at(&brokers.here(), token, state, clock).await {
+            Err(EnrolError::Unreachable(why)) if brokers.leave() => {
+                tracing::info!(%why, "trying to enrol at another broker");
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn enrol_at(
     broker: &str,
     token: &JoinToken,
     state: &State,

@@ -94,22 +94,29 @@ pub fn ack(nonce: i64, results: Vec<SecretResult>) -> WatchRequest {
 #[must_use]
 pub fn scheduled(told: &Told) -> WatchRequest {
     let (results, schedule) = (Vec::new(), Some(to_schedule(told)));
-    WatchRequest { message: Some(Message::Report(Report { results, schedule, witness: None })) }
+    WatchRequest {
+        message: Some(Message::Report(Report { results, schedule, ..Report::default() })),
+    }
 }
 
 /// What is held of the audit trail.
 #[must_use]
 pub fn witnessed(witness: TrailWitness) -> WatchRequest {
-    let report = Report { results: Vec::new(), schedule: None, witness: Some(witness) };
+    let report = Report { witness: Some(witness), ..Report::default() };
+    WatchRequest { message: Some(Message::Report(report)) }
+}
+
+/// Names that were refused to programs of the agent.
+#[must_use]
+pub fn refused(refused_ids: Vec<String>) -> WatchRequest {
+    let report = Report { refused_ids, ..Report::default() };
     WatchRequest { message: Some(Message::Report(report)) }
 }
 
 /// Results that nobody waits for.
 #[must_use]
 pub fn report(results: Vec<SecretResult>) -> WatchRequest {
-    WatchRequest {
-        message: Some(Message::Report(Report { results, schedule: None, witness: None })),
-    }
+    WatchRequest { message: Some(Message::Report(Report { results, ..Report::default() })) }
 }
 
 fn result(

@@ -91,7 +91,7 @@ impl Rest {
             ) {
                 return Err(end);
             }
-            let wait = backoff.wait(end.cause(), std::time::Instant::now(), fastrand::f64());
+            let wait = self.introduction.wait_after(&end, &mut backoff);
             tracing::warn!(reason = %end, ?wait, "the broker could not be asked; trying again");
             sleep(wait).await;
         }
@@ -127,8 +127,7 @@ impl Rest {
             match outcome {
                 Ok(()) => backoff = Backoff::new(),
                 Err(end) => {
-                    let now = std::time::Instant::now();
-                    let wait = backoff.wait(end.cause(), now, fastrand::f64());
+                    let wait = self.introduction.wait_after(&end, &mut backoff);
                     tracing::warn!(reason = %end, ?wait, "the broker was not reached at rest");
                     sleep(wait).await;
                 }
@@ -141,6 +140,7 @@ impl Rest {
         let (_held, receiver) = watch::channel(Arc::new(Snapshot::default()));
         let plan = Plan {
             introduction: self.introduction.clone(),
+            broker: self.introduction.brokers.here(),
             identity: Arc::clone(&self.identity),
             clock: Arc::clone(&self.clock),
             stream_seq: self.introduction.next_stream(),
@@ -157,7 +157,7 @@ impl Rest {
     }
 
     async fn renew(&mut self) -> Result<(), End> {
-        let broker = Arc::clone(&self.introduction.broker);
+        let broker = self.introduction.brokers.here();
         let identity = Arc::clone(&self.identity);
         let next = renew::renew(broker, identity, Arc::clone(&self.clock)).await?;
         let next = Arc::new(next);

@@ -2,21 +2,21 @@
 
 use super::{
     Link, after,
-    dial::{Session, Stopping, Unanswered},
+    dial::{Late, Session, Stopping, Unanswered},
     end::End,
-    report::{ack, failed, report, scheduled},
+    report::{ack, failed, refused, report, scheduled},
     successor::{Beside, News, due},
 };
 use crate::state::Identity;
-use secretref_domain::{name::SecretName, version::Version};
+use secretref_domain::{name::SecretName, traceparent::TraceParent, version::Version};
 use secretref_proto::v1::{
-    GoAway, GoAwayReason, Heartbeat, Manifest, NeedSnapshot, Pong, Revoke, SecretResult,
-    SnapshotReason, TrustBundle, WatchRequest, WatchResponse, watch_request::Message as Saying,
-    watch_response::Message as Said,
+    GoAway, GoAwayReason, Heartbeat, Manifest, NeedSnapshot, Pong, ResultState, Revoke,
+    SecretResult, SnapshotReason, TrustBundle, WatchRequest, WatchResponse,
+    watch_request::Message as Saying, watch_response::Message as Said,
 };
+use secretref_spans::{Kind, Span};
 use std::{future::pending, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use tokio::{
-    sync::oneshot::Receiver,
     task::spawn_blocking,
     time::{Instant, timeout},
 };
@@ -31,6 +31,7 @@ enum Event {
     Slow,
     News(Option<Vec<SecretResult>>),
     Schedule,
+    Refusals(Vec<String>),
     Silence,
     Leave,
     Look,
@@ -53,6 +54,7 @@ impl Link {
                 Event::Late(results) | Event::News(Some(results)) => tell(&session, results),
                 Event::News(None) => Err(End::Stopped),
                 Event::Schedule => self.tell_schedule(&session),
+                Event::Refusals(ids) => self.tell_refusals(&session, ids),
                 Event::Silence => Err(End::Lost(format!(
                     "nothing was heard of the broker for {:?}",
                     session.silence_max
@@ -102,6 +104,7 @@ impl Link {
         let slow = session.unanswered.as_ref().map(|unanswered| unanswered.due);
         let silence = session.heard + session.silence_max;
         let leave = session.stopping.map(|stopping| stopping.leave_at);
+        let refusals = self.introduction.refusals();
         let (renewing, renew_in) = (beside.is_renewing(), self.renew_in());
         tokio::select! {
             biased;
@@ -113,6 +116,7 @@ impl Link {
             () = due(leave) => Event::Leave,
             news = self.orders.news.recv() => Event::News(news),
             () = self.introduction.changed() => Event::Schedule,
+            ids = refusals.news(), if session.begun => Event::Refusals(ids),
             news = beside.next() => Event::Beside(news),
             () = tokio::time::sleep(renew_in), if !renewing => Event::Look,
             () = tokio::time::sleep_until(silence) => Event::Silence,
@@ -135,7 +139,7 @@ impl Link {
         match frame.message {
             Some(Said::Manifest(part)) => self.manifest(session, &epoch, revision, part).await,
             Some(Said::Revoke(revoke)) => self.revoke(session, revoke).await,
-            Some(Said::Heartbeat(heartbeat)) => self.heartbeat(session, &heartbeat),
+            Some(Said::Heartbeat(heartbeat)) => self.heartbeat(session, beside, &heartbeat),
             Some(Said::GoAway(go_away)) => self.go_away(session, beside, &go_away),
             Some(Said::TrustBundle(bundle)) => self.trust(bundle).await,
             Some(Said::Error(error)) => Err(error.into()),
@@ -153,6 +157,7 @@ impl Link {
         revision: i64,
         part: Manifest,
     ) -> Result<(), End> {
+        let parent = TraceParent::parse(&part.trace_parent).ok();
         let pushed = session.parts.push(epoch, revision, part);
         let Some(offer) = pushed.map_err(|error| End::Protocol(error.to_string()))? else {
             return Ok(());
@@ -168,7 +173,8 @@ impl Link {
                 session.asked = false;
                 session.refused = None;
                 let due = after(ANSWER_WITHIN);
-                session.unanswered = Some(Unanswered { nonce, results, due });
+                let span = self.span(parent, revision);
+                session.unanswered = Some(Unanswered { nonce, results, span, due });
                 Ok(())
             }
             Err(refusal) => {
@@ -192,6 +198,16 @@ impl Link {
         }
     }
 
+    /// The span of putting a manifest in place, where its push was one.
+    fn span(&self, parent: Option<TraceParent>, revision: i64) -> Span {
+        let Some(parent) = parent else { return Span::none() };
+        let mut span = Span::new("apply", Kind::Consumer, Some(parent));
+        span.name("secretref.agent", self.identity.agent.as_str());
+        span.name("secretref.instance", &self.identity.instance.to_string());
+        span.number("secretref.revision", revision);
+        span
+    }
+
     async fn revoke(&mut self, session: &mut Session, revoke: Revoke) -> Result<(), End> {
         session.parts.abandon();
         session.unanswered = None;
@@ -201,7 +217,18 @@ impl Link {
         Err(End::Revoked(revoke.reason.chars().take(REASON_CHARS_MAX).collect()))
     }
 
-    fn heartbeat(&mut self, session: &mut Session, heartbeat: &Heartbeat) -> Result<(), End> {
+    fn heartbeat(
+        &mut self,
+        session: &mut Session,
+        beside: &mut Beside,
+        heartbeat: &Heartbeat,
+    ) -> Result<(), End> {
+        let brokers = &self.introduction.brokers;
+        if heartbeat.stale && brokers.has_others() && !beside.is_dialling() {
+            tracing::info!("the broker is without its database; trying another one");
+            brokers.leave();
+            beside.dial(self.plan(), Duration::ZERO);
+        }
         let held = self.orders.held();
         let digest = held.digest();
         let pong = Pong { echo: heartbeat.echo, manifest_digest: digest.to_vec() };
@@ -236,12 +263,20 @@ impl Link {
         tracing::info!(reason = reason.as_str_name(), "the broker asks to come again");
         session.farewell = true;
         let return_in = within(go_away.retry_after_min_ms, go_away.retry_after_max_ms);
-        if reason == GoAwayReason::Drain {
+        let brokers = &self.introduction.brokers;
+        if reason == GoAwayReason::Drain && brokers.has_others() {
+            // The next one first: this stream serves until that one has taken over.
+            if !beside.is_dialling() {
+                brokers.leave();
+                beside.dial(self.plan(), Duration::ZERO);
+            }
+        } else if reason == GoAwayReason::Drain {
             // There is no other broker to open the next stream at, so this one is used to its end.
             let deadline = within(go_away.deadline_ms, go_away.deadline_ms);
             let (leave_at, back_at) = (after(deadline + LEAVE_MARGIN), after(return_in));
             session.stopping = Some(Stopping { leave_at, back_at });
         } else if !beside.is_dialling() {
+            brokers.choose(fastrand::f64());
             beside.dial(self.plan(), return_in);
         }
         Ok(())
@@ -303,6 +338,7 @@ impl Link {
             Err(end @ End::Revoked(_)) => Err(end),
             Err(trouble) => {
                 tracing::info!(%trouble, "the next stream did not open; the old one goes on");
+                self.introduction.brokers.leave();
                 let wait = beside.again();
                 beside.dial(self.plan(), wait);
                 Ok(())
@@ -316,6 +352,15 @@ impl Link {
         push(session, scheduled(&told))?;
         self.introduction.told(told);
         Ok(())
+    }
+
+    /// Tells what was refused to programs of the agent, so that it is on record.
+    fn tell_refusals(&self, session: &Session, ids: Vec<String>) -> Result<(), End> {
+        let pushed = push(session, refused(ids.clone()));
+        if pushed.is_err() {
+            self.introduction.refusals.give_back(ids);
+        }
+        pushed
     }
 
     /// The sidecar is ending: everything is taken away, and the broker told so if it listens.
@@ -352,16 +397,28 @@ impl Session {
 /// Results are there in time: they are the answer.
 fn settle(session: &mut Session, results: Vec<SecretResult>) -> Result<(), End> {
     match session.unanswered.take() {
-        Some(unanswered) => answer(session, unanswered.nonce, results),
+        Some(Unanswered { nonce, span, .. }) => {
+            end(span, &results);
+            answer(session, nonce, results)
+        }
         None => Ok(()),
+    }
+}
+
+/// It was put in place, or could not be.
+fn end(mut span: Span, results: &[SecretResult]) {
+    let failed = results.iter().find(|result| result.state() == ResultState::Failed);
+    if let Some(failed) = failed {
+        span.fail(failed.detail.clone());
     }
 }
 
 /// They are not: an empty answer frees the broker's frame, and they follow.
 fn free(session: &mut Session) -> Result<(), End> {
     let Some(unanswered) = session.unanswered.take() else { return Ok(()) };
-    session.late.push(unanswered.results);
-    answer(session, unanswered.nonce, Vec::new())
+    let Unanswered { nonce, results, span, .. } = unanswered;
+    session.late.push(Late { results, span });
+    answer(session, nonce, Vec::new())
 }
 
 fn answer(session: &Session, nonce: i64, mut results: Vec<SecretResult>) -> Result<(), End> {
@@ -399,12 +456,14 @@ async fn settled(unanswered: &mut Option<Unanswered>) -> Vec<SecretResult> {
 }
 
 /// The results of any manifest that was answered as received.
-async fn late(waiting: &mut Vec<Receiver<Vec<SecretResult>>>) -> Vec<SecretResult> {
+async fn late(waiting: &mut Vec<Late>) -> Vec<SecretResult> {
     poll_fn(|context| {
         for at in 0..waiting.len() {
-            if let Poll::Ready(results) = Future::poll(std::pin::pin!(&mut waiting[at]), context) {
-                waiting.swap_remove(at);
-                return Poll::Ready(results.unwrap_or_default());
+            let results = std::pin::pin!(&mut waiting[at].results);
+            if let Poll::Ready(results) = Future::poll(results, context) {
+                let results = results.unwrap_or_default();
+                end(waiting.swap_remove(at).span, &results);
+                return Poll::Ready(results);
             }
         }
         Poll::Pending

@@ -40,7 +40,7 @@ impl Beside {
 
     /// Starts to renew the link's certificate.
     pub(super) fn renew(&mut self, link: &Link) {
-        let broker = Arc::clone(&link.introduction.broker);
+        let broker = link.introduction.brokers.here();
         let (identity, clock) = (Arc::clone(&link.identity), Arc::clone(&link.clock));
         let renewal = async move { renew::renew(broker, identity, clock).await.map(Box::new) };
         let task = tokio::spawn(renewal);

@@ -5,7 +5,8 @@
 //!                                                   │ one call for each hook, a few at a time
 //!     signal:HUP@/run/agent.pid ◀───────────────────┤
 //!     http://127.0.0.1:8080/reload ◀────────────────┤
-//!     exec:/usr/local/bin/reload ◀──────────────────┘
+//!     exec:/usr/local/bin/reload ◀──────────────────┤
+//!     openclaw, openclaw:/opt/openclaw ◀────────────┘
 //!                    │ answered ─▶ record (STATE/hooks.json) ─▶ witness: reloaded
 //!                    └ failed   ─▶ witness: failed, and again with growing pauses
 //! ```
@@ -16,6 +17,7 @@
 pub mod effect;
 mod exec;
 mod http;
+mod openclaw;
 mod record;
 mod signal;
 
@@ -24,6 +26,7 @@ use crate::{
     state::State,
     witness::{HookWord, Witness},
 };
+pub use openclaw::Gateway;
 use record::{Confirmed, Record};
 use secretref_domain::{
     agent::OnRotate,
@@ -90,6 +93,8 @@ pub struct Permits {
     pub reaper: Option<Reaper>,
     /// Group that the agent and the sidecar share: a pid file may be of this group.
     pub group: Option<u32>,
+    /// OpenClaw's gateway, where the sidecar may ask it for anything.
+    pub openclaw: Option<Gateway>,
 }
 
 /// Calls hooks.
@@ -255,7 +260,7 @@ impl Hooks {
             let (_, word) = words.entry(&file.secret).or_insert((file.version, None));
             let failing = self.failing.get(&file.hook);
             if let Some(failing) = failing.filter(|it| it.files.contains_key(&file.file)) {
-                let why = format!("the file is new, the hook failed: {}", failing.why);
+                let why = format!("it is in place, the hook failed: {}", failing.why);
                 *word = Some(HookWord::Failed(why));
                 continue;
             }
@@ -298,6 +303,8 @@ async fn call(
             }
             OnRotate::Http(url) => http::post(&url, &agent, &files).await,
             OnRotate::Exec(program) => exec::run(&program, &files, &permits).await,
+            OnRotate::OpenClaw => openclaw::ask(permits.openclaw.as_ref()).await,
+            OnRotate::OpenClawProgram(program) => openclaw::run(&program, &permits).await,
             OnRotate::Restart | OnRotate::Signal(_) | OnRotate::None => Ok(()),
         }
     };

@@ -15,12 +15,13 @@ mod http;
 mod list;
 mod peer;
 mod query;
+mod resolve;
 mod routes;
 
 pub use bind::{Bound, SocketError};
 pub use http::converse;
 
-use crate::{status::Status, witness::Witness};
+use crate::{refusals::Refusals, status::Status, witness::Witness};
 use secretref_domain::{
     clock::{Clock, Timestamp},
     name::{EnvVar, FileName, SecretName},
@@ -94,6 +95,8 @@ pub struct Desk {
     pub status: watch::Receiver<Status>,
     /// Who is told of each read.
     pub witness: Witness,
+    /// Who is told of names that are not bound.
+    pub refusals: Refusals,
     /// When that was.
     pub clock: Arc<dyn Clock>,
     /// Group whose members may connect, besides this user and root.

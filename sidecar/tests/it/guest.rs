@@ -55,7 +55,7 @@ impl Home {
 
     pub(crate) fn config(&self, broker: SocketAddr) -> RunConfig {
         RunConfig {
-            broker: broker.to_string(),
+            brokers: vec![broker.to_string()],
             token: None,
             state_dir: self.state.path().to_owned(),
             secrets_dir: self.secrets.path().to_owned(),
@@ -64,6 +64,7 @@ impl Home {
             allow_exec: Vec::new(),
             allow_disk: false,
             group: None,
+            openclaw: None,
             health_listen: None,
             agent: None,
             wait_timeout: None,

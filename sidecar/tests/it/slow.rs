@@ -9,7 +9,7 @@ use secretref_proto::v1::{Evidence, ManifestKind};
 use secretref_sidecar::{
     SystemClock,
     link::{
-        Introduction, Link, enrol,
+        Brokers, Introduction, Link, enrol,
         orders::{Desk, Order, orders},
         report,
     },
@@ -46,11 +46,12 @@ async fn what_takes_long_frees_the_brokers_frame_and_is_reported_later() {
     let state = Arc::new(State::open(home.state.path()).unwrap());
     let clock: Arc<dyn secretref_domain::clock::Clock> = Arc::new(SystemClock);
     let (address, token) = (broker.address.to_string(), world.authority.token());
-    let identity = enrol::enrol(&address, &token, &state, &clock).await.unwrap();
+    let brokers = Brokers::new(&[address], 0.0);
+    let identity = enrol::enrol(&brokers, &token, &state, &clock).await.unwrap();
     let ((orders, mut desk), stop) = (orders(), CancellationToken::new());
     let (status, _) = watch::channel(Status::default());
     let link = Link::new(
-        Introduction::new(&address, None),
+        Introduction::new(brokers, None),
         clock,
         state,
         identity,

@@ -181,7 +181,9 @@ impl Custody {
             let effects = Effects { changes, events: vec![event], ..Effects::default() };
             Ok(Planned { effects, answer })
         });
-        self.writer.change(request, plan).await
+        let committed = self.writer.change(request, plan).await?;
+        self.everywhere(committed.revision).await;
+        Ok(committed)
     }
 
     /// One administrator.

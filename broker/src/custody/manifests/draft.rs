@@ -391,7 +391,7 @@ pub(in crate::custody) fn fold(
 ) -> Result<(), CustodyError> {
     let revision = ledger.revision().next();
     for change in changes {
-        let record = Record { at, change: change.clone() };
+        let record = Record { at, change: change.clone(), trace: None };
         let folded = ledger.fold(revision, &record);
         folded.map_err(|error| CustodyError::Internal(error.to_string()))?;
     }

@@ -11,10 +11,7 @@ use secretref_domain::{
     name::{EnvironmentName, SecretName},
     rotation::{Became, Consumer, Rotation, Said, Touch},
 };
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::atomic::Ordering,
-};
+use std::collections::{BTreeSet, HashMap};
 
 impl Custody {
     /// Who has the credential of a rotation, or may have it, as all brokers know them.
@@ -104,32 +101,6 @@ impl Custody {
         };
         Ok(ledger.subscribers(environment, &name).filter_map(touch).collect())
     }
-
-    /// Says who holds a stream of this broker, and when those who no longer do held one last. To
-    /// be called now and then.
-    ///
-    /// # Errors
-    /// [`CustodyError::Store`].
-    pub async fn tell_presence(&self) -> Result<(), CustodyError> {
-        let now = self.now();
-        // Those of this broker before it was started again: what it says now is not of them.
-        if !self.shared.presence_told.swap(true, Ordering::Relaxed)
-            && let Some((at, instances)) = self.shared.store.presence_of(self.broker()).await?
-        {
-            for instance in instances {
-                self.shared.store.set_contact(instance, at).await?;
-            }
-        }
-        for instance in self.feed().departed() {
-            self.shared.store.set_contact(instance, now).await?;
-        }
-        let present: Vec<u8> =
-            self.feed().present().iter().flat_map(|instance| instance.0.into_bytes()).collect();
-        self.shared.store.set_presence(self.broker(), now, present).await?;
-        let before = now.plus_millis(-CONTACT_MILLIS_KEPT);
-        self.shared.store.forget_contacts(before).await?;
-        Ok(())
-    }
 }
 
 /// How long an agent's sidecars may keep a secret without a broker, and the evidence that its
@@ -188,5 +159,3 @@ fn severity(effect: Effect) -> u8 {
 /// How much later than it says a lease is taken to end: contacts are told now and then, and clocks
 /// differ.
 const SLACK_MILLIS: i64 = 60_000;
-/// The longest that a sidecar may keep what it has, and what a certificate may be renewed after.
-const CONTACT_MILLIS_KEPT: i64 = 100 * 24 * 3600 * 1000;

@@ -3,7 +3,10 @@
 use super::{
     SecretRead, SecretView, VersionState, VersionView, event, find, find_live, secret_event,
 };
-use crate::custody::{Body, Custody, CustodyError};
+use crate::{
+    custody::{Body, Custody, CustodyError},
+    store::SealedRow,
+};
 use secretref_domain::{
     audit::Decision,
     caller::Caller,
@@ -15,7 +18,7 @@ use secretref_domain::{
     value::SecretValue,
     version::Version,
 };
-use secretref_envelope::SealedVersion;
+use secretref_envelope::{Keyring, SealedVersion};
 use std::sync::Arc;
 
 impl Custody {
@@ -113,13 +116,14 @@ impl Custody {
     }
 
     /// The value of a version, from memory where it was opened a moment ago. One load serves all
-    /// who ask meanwhile.
+    /// who ask meanwhile. None by a state that may be old.
     pub(in crate::custody) async fn body(
         &self,
         caller: &Caller,
         id: SecretId,
         version: Version,
     ) -> Result<Arc<Body>, CustodyError> {
+        self.fresh().await?;
         if let Some(body) = self.shared.bodies.get(&(id, version)).await {
             return Ok(body);
         }
@@ -165,24 +169,29 @@ impl Custody {
                 why: why.to_owned(),
             }
         };
-        let Some(row) = row else {
-            return Err(refused("it is not in the database any more; restore a backup"));
-        };
-        if row.environment != secret.environment {
-            return Err(refused("its row says that it belongs to another environment"));
-        }
-        let sealed = SealedVersion { wrapped: row.wrapped, sealed: row.sealed };
-        let known = secret.versions.get(&version).map(|version| version.digest);
-        if known != Some(sealed.digest()) {
-            return Err(refused(
-                "it is not the row that was written: edited, moved or rolled back",
-            ));
-        }
-        self.shared
-            .keyring
-            .open_value(&secret.environment, id, version, &sealed)
-            .map_err(|error| refused(&error.to_string()))
+        opened(&self.shared.keyring, secret, version, row).map_err(|why| refused(&why))
     }
+}
+
+/// Opens what the database has of a version; why not, where it is not what the ledger names.
+pub(in crate::custody) fn opened(
+    keyring: &Keyring,
+    secret: &Secret,
+    version: Version,
+    row: Option<SealedRow>,
+) -> Result<SecretValue, String> {
+    let row = row.ok_or("it is not in the database any more; restore a backup")?;
+    if row.environment != secret.environment {
+        return Err("its row says that it belongs to another environment".to_owned());
+    }
+    let sealed = SealedVersion { wrapped: row.wrapped, sealed: row.sealed };
+    let known = secret.versions.get(&version).map(|version| version.digest);
+    if known != Some(sealed.digest()) {
+        let why = "it is not the row that was written: edited, moved or rolled back";
+        return Err(why.to_owned());
+    }
+    let opened = keyring.open_value(&secret.environment, secret.id, version, &sealed);
+    opened.map_err(|error| error.to_string())
 }
 
 /// A version that has a value.

@@ -103,6 +103,9 @@ impl Follower {
                 continue;
             }
             let page = store.lane_entries(lane, read, end.seq, PAGE).await?;
+            if let Some(first) = page.first().filter(|first| first.seq > read + 1) {
+                return Err(archived(lane, read + 1, first.seq - 1));
+            }
             if page.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) {
                 let end = page.iter().map(|row| row.at).max();
                 bound = [bound, end].into_iter().flatten().min();
@@ -116,6 +119,14 @@ impl Follower {
         let mut rows: Vec<AuditRow> = rows.into_iter().flat_map(bounded).collect();
         rows.sort_by_key(|row| row.at);
         Ok((rows, bound.is_some()))
+    }
+}
+
+fn archived(lane: BrokerId, first: i64, last: i64) -> CustodyError {
+    CustodyError::Precondition {
+        code: "ARCHIVED",
+        message: format!("entries {first} to {last} of lane {lane} were archived and removed"),
+        fix: "read them in the archive, and follow without a position".to_owned(),
     }
 }
 

@@ -20,8 +20,10 @@ use secretref_domain::{
     id::SecretId,
     ledger::{Ledger, Touched},
     name::SecretName,
+    traceparent::TraceParent,
     version::{Revision, Version},
 };
+use secretref_spans::{Kind, Span};
 use std::{collections::HashMap, mem, sync::Arc};
 use uuid::Uuid;
 
@@ -42,6 +44,8 @@ pub(super) struct Draft {
     records: Vec<Record>,
     touched: Touched,
     recorded: Publication,
+    /// A span for each verb whose effects are in it.
+    spans: Vec<Span>,
 }
 
 impl Draft {
@@ -65,6 +69,7 @@ impl Draft {
             records: Vec::new(),
             touched: Touched::default(),
             recorded: Publication::default(),
+            spans: Vec::new(),
         }
     }
 
@@ -105,11 +110,14 @@ impl Draft {
         head: &mut Head,
     ) -> Result<(), StoreError> {
         let revision = head.revision.next();
-        for Change { request, mut job } in mem::take(&mut self.waiting) {
+        for Change { request, trace, mut job } in mem::take(&mut self.waiting) {
+            let mut span = Span::new("commit", Kind::Internal, trace);
             let outcome = job.plan(&Ground { ledger, at: self.at });
             match outcome {
                 Ok(effects) => {
-                    self.extend(shared, ledger, head, revision, effects)?;
+                    span.number("secretref.revision", revision.0);
+                    self.extend(shared, ledger, head, (revision, span.parent()), effects)?;
+                    self.spans.push(span);
                     self.planned.push((request, job));
                 }
                 Err(error) => self.refused.push((job, error)),
@@ -123,16 +131,17 @@ impl Draft {
         shared: &Shared,
         ledger: &mut Ledger,
         head: &mut Head,
-        revision: Revision,
+        (revision, trace): (Revision, Option<TraceParent>),
         mut effects: Effects,
     ) -> Result<(), StoreError> {
         let failed = |error: &dyn std::fmt::Display| StoreError::Damaged(error.to_string());
         for change in mem::take(&mut effects.changes) {
-            let record = Record { at: self.at, change };
+            let record = Record { at: self.at, change, trace };
             let position = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
             let row = chain::extend(&shared.keyring, head, revision, position, &record)
                 .map_err(|error| failed(&error))?;
             let touched = ledger.fold(revision, &record).map_err(|error| failed(&error))?;
+            self::trace(&mut self.recorded, &touched, trace);
             self.touched.merge(touched);
             self.log.push(row);
             self.records.push(record);
@@ -263,7 +272,8 @@ impl Draft {
     }
 
     /// Tells everybody that it is not.
-    pub(super) fn refuse(self, shared: &Shared, error: &StoreError) {
+    pub(super) fn refuse(mut self, shared: &Shared, error: &StoreError) {
+        self.spans.iter_mut().for_each(|span| span.fail(error.to_string()));
         if let Some(results) = self.results {
             shared.results.end(results, false);
         }
@@ -325,6 +335,13 @@ fn merge(told: &mut Vec<Event>, mut event: Event) {
         }
     }
     told.push(Event { recipients, ..event });
+}
+
+/// Notes whose span it is that agents are touched.
+pub(super) fn trace(publication: &mut Publication, touched: &Touched, trace: Option<TraceParent>) {
+    if let Some(trace) = trace {
+        publication.traces.extend(touched.agents.iter().map(|agent| (*agent, trace)));
+    }
 }
 
 pub(super) fn concern(publication: &mut Publication, touched: Touched) {

@@ -97,6 +97,18 @@ impl v1::audit_service_server::AuditService for Audit {
         }))
     }
 
+    async fn record_archive(
+        &self,
+        request: Request<v1::RecordArchiveRequest>,
+    ) -> Result<Response<v1::RecordArchiveResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let v1::RecordArchiveRequest { size, sha256 } = request.into_inner();
+        let digest = <[u8; 32]>::try_from(sha256)
+            .map_err(|_| refuse::field(FieldError::new("sha256", "it has not 32 bytes")))?;
+        self.custody.record_archive(&caller, size, &digest).await.map_err(refuse::of)?;
+        Ok(Response::new(v1::RecordArchiveResponse {}))
+    }
+
     async fn get_trail_key(
         &self,
         request: Request<v1::GetTrailKeyRequest>,
@@ -130,6 +142,10 @@ fn from_trail_token(token: &str) -> Result<TrailCursor, FieldError> {
 fn to_item(item: TrailItem) -> v1::TrailItem {
     use v1::trail_item::Item;
     let item = match item {
+        TrailItem::Beginning { note, edge } => Item::Beginning(v1::TrailBeginning {
+            checkpoint: note,
+            edge: edge.iter().map(|hash| hash.to_vec()).collect(),
+        }),
         TrailItem::Checkpoint(note) => Item::Checkpoint(note),
         TrailItem::Entry(row) => Item::Entry(v1::TrailEntry {
             lane: row.lane.to_string(),

@@ -2,15 +2,17 @@
 
 use super::{refuse, request_key};
 use crate::{
-    custody::{Committed, Custody, Put, SecretView, VersionState, VersionView},
+    custody::{Committed, Custody, Match, Matches, Put, SecretView, VersionState, VersionView},
     grpc::caller,
 };
-use secretref_domain::{name::SecretName, value::SecretValue, version::Version};
+use secretref_domain::{id::SecretId, name::SecretName, value::SecretValue, version::Version};
 use secretref_proto::{
     convert::field::{self, FieldError, to_time},
     v1,
 };
+use std::collections::HashMap;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 pub(crate) struct Secrets {
     custody: Custody,
@@ -161,6 +163,32 @@ impl v1::secrets_service_server::SecretsService for Secrets {
         Ok(Response::new(v1::DeleteSecretResponse { secret }))
     }
 
+    async fn match_secrets(
+        &self,
+        request: Request<v1::MatchSecretsRequest>,
+    ) -> Result<Response<v1::MatchSecretsResponse>, Status> {
+        let caller = caller::admin(&self.custody, &request)?;
+        let v1::MatchSecretsRequest { key, digests, page_token } = request.into_inner();
+        let (key, digests) = parse_match(key, digests).map_err(refuse::field)?;
+        let after = from_match_token(&page_token).map_err(refuse::field)?;
+        let found = self.custody.match_secrets(&caller, &key, &digests, after).await;
+        let Matches { found, examined, next } = found.map_err(refuse::of)?;
+        let to_match = |found: Match| v1::SecretMatch {
+            index: i32::try_from(found.index).unwrap_or(i32::MAX),
+            name: found.name.to_string(),
+            environment: found.environment.to_string(),
+            version: found.version.get(),
+            current: found.current,
+        };
+        let to_token =
+            |(secret, version): (SecretId, Version)| format!("{secret}.{}", version.get());
+        Ok(Response::new(v1::MatchSecretsResponse {
+            matches: found.into_iter().map(to_match).collect(),
+            examined: i64::try_from(examined).unwrap_or(i64::MAX),
+            next_page_token: next.map(to_token).unwrap_or_default(),
+        }))
+    }
+
     async fn undelete_secret(
         &self,
         request: Request<v1::UndeleteSecretRequest>,
@@ -174,6 +202,32 @@ impl v1::secrets_service_server::SecretsService for Secrets {
         let secret = Some(to_secret(done.map_err(refuse::of)?.answer));
         Ok(Response::new(v1::UndeleteSecretResponse { secret }))
     }
+}
+
+fn from_match_token(token: &str) -> Result<Option<(SecretId, Version)>, FieldError> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let place = token.split_once('.').and_then(|(secret, version)| {
+        let secret = SecretId(Uuid::parse_str(secret).ok()?);
+        Some((secret, Version::new(version.parse().ok()?)?))
+    });
+    let problem = || FieldError::new("page_token", "it is not one that a page before gave");
+    place.map(Some).ok_or_else(problem)
+}
+
+type Question = ([u8; 32], HashMap<[u8; 32], usize>);
+
+fn parse_match(key: Vec<u8>, digests: Vec<Vec<u8>>) -> Result<Question, FieldError> {
+    let long = |field| move |_| FieldError::new(field, "it has not 32 bytes");
+    let key = key.try_into().map_err(long("key"))?;
+    if digests.is_empty() || digests.len() > DIGESTS_MAX {
+        let problem = format!("there are {} of them; 1 to {DIGESTS_MAX} may be", digests.len());
+        return Err(FieldError::new("digests", problem));
+    }
+    let each = digests.into_iter().zip(0..);
+    let each = each.map(|(digest, at)| Ok((digest.try_into().map_err(long("digests"))?, at)));
+    Ok((key, each.collect::<Result<_, _>>()?))
 }
 
 fn parse_put(request: v1::PutSecretRequest) -> Result<Put, FieldError> {
@@ -266,3 +320,6 @@ fn to_version(version: &VersionView) -> v1::SecretVersion {
         source_version: version.origin.as_ref().map(|it| it.version.clone()).unwrap_or_default(),
     }
 }
+
+/// Digests of one question.
+const DIGESTS_MAX: usize = 8_192;

@@ -74,7 +74,7 @@ pub(super) fn instances(custody: &Custody, agent: &Agent) -> Vec<v1::Instance> {
         uid: ToString::to_string(id),
         enrol_time: Some(to_time(instance.enrolled_at)),
         certificate_expire_time: Some(to_time(instance.not_after())),
-        connected: live.contains_key(id),
+        connected: live.contains_key(id) || custody.is_elsewhere(id),
         client_version: live.get(id).cloned().unwrap_or_default(),
         schedule: None,
         trail_alarm: alarms.remove(id).unwrap_or_default(),

@@ -26,6 +26,7 @@ fn one_of_each() -> Vec<(CustodyError, Code, &'static str, Option<&'static str>)
         store(StoreError::Damaged("cut".into())),
         store(StoreError::Refused("a rule".into())),
         store(StoreError::LaneTaken(BrokerId(Uuid::nil()))),
+        CustodyError::Behind,
         CustodyError::Stopping,
         CustodyError::Internal("a detail of the inside".into()),
     ];
@@ -51,6 +52,7 @@ fn one_of_each() -> Vec<(CustodyError, Code, &'static str, Option<&'static str>)
             (Code::Unavailable, "STORE_UNAVAILABLE", None)
         }
         CustodyError::Store(_) => (Code::DataLoss, "STORE_DAMAGED", None),
+        CustodyError::Behind => (Code::Unavailable, "BROKER_BEHIND", None),
         CustodyError::Stopping => (Code::Unavailable, "STOPPING", None),
         CustodyError::Internal(_) => (Code::Internal, "INTERNAL", None),
     };

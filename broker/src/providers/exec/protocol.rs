@@ -2,7 +2,9 @@
 
 use super::settings::Settings;
 use crate::providers::{Found, Place, ProviderError, record};
-use secretref_domain::{fault::Fault, name::ProviderAlias};
+use secretref_domain::{
+    exec_protocol, fault::Fault, limit::RESOLVE_ID_BYTES_MAX, name::ProviderAlias,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -39,12 +41,7 @@ impl Answers {
 pub(super) fn id(place: &Place) -> Result<String, ProviderError> {
     let said = place.path.as_deref().or(place.target.as_deref());
     let id = said.unwrap_or_else(|| place.reference.as_str());
-    let plain = |it: char| it.is_ascii_alphanumeric() || "._:/#-".contains(it);
-    let is_id = id.starts_with(|it: char| it.is_ascii_alphanumeric())
-        && id.len() <= ID_BYTES_MAX
-        && id.chars().all(plain)
-        && !id.split('/').any(|part| [".", ".."].contains(&part));
-    if is_id {
+    if exec_protocol::is_id(id) {
         return Ok(id.to_owned());
     }
     Err(ProviderError::new(
@@ -52,7 +49,7 @@ pub(super) fn id(place: &Place) -> Result<String, ProviderError> {
         format!("cannot be asked for {id:?}"),
         format!(
             "write the ref's `target` with letters, digits and `._:/#-`, a letter or digit first, \
-             no part `.` or `..`, at most {ID_BYTES_MAX} characters"
+             no part `.` or `..`, at most {RESOLVE_ID_BYTES_MAX} characters"
         ),
     ))
 }
@@ -146,7 +143,6 @@ fn shown(id: &str) -> String {
     format!("the id {id:?}")
 }
 
-const ID_BYTES_MAX: usize = 256;
 /// The protocol knows no versions, and nothing of a value may stand for one.
 const VERSION: &str = "as answered";
 

@@ -184,4 +184,5 @@ WITH head_moved AS (
         boot = excluded.boot, at = excluded.at, keep_until = excluded.keep_until,
         told = excluded.told
 )
-SELECT (SELECT count(*) FROM head_moved), (SELECT count(*) FROM lane_moved)";
+SELECT (SELECT count(*) FROM head_moved), (SELECT count(*) FROM lane_moved),
+    (SELECT pg_notify('secretref_head', $3::TEXT) FROM head_moved)::TEXT";

@@ -135,7 +135,16 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::ListAuditEntriesRequest { environment, agent, secret: name, ..Default::default() }
                 .encode_to_vec()
         }
+        Method::MatchSecrets => v1::MatchSecretsRequest {
+            key: vec![7; 32],
+            digests: vec![vec![8; 32]],
+            ..Default::default()
+        }
+        .encode_to_vec(),
         Method::ReadTrail => v1::ReadTrailRequest::default().encode_to_vec(),
+        Method::RecordArchive => {
+            v1::RecordArchiveRequest { size: 1, sha256: vec![7; 32] }.encode_to_vec()
+        }
         Method::GetTrailKey => v1::GetTrailKeyRequest {}.encode_to_vec(),
         Method::FollowAudit => {
             v1::FollowAuditRequest { environment, agent, secret: name, ..Default::default() }
@@ -204,6 +213,7 @@ pub(super) fn request(method: Method, object: Object, names: &Names) -> Result<V
             v1::JoinRequest { token, certificate_request_der: csr()? }.encode_to_vec()
         }
         Method::Renew => v1::RenewRequest { certificate_request_der: csr()? }.encode_to_vec(),
+        Method::Resolve => v1::ResolveRequest { ids: vec![name] }.encode_to_vec(),
         Method::Watch => {
             let message = Some(watch_request::Message::Hello(hello()));
             WatchRequest { message }.encode_to_vec()

@@ -1,7 +1,7 @@
 //! `secretref audit export`.
 
 use super::{
-    items::{Line, Pages},
+    items::{Pages, line_of, write as write_line},
     key,
 };
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     failure::{Exit, Failure},
     print::counted,
 };
+use secretref_domain::trail::export::Line;
 use secretref_identity::note::NoteVerifier;
 use std::{
     io::{self, BufWriter, Write},
@@ -67,14 +68,14 @@ async fn to_file(pages: Pages, origin: &str, path: &Path) -> Result<u64, Failure
 
 async fn write(mut pages: Pages, origin: &str, to: &mut impl Write) -> Result<u64, Failure> {
     let mut items = 0;
-    Line::header(origin).write(to)?;
+    write_line(&Line::header(origin, false), to)?;
     while let Some(page) = pages.next().await? {
         for item in page {
-            Line::of(item)?.write(to)?;
+            write_line(&line_of(&item)?, to)?;
             items += 1;
         }
     }
-    Line::end(items).write(to)?;
+    write_line(&Line::end(items), to)?;
     to.flush()?;
     Ok(items)
 }

@@ -4,8 +4,9 @@ use crate::{
     connect::{Session, ask_twice},
     failure::{Exit, Failure},
 };
-use secretref_proto::v1;
+use secretref_proto::v1::{self, audit_service_client::AuditServiceClient};
 use serde::Serialize;
+use tonic::transport::Channel;
 
 /// Print the key that checkpoints of the audit trail are verified by.
 #[derive(clap::Args)]
@@ -34,7 +35,11 @@ impl Key {
 
 /// The key, by the broker's word.
 pub(super) async fn ask_for(session: &Session<'_>) -> Result<String, Failure> {
-    let client = session.audit().await?;
+    ask_by(&session.audit().await?).await
+}
+
+/// The same by a client.
+pub(super) async fn ask_by(client: &AuditServiceClient<Channel>) -> Result<String, Failure> {
     let answer = ask_twice(|| {
         let mut client = client.clone();
         async move { client.get_trail_key(v1::GetTrailKeyRequest {}).await }

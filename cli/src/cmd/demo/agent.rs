@@ -54,7 +54,7 @@ impl TagKey {
         context.update(file.as_bytes());
         context.update(&[0]);
         context.update(value);
-        crate::print::json::hex(&context.sign().as_ref()[..8])
+        secretref_domain::hash::hex(&context.sign().as_ref()[..8])
     }
 }
 

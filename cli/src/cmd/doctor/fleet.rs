@@ -7,6 +7,7 @@ use super::{
 use crate::{
     cmd::audit::findings::{self as audit, Severity as Care},
     print::{
+        plain,
         schedule::{self, Mood},
         time,
     },
@@ -39,6 +40,12 @@ pub(super) fn agents(
             );
             let code = "agent-without-sidecar";
             found.push(Finding::new(code, Severity::Warning, agent, problem, fix));
+        }
+        for instance in status.instances.iter().filter(|it| !it.trail_alarm.is_empty()) {
+            let (uid, alarm) = (&instance.uid, plain(&instance.trail_alarm));
+            let problem = format!("its instance {uid} finds the audit trail altered: {alarm}");
+            let fix = "secretref audit verify; see docs/audit.md".to_owned();
+            found.push(Finding::new("trail-alarm", Severity::Broken, agent, problem, fix));
         }
         for instance in live {
             let version = &instance.client_version;

@@ -34,18 +34,8 @@ pub(super) fn manifest(
             let fix = "rename the variable, or import without --agent";
             Failure::usage(error.to_string(), fix)
         })?;
-        let credential = Credential {
-            evidence: None,
-            secret_ref: secret.clone(),
-            env_var: Some(variable.name.clone()),
-            file: None,
-            mode: None,
-            owner: None,
-            template: None,
-            on_rotate: None,
-            stale_max_ms: None,
-            deprecation_date: None,
-        };
+        let mut credential = Credential::of(secret.clone());
+        credential.env_var = Some(variable.name.clone());
         binding.credentials.insert(key, credential);
         references.insert(secret.to_string(), render::reference(&reference));
     }

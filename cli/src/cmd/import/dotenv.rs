@@ -17,35 +17,35 @@ use secretref_domain::{
 use zeroize::Zeroizing;
 
 /// Variables of one file.
-pub(super) const VARIABLES_MAX: usize = 1_000;
+pub(in crate::cmd) const VARIABLES_MAX: usize = 1_000;
 /// Problems that one answer lists.
 const PROBLEMS_MAX: usize = 32;
 
 /// One variable.
-pub(super) struct Variable {
+pub(in crate::cmd) struct Variable {
     /// Its name.
-    pub(super) name: EnvVar,
+    pub(in crate::cmd) name: EnvVar,
     /// Its value.
-    pub(super) value: SecretValue,
+    pub(in crate::cmd) value: SecretValue,
     /// Whether the value ends with a line end, which is seldom meant.
-    pub(super) ends_with_newline: bool,
+    pub(in crate::cmd) ends_with_newline: bool,
     /// Line that it begins at, from 1.
-    pub(super) line: usize,
+    pub(in crate::cmd) line: usize,
 }
 
 /// What is wrong, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(in crate::cmd) struct Problem {
     /// Line that it is at, from 1.
-    pub(super) line: usize,
+    pub(in crate::cmd) line: usize,
     /// What is wrong.
-    pub(super) what: String,
+    pub(in crate::cmd) what: String,
     /// What to do.
-    pub(super) fix: &'static str,
+    pub(in crate::cmd) fix: &'static str,
 }
 
 /// Reads a file; all that is wrong with it, where anything is.
-pub(super) fn parse(text: &str) -> Result<Vec<Variable>, Vec<Problem>> {
+pub(in crate::cmd) fn parse(text: &str) -> Result<Vec<Variable>, Vec<Problem>> {
     let mut reader = Reader { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
     let (mut variables, mut problems): (Vec<Variable>, Vec<Problem>) = Default::default();
     while problems.len() < PROBLEMS_MAX {

@@ -22,6 +22,11 @@ pub enum OnRotate {
     Http(LoopbackUrl),
     /// This program is run, where the sidecar allows it.
     Exec(String),
+    /// OpenClaw's gateway on the agent's own host is asked to resolve its secrets anew. Where it
+    /// is, and what it takes for a token, the sidecar was told when it was started.
+    OpenClaw,
+    /// This `openclaw` is run to ask its gateway for that, where the sidecar allows it.
+    OpenClawProgram(String),
     /// Nothing.
     None,
 }
@@ -36,7 +41,7 @@ impl TryFrom<String> for OnRotate {
             format!(
                 "{given:?} is none of `restart`, `none`, `signal:NAME` (one of {signals}), \
                  `signal:NAME@/absolute/pid-file`, `http://127.0.0.1:PORT/path` (a loopback \
-                 address) and `exec:/absolute/program`"
+                 address), `exec:/absolute/program`, `openclaw` and `openclaw:/absolute/openclaw`"
             )
         })
     }
@@ -50,6 +55,8 @@ impl From<OnRotate> for String {
             OnRotate::SignalFile { signal, pid_file } => format!("signal:{signal}@{pid_file}"),
             OnRotate::Http(url) => url.into(),
             OnRotate::Exec(program) => format!("exec:{program}"),
+            OnRotate::OpenClaw => "openclaw".into(),
+            OnRotate::OpenClawProgram(program) => format!("openclaw:{program}"),
             OnRotate::None => "none".into(),
         }
     }
@@ -59,6 +66,7 @@ fn parse(given: &str) -> Option<OnRotate> {
     match given {
         "restart" => return Some(OnRotate::Restart),
         "none" => return Some(OnRotate::None),
+        "openclaw" => return Some(OnRotate::OpenClaw),
         _ => {}
     }
     if let Some(signal) = given.strip_prefix("signal:") {
@@ -72,6 +80,9 @@ fn parse(given: &str) -> Option<OnRotate> {
     }
     if let Some(program) = given.strip_prefix("exec:") {
         return is_path(program).then(|| OnRotate::Exec(program.to_owned()));
+    }
+    if let Some(program) = given.strip_prefix("openclaw:") {
+        return is_path(program).then(|| OnRotate::OpenClawProgram(program.to_owned()));
     }
     // Only what stays on the agent's own host: a manifest must not make a host call another.
     LoopbackUrl::parse(given).ok().map(OnRotate::Http)

@@ -104,7 +104,7 @@ impl Book {
         tells: impl Fn(&ConditionKey) -> bool,
         mut name: impl FnMut() -> Uuid,
     ) -> Turn {
-        now_so.retain(|condition| !condition.key.kind.is_told_by_policy());
+        now_so.retain(|condition| !condition.key.kind.is_told_on_arrival());
         now_so.sort_by(|one, other| (other.severity, &one.key).cmp(&(one.severity, &other.key)));
         let so: BTreeMap<&ConditionKey, &Condition> =
             now_so.iter().map(|condition| (&condition.key, condition)).collect();

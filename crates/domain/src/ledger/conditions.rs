@@ -7,7 +7,7 @@ use super::{Agent, Ledger, Missing, Resolution, Secret};
 use crate::{
     alert::Severity,
     clock::Timestamp,
-    condition::{Behind, Bounds, Condition, ConditionKey, ConditionKind, Seen},
+    condition::{Behind, Bounds, Condition, ConditionKey, ConditionKind, Seen, TrailAlarm},
     name::{AgentName, EnvironmentName, SecretName},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ impl Ledger {
             found.extend(self.conditions_of(environment, &name, seen, bounds, now));
         }
         for agent in self.agents_after(environment, None) {
-            found.extend(self.conditions_of_agent(agent, now));
+            found.extend(self.conditions_of_agent(agent, seen, now));
         }
         found
     }
@@ -87,9 +87,15 @@ impl Ledger {
         found
     }
 
-    /// What is so of an agent: bindings that it may not have, or that come to nothing.
+    /// What is so of an agent: bindings that it may not have, or that come to nothing, and what its
+    /// sidecars find wrong with the audit trail.
     #[must_use]
-    pub fn conditions_of_agent(&self, agent: &Agent, now: Timestamp) -> Vec<Condition> {
+    pub fn conditions_of_agent(
+        &self,
+        agent: &Agent,
+        seen: &Seen,
+        now: Timestamp,
+    ) -> Vec<Condition> {
         if !agent.active {
             return Vec::new();
         }
@@ -113,7 +119,8 @@ impl Ledger {
                 fix: self.whole(&agent.environment, missing.fix),
             }
         };
-        missing.into_iter().map(of).collect()
+        let alarmed = seen.alarms.get(&agent.id).and_then(|alarms| alarmed(agent, alarms));
+        alarmed.into_iter().chain(missing.into_iter().map(of)).collect()
     }
 
     fn of_expiry(
@@ -256,6 +263,28 @@ impl Ledger {
             false => fix,
         }
     }
+}
+
+fn alarmed(agent: &Agent, alarms: &[TrailAlarm]) -> Option<Condition> {
+    let first = alarms.iter().min_by_key(|alarm| (alarm.since, alarm.instance))?;
+    let more = match alarms.len() - 1 {
+        0 => String::new(),
+        more => format!("; and {more} more of its instances find something"),
+    };
+    Some(Condition {
+        key: ConditionKey {
+            agent: Some(agent.name.clone()),
+            ..ConditionKey::of(ConditionKind::TrailAlarm, agent.environment.clone())
+        },
+        severity: Severity::Error,
+        since: first.since,
+        ends: None,
+        message: format!(
+            "its instance {} finds the audit trail altered: {}{more}",
+            first.instance, first.what
+        ),
+        fix: "secretref audit verify; see docs/audit.md".to_owned(),
+    })
 }
 
 fn of_ref(kind: ConditionKind, environment: &EnvironmentName, name: &SecretName) -> ConditionKey {

@@ -73,7 +73,7 @@ impl Log {
 
     /// Every record goes through its stored form, as in the log.
     fn try_write(&mut self, change: Change) -> Result<Touched, FoldError> {
-        let record = Record { at: at(self.now), change };
+        let record = Record { at: at(self.now), change, trace: None };
         let stored = serde_json::to_vec(&record).unwrap();
         let read: Record = serde_json::from_slice(&stored).unwrap();
         assert_eq!(read, record);
@@ -170,18 +170,7 @@ impl Log {
 }
 
 fn from(secret_ref: &str) -> Credential {
-    Credential {
-        secret_ref: name(secret_ref),
-        env_var: None,
-        file: None,
-        mode: None,
-        owner: None,
-        template: None,
-        on_rotate: None,
-        stale_max_ms: None,
-        evidence: None,
-        deprecation_date: None,
-    }
+    Credential::of(name(secret_ref))
 }
 
 /// An agent with one tool for each of these refs: `t0` bound to the first, and so on.

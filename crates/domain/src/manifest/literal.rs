@@ -2,37 +2,10 @@
 //! repeated, not even in part.
 
 use super::{problems::Problems, walk::Node};
-use crate::name::SecretName;
+use crate::{name::SecretName, service};
 
-/// How credentials of well-known services begin, and from how many bytes on one is taken for one.
-const BEGINNINGS: [(&str, usize); 26] = [
-    ("sk_live_", 18),
-    ("sk_test_", 18),
-    ("rk_live_", 18),
-    ("rk_test_", 18),
-    ("whsec_", 30),
-    ("sk-ant-", 30),
-    ("sk-proj-", 30),
-    ("sk-or-", 30),
-    ("xoxb-", 16),
-    ("xoxp-", 16),
-    ("xoxa-", 16),
-    ("xoxs-", 16),
-    ("xapp-", 16),
-    ("ghp_", 36),
-    ("gho_", 36),
-    ("ghs_", 36),
-    ("ghu_", 36),
-    ("github_pat_", 60),
-    ("glpat-", 20),
-    ("npm_", 36),
-    ("AKIA", 20),
-    ("ASIA", 20),
-    ("AIza", 30),
-    ("hvs.", 20),
-    ("eyJ", 40),
-    ("-----BEGIN ", 20),
-];
+/// Shorter values are no credential of a known shape.
+const CREDENTIAL_BYTES_MIN: usize = 16;
 
 /// Words in the name of a variable that holds a secret.
 const SECRET_WORDS: [&str; 8] =
@@ -40,8 +13,11 @@ const SECRET_WORDS: [&str; 8] =
 
 /// Whether a text has the shape of a well-known credential, or a password in a URL.
 pub(super) fn like_credential(given: &str) -> bool {
-    let begins = |&(with, bytes): &(&str, usize)| given.len() >= bytes && given.starts_with(with);
-    BEGINNINGS.iter().any(begins) || has_password(given)
+    let value = given.as_bytes();
+    let known = || service::kind_of(value).or_else(|| service::begins_as(value)).is_some();
+    given.starts_with("-----BEGIN ")
+        || value.len() >= CREDENTIAL_BYTES_MIN && known()
+        || has_password(given)
 }
 
 /// Whether a variable's name says that it holds a secret.

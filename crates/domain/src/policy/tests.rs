@@ -5,7 +5,7 @@ use crate::{
 };
 use uuid::Uuid;
 
-const ACTIONS: [Action; 11] = [
+const ACTIONS: [Action; 13] = [
     Action::SecretWrite,
     Action::SecretAccess,
     Action::MetadataRead,
@@ -13,6 +13,8 @@ const ACTIONS: [Action; 11] = [
     Action::AdminWrite,
     Action::AdminRenew,
     Action::AuditRead,
+    Action::AuditArchive,
+    Action::SecretMatch,
     Action::Join,
     Action::Renew,
     Action::Watch,
@@ -35,16 +37,20 @@ fn allowed(caller: &Caller) -> Vec<Action> {
 #[test]
 fn each_role_allows_what_it_says_and_no_more() {
     use Action::{
-        AdminRenew, AdminWrite, AgentWrite, AuditRead, MetadataRead, SecretAccess, SecretWrite,
+        AdminRenew, AdminWrite, AgentWrite, AuditArchive, AuditRead, MetadataRead, SecretAccess,
+        SecretMatch, SecretWrite,
     };
     assert_eq!(allowed(&admin(&[])), []);
     assert_eq!(allowed(&admin(&[Role::Writer])), [SecretWrite, MetadataRead, AdminRenew]);
     assert_eq!(allowed(&admin(&[Role::Reader])), [SecretAccess, MetadataRead, AdminRenew]);
     assert_eq!(
         allowed(&admin(&[Role::Operator])),
-        [MetadataRead, AgentWrite, AdminWrite, AdminRenew, AuditRead]
+        [MetadataRead, AgentWrite, AdminWrite, AdminRenew, AuditRead, SecretMatch]
     );
-    assert_eq!(allowed(&admin(&[Role::Auditor])), [MetadataRead, AdminRenew, AuditRead]);
+    assert_eq!(
+        allowed(&admin(&[Role::Auditor])),
+        [MetadataRead, AdminRenew, AuditRead, AuditArchive, SecretMatch]
+    );
 }
 
 #[test]

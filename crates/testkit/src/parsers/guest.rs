@@ -10,6 +10,7 @@ use secretref_domain::{
 use secretref_proto::v1::RotationEffect;
 use secretref_sidecar::{
     SystemClock,
+    refusals::Refusals,
     sinks::{
         socket::{Desk, Item, Shelf, converse},
         templates::{OUTPUT_BYTES_MAX, Pantry},
@@ -55,6 +56,7 @@ async fn conversation(bytes: &[u8]) -> Option<Vec<u8>> {
         shelf: shelf.subscribe(),
         status: watch::Sender::<Status>::subscribe(&status),
         witness: Witness::default(),
+        refusals: Refusals::default(),
         clock: Arc::new(SystemClock) as Arc<dyn Clock>,
         group: None,
     };

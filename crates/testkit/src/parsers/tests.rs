@@ -40,7 +40,13 @@ fn the_corpora_hold_what_is_right_as_well() {
     assert!(corpus("expiry").iter().any(|case| first_end(case).is_some()));
     assert!(corpus("join_token").iter().any(|case| JoinToken::parse(&text(case)).is_ok()));
     assert!(corpus("manifest").iter().any(|case| manifest::parse(&[("m", case)]).is_ok()));
+    let found = |case: &[u8]| !scanned(case).is_empty();
+    assert!(corpus("scan").iter().any(|case| found(case)));
     assert!(corpus("wire").iter().any(|case| case.len() > 10));
+}
+
+fn scanned(case: &[u8]) -> Vec<secretref_domain::scan::Finding> {
+    secretref_domain::scan::scan(&String::from_utf8_lossy(&case[1..]), Format::Shell)
 }
 
 /// A request that is new on the wire is new to the fuzzer as well.

@@ -42,7 +42,7 @@ fn newest_first(place: &Path) -> Vec<PathBuf> {
     versions.iter().map(|version| place.join(version.to_string()).join("bin")).collect()
 }
 
-const PROGRAMS: [&str; 2] = ["initdb", "postgres"];
+const PROGRAMS: [&str; 4] = ["initdb", "pg_basebackup", "pg_ctl", "postgres"];
 
 #[cfg(test)]
 mod tests;

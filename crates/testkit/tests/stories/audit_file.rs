@@ -24,7 +24,7 @@ async fn each_entry_is_in_the_file_once_whatever_happens(engine: Engine) -> Resu
     // It waits for its folder, and serves meanwhile.
     let process = broker.process().context("the broker does not run")?;
     eventually("it says that it cannot write", async || {
-        Ok(process.said()?.contains("is not written to its file").then_some(()))
+        Ok(process.said()?.contains("the audit trail is not copied").then_some(()))
     })
     .await?;
     fs::create_dir(path.parent().context("no folder")?)?;

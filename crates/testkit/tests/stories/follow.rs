@@ -8,7 +8,10 @@ use secretref_testkit::{
     cli::Cli, engine::Engine, on_both_engines, process::Process, wait::DEADLINE,
 };
 use serde_json::Value;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 on_both_engines!(
     who_follows_goes_on_after_a_restart_and_ends_with_ctrl_c,
@@ -57,6 +60,48 @@ async fn who_follows_goes_on_after_a_restart_and_ends_with_ctrl_c(engine: Engine
     // The same as the whole trail says.
     let listed = log(&cli, &["--action", "secret.put"])?;
     ensure!(told == listed, "{told:?} is not {listed:?}");
+    Ok(())
+}
+
+/// Another broker over the same database has a lane of its own; whoever follows at the first gets
+/// both, also of what the other one wrote while nobody told the first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_broker_writes_is_followed_too() -> Result<()> {
+    let scene = Scene::set(Engine::Postgres).await?;
+    let cli = Cli::of(&scene.broker)?;
+    let words = ["audit", "log", "--follow", "--action", "secret.put", "--json"];
+    let mut command = cli.command(&words)?;
+    let mut follower = Process::start("follower", &mut command, scene.broker.folder())?;
+    follower.wait_for_line(SLACK, DEADLINE)?;
+    let mut other = scene.broker.another()?;
+    other.serve()?;
+    let elsewhere = other.admin().await?;
+    for number in 0..5 {
+        elsewhere.put(&format!("there-{number}"), b"1").await?;
+        scene.admin.put(&format!("here-{number}"), b"1").await?;
+    }
+    for name in ["\"there-4\"", "\"here-4\""] {
+        follower.wait_for_line(name, DEADLINE)?;
+    }
+    follower.signal(Signal::INT)?;
+    follower.wait(DEADLINE)?;
+    let mut told = entries(&std::fs::read_to_string(follower.log())?)?;
+    let by_place = |it: &Value| (it["lane"].to_string(), it["seq"].as_i64());
+    let lanes: BTreeSet<String> =
+        told.iter().filter_map(|it| Some(it["lane"].as_str()?.to_owned())).collect();
+    ensure!(lanes.len() == 2 && told.len() == 12, "{told:?}");
+    // Each lane in its order, and all of them what the trail says.
+    for lane in lanes {
+        let of_lane = told.iter().filter(|it| it["lane"] == lane);
+        ensure!(of_lane.is_sorted_by_key(by_place), "{told:?}");
+    }
+    let mut listed = log(&cli, &["--action", "secret.put"])?;
+    listed.sort_by_key(by_place);
+    told.sort_by_key(by_place);
+    ensure!(told == listed, "{told:?} is not {listed:?}");
+    // Either broker's trail, and the database's, is one.
+    cli.run(&["audit", "verify"])?.ended(0)?;
+    Cli::of(&other)?.run(&["audit", "verify"])?.ended(0)?;
     Ok(())
 }
 

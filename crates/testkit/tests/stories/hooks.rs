@@ -7,7 +7,7 @@ use secretref_testkit::{
     agent::Agent,
     engine::Engine,
     on_both_engines,
-    process::Process,
+    process::{Process, binary},
     wait::{DEADLINE, eventually},
 };
 use std::{
@@ -22,6 +22,7 @@ on_both_engines!(
     a_process_is_signalled_by_its_pid_file,
     a_web_server_is_told_and_what_fails_is_told_again,
     a_program_runs_only_where_it_was_allowed,
+    openclaw_is_asked_to_reload_and_its_warnings_are_failures,
 );
 
 /// The payment analyst, with a hook at its Stripe key.
@@ -44,9 +45,7 @@ impl Scene {
         host.give_token(&self.admin.token(AGENT).await?)?;
         host.run()?;
         host.file_becomes("STRIPE_API_KEY", b"stripe-1").await?;
-        let record = host.state().join("hooks.json");
-        eventually("the hook knows the first version", async || Ok(record.exists().then_some(())))
-            .await?;
+        knows_the_first(&host).await?;
         Ok(host)
     }
 
@@ -66,6 +65,11 @@ impl Scene {
         })
         .await
     }
+}
+
+async fn knows_the_first(host: &Agent) -> Result<()> {
+    let record = host.state().join("hooks.json");
+    eventually("the hook knows the first version", async || Ok(record.exists().then_some(()))).await
 }
 
 async fn a_process_is_signalled_by_its_pid_file(engine: Engine) -> Result<()> {
@@ -104,7 +108,7 @@ async fn a_web_server_is_told_and_what_fails_is_told_again(engine: Engine) -> Re
     scene.admin.put(STRIPE, b"stripe-3").await?;
     answer(&listener, "500 Internal Server Error")?;
     let status = scene.fails().await?;
-    ensure!(status.reason.contains("the file is new, the hook failed: http://127."), "{status:?}");
+    ensure!(status.reason.contains("it is in place, the hook failed: http://127."), "{status:?}");
     host.file_becomes("STRIPE_API_KEY", b"stripe-3").await?;
     answer(&listener, "200 OK")?;
     scene.evidence(3, "reloaded").await?;
@@ -154,4 +158,45 @@ async fn a_program_runs_only_where_it_was_allowed(engine: Engine) -> Result<()> 
     scene.evidence(2, "reloaded").await?;
     ensure!(fs::read_to_string(&said)? == "STRIPE_API_KEY\n", "{said:?}");
     Ok(())
+}
+
+/// An agent without files: what plays `openclaw` does what it does, and asks `secretref resolve`.
+async fn openclaw_is_asked_to_reload_and_its_warnings_are_failures(engine: Engine) -> Result<()> {
+    let scene = Scene::set(engine).await?;
+    let host = Agent::new(&scene.broker)?;
+    let socket = host.socket().display().to_string();
+    let folder = tempfile::tempdir()?;
+    let [program, resolved, warnings] =
+        ["openclaw", "resolved", "warnings"].map(|name| folder.path().join(name));
+    let script = format!(
+        r#"#!/bin/sh
+[ "$*" = "secrets reload --json" ] || exit 2
+echo '{{"protocolVersion":1,"provider":"broker","ids":["{STRIPE}"]}}' |
+    {} resolve --socket {socket} > {} || exit 1
+printf '{{"ok": true, "warningCount": %s}}\n' "$(cat {})"
+"#,
+        binary("secretref")?.display(),
+        resolved.display(),
+        warnings.display()
+    );
+    fs::write(&program, script)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    scene.admin.apply(&manifest(&format!("openclaw:{}", program.display()))).await?;
+    let program = program.display().to_string();
+    let mut host = host.with(["--no-files", "--socket", &socket, "--allow-exec", &program]);
+    host.give_token(&scene.admin.token(AGENT).await?)?;
+    host.run()?;
+    knows_the_first(&host).await?;
+    ensure!(!resolved.exists(), "the first version is no rotation");
+    fs::write(&warnings, "0")?;
+    scene.admin.put(STRIPE, b"stripe-2").await?;
+    scene.evidence(2, "reloaded").await?;
+    ensure!(fs::read_to_string(&resolved)?.contains("\"stripe-2\""), "it has another value");
+    // It has the value, and says that something of it is not fresh: that is no reload.
+    fs::write(&warnings, "1")?;
+    scene.admin.put(STRIPE, b"stripe-3").await?;
+    let status = scene.fails().await?;
+    ensure!(status.reason.contains("it reloaded with warnings (1)"), "{status:?}");
+    fs::write(&warnings, "0")?;
+    scene.evidence(3, "reloaded").await
 }

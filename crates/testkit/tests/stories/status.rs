@@ -1,17 +1,23 @@
 //! What the operator sees of the fleet, once and live.
 
-use crate::scene::{AGENT, STRIPE, Scene, manifest};
+use crate::scene::{AGENT, SLACK, STRIPE, Scene, manifest, ref_of};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
-use secretref_proto::v1::{ApplyManifestRequest, ManifestFile, PutSecretRequest};
+use secretref_proto::v1::{ApplyManifestRequest, ManifestFile, PutSecretRequest, ResultState};
 use secretref_testkit::{
-    cli::Cli, engine::Engine, on_both_engines, process::Process, wait::DEADLINE,
+    cli::Cli,
+    engine::Engine,
+    on_both_engines,
+    peer::{self, Watcher},
+    process::Process,
+    wait::{DEADLINE, eventually},
 };
 
 on_both_engines!(
     the_whole_fleet_is_shown_by_agent,
     changes_are_lines_in_a_pipe,
     changes_are_documents_for_programs,
+    a_late_word_of_what_was_replaced_is_not_the_last_one,
 );
 
 /// Another environment with an agent that has one secret and lacks the other.
@@ -33,6 +39,33 @@ async fn staging(scene: &Scene) -> Result<()> {
         ..PutSecretRequest::default()
     };
     scene.admin.secrets().put_secret(put).await?;
+    Ok(())
+}
+
+/// A slow sidecar frees a manifest before it is in place; what became of that may be told after
+/// what became of the next.
+async fn a_late_word_of_what_was_replaced_is_not_the_last_one(engine: Engine) -> Result<()> {
+    let scene = Scene::set(engine).await?;
+    let token = scene.admin.token(AGENT).await?;
+    let credentials = peer::enrolled(&scene.agents(), &token).await?;
+    let mut sidecar = Watcher::open(&scene.agents(), &credentials).await?;
+    let (nonce, first) = sidecar.manifest().await?;
+    sidecar.receive(nonce).await?;
+    scene.admin.put(STRIPE, b"stripe-2").await?;
+    let (nonce, second) = sidecar.manifest().await?;
+    sidecar.acknowledge(nonce, &second).await?;
+    sidecar.report(first.iter().map(peer::applied).collect()).await?;
+    // What comes after it on the stream: by then it was heard.
+    let slack = second.iter().find(|entry| entry.name == SLACK).context("no entry")?;
+    sidecar.report(vec![peer::result(slack, ResultState::Failed, "a mark")]).await?;
+    eventually("the last report is known", async || {
+        let slack = ref_of(&scene.admin.status(AGENT).await?, SLACK)?;
+        Ok(slack.instances.iter().any(|it| it.detail == "a mark").then_some(()))
+    })
+    .await?;
+    let stripe = ref_of(&scene.admin.status(AGENT).await?, STRIPE)?;
+    let held: Vec<_> = stripe.instances.iter().map(|it| (it.version, &*it.state)).collect();
+    ensure!(held == [(2, "APPLIED")], "{stripe:?}");
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! An audit trail that somebody tampers with: whatever he does to what is signed is found, and
 //! where.
 
+mod archive;
 mod broker;
 mod kept;
+mod state;
 mod witness;
 
 use crate::soak;
@@ -24,7 +26,7 @@ struct Tampering {
 
 type Kind = (&'static str, fn(Kept, &mut Rng) -> Option<Tampering>);
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 15] = [
     ("altered", altered),
     ("with another hash", another_hash),
     ("deleted", deleted),
@@ -37,6 +39,9 @@ const KINDS: [Kind; 12] = [
     ("with two checkpoints after one", two_checkpoints_after_one),
     ("signed by another key", signed_by_another),
     ("without a checkpoint", without_a_checkpoint),
+    ("cut off at the front", cut_off_at_the_front),
+    ("cut off at the front by an unsigned word", cut_off_by_an_unsigned_word),
+    ("with another edge", with_another_edge),
 ];
 
 #[test]
@@ -77,8 +82,26 @@ fn a_clean_trail_raises_nothing() -> Result<()> {
             ensure!(verified.unsigned() == verified.entries() - signed, "seed {seed}");
             ensure!(verified.checkpoints() == u64::try_from(trail.notes.len())?, "seed {seed}");
         }
+        archived(trail, &mut random).with_context(|| format!("seed {seed}, archived"))?;
     }
     soak::figure("trail", &format!("{each} clean trails: nothing raised"));
+    Ok(())
+}
+
+/// What is archived, and said to be so by a signed entry, is not missed.
+fn archived(mut trail: Kept, random: &mut Rng) -> Result<()> {
+    if trail.notes.is_empty() {
+        return Ok(());
+    }
+    let at = random.usize(..trail.notes.len());
+    let size = trail.notes[at].checkpoint.size;
+    trail.say_archived(size, true)?;
+    let entries: usize = trail.lanes.iter().map(Vec::len).sum();
+    trail.cut_front(at);
+    let verified = trail.verify(None).map_err(|finding| anyhow::anyhow!("{finding}"))?;
+    ensure!(verified.begins() == size, "{verified:?}");
+    ensure!(verified.entries() + size == u64::try_from(entries)?, "{verified:?}");
+    ensure!(verified.unsigned() == 0 && verified.archives().contains_key(&size), "{verified:?}");
     Ok(())
 }
 
@@ -232,5 +255,34 @@ fn without_a_checkpoint(mut trail: Kept, random: &mut Rng) -> Option<Tampering> 
     }
     trail.notes.remove(random.usize(..trail.notes.len() - 1));
     let verdicts = &[Verdict::Misplaced];
+    Some(Tampering { trail, trusted: None, verdicts, spot: None })
+}
+
+/// With the very edge of the tree, and no word of an archive.
+fn cut_off_at_the_front(mut trail: Kept, random: &mut Rng) -> Option<Tampering> {
+    let at = (!trail.notes.is_empty()).then(|| random.usize(..trail.notes.len()))?;
+    trail.cut_front(at);
+    let verdicts = &[Verdict::Misplaced];
+    Some(Tampering { trail, trusted: None, verdicts, spot: None })
+}
+
+/// Anybody can put an entry at the end, where nothing signs it yet.
+fn cut_off_by_an_unsigned_word(mut trail: Kept, random: &mut Rng) -> Option<Tampering> {
+    let at = (!trail.notes.is_empty()).then(|| random.usize(..trail.notes.len()))?;
+    trail.say_archived(trail.notes[at].checkpoint.size, false).ok()?;
+    trail.cut_front(at);
+    let verdicts = &[Verdict::Misplaced];
+    Some(Tampering { trail, trusted: None, verdicts, spot: None })
+}
+
+/// The tree goes on from another one than the checkpoint signs.
+fn with_another_edge(mut trail: Kept, random: &mut Rng) -> Option<Tampering> {
+    let at = (!trail.notes.is_empty()).then(|| random.usize(..trail.notes.len()))?;
+    trail.say_archived(trail.notes[at].checkpoint.size, true).ok()?;
+    trail.cut_front(at);
+    let (_, edge) = trail.beginning.as_mut()?;
+    let one = random.usize(..edge.len());
+    edge[one][random.usize(..32)] ^= 1 << random.u8(..8);
+    let verdicts = &[Verdict::Forked];
     Some(Tampering { trail, trusted: None, verdicts, spot: None })
 }

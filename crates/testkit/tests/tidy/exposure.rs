@@ -3,7 +3,7 @@
 use super::source::{Finding, Source};
 
 /// Files that may call `expose`, each with its reason. A new line here is a decision.
-const EXPOSED: [(&str, &str); 42] = [
+const EXPOSED: [(&str, &str); 46] = [
     ("broker/src/authority/export.rs", "seals the authority's keys for the store"),
     ("broker/src/authority/root.rs", "signs with the authority's keys"),
     ("broker/src/custody/bodies.rs", "shares one body among all who are sent it"),
@@ -47,8 +47,12 @@ const EXPOSED: [(&str, &str); 42] = [
     ("sidecar/src/sinks/files/content.rs", "defines it for files"),
     ("sidecar/src/sinks/files/dotenv.rs", "writes the agent's dotenv file"),
     ("sidecar/src/sinks/files/set_folder.rs", "writes the agent's files"),
+    ("sidecar/src/sinks/hooks/openclaw/gateway.rs", "shows OpenClaw's gateway its token"),
     ("sidecar/src/sinks/process/environment.rs", "hands the program its environment"),
     ("sidecar/src/sinks/socket/body.rs", "sends a value to whoever may read it"),
+    ("broker/src/custody/matches.rs", "makes the digest that a value is known by"),
+    ("broker/src/grpc/agent/resolve.rs", "answers an agent's own program"),
+    ("sidecar/src/sinks/socket/resolve.rs", "answers by the exec protocol"),
     ("sidecar/src/sinks/socket/list.rs", "writes the whole set for whoever may read it"),
     ("sidecar/src/sinks/templates/names.rs", "gives values to templates"),
     ("sidecar/src/state/slot.rs", "keeps the sidecar's own key"),

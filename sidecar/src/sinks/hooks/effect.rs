@@ -8,7 +8,14 @@ use secretref_proto::v1::RotationEffect;
 #[must_use]
 pub fn callable(on_rotate: Option<&str>) -> Option<OnRotate> {
     let hook = OnRotate::try_from(on_rotate?.to_owned()).ok()?;
-    let own = matches!(hook, OnRotate::SignalFile { .. } | OnRotate::Http(_) | OnRotate::Exec(_));
+    let own = match hook {
+        OnRotate::SignalFile { .. }
+        | OnRotate::Http(_)
+        | OnRotate::Exec(_)
+        | OnRotate::OpenClaw
+        | OnRotate::OpenClawProgram(_) => true,
+        OnRotate::Restart | OnRotate::Signal(_) | OnRotate::None => false,
+    };
     own.then_some(hook)
 }
 

@@ -8,15 +8,30 @@ use std::{
     path::Path,
     process::{Command, Stdio},
 };
+use tokio::sync::oneshot;
 
-/// Runs it with the names of what is new, and nothing else of the sidecar's: no shell, no
-/// environment but a search path, no open file. Dropping the future ends it with all its own
-/// children.
+/// Runs it with the names of what is new, and nothing else of the sidecar's.
 pub(super) async fn run(
     program: &str,
     files: &[HookedFile],
     permits: &Permits,
 ) -> Result<(), String> {
+    let names = files.iter().map(|file| file.file.as_str());
+    let running = start(program, names, Stdio::null(), permits)?;
+    match running.ended().await? {
+        End::Code(0) => Ok(()),
+        end => Err(end.to_string()),
+    }
+}
+
+/// Starts it where it is allowed: no shell, no environment but a search path, no open file but
+/// where it writes to. Dropping what runs ends it with all its own children.
+pub(super) fn start<'a>(
+    program: &str,
+    words: impl IntoIterator<Item = &'a str>,
+    output: Stdio,
+    permits: &Permits,
+) -> Result<Running, String> {
     let path = Path::new(program);
     let allowed = permits.allow_exec.iter().any(|allowed| allowed == path);
     let Some(reaper) = permits.reaper.as_ref().filter(|_| allowed) else {
@@ -24,21 +39,33 @@ pub(super) async fn run(
     };
     let mut command = Command::new(path);
     command
-        .args(files.iter().map(|file| file.file.as_str()))
+        .args(words)
         .env_clear()
         .env("PATH", SEARCH_PATH)
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(output)
         .stderr(Stdio::null())
         .process_group(0);
     let started = reaper.spawn(&mut command);
     let (pid, ended) = started.map_err(|error| format!("it was not started: {error}"))?;
-    let mut group = Group(Some(pid));
-    let end = ended.await.map_err(|_| "the sidecar is ending".to_owned())?;
-    // It is reaped: its number may be another's now.
-    group.0 = None;
-    if end == End::Code(0) { Ok(()) } else { Err(end.to_string()) }
+    Ok(Running { group: Group(Some(pid)), ended })
+}
+
+/// A program that was started.
+pub(super) struct Running {
+    group: Group,
+    ended: oneshot::Receiver<End>,
+}
+
+impl Running {
+    /// How it ended.
+    pub(super) async fn ended(mut self) -> Result<End, String> {
+        let end = (&mut self.ended).await.map_err(|_| "the sidecar is ending".to_owned())?;
+        // It is reaped: its number may be another's now.
+        self.group.0 = None;
+        Ok(end)
+    }
 }
 
 /// Ends a program that is still running, and its own children with it.

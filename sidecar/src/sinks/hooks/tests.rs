@@ -194,7 +194,7 @@ async fn a_hook_that_fails_is_told_and_tried_again() {
         answer(stream, head).await;
         let (state, evidence, detail) = run.news(2).await;
         assert_eq!((state, evidence), (ResultState::Failed, Evidence::Unspecified));
-        assert!(detail.starts_with("the file is new, the hook failed: http://127.0."), "{detail}");
+        assert!(detail.starts_with("it is in place, the hook failed: http://127.0."), "{detail}");
         assert!(detail.contains(why), "{detail}");
     }
     // Another version does not wait for the pause to end.

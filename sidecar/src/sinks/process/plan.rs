@@ -220,9 +220,12 @@ fn reaction(said: &OnRotate) -> Reaction {
     match said {
         OnRotate::Restart => Reaction::Restart,
         OnRotate::Signal(signal) => Reaction::Signal(signal.clone()),
-        OnRotate::SignalFile { .. } | OnRotate::Http(_) | OnRotate::Exec(_) | OnRotate::None => {
-            Reaction::Nothing
-        }
+        OnRotate::SignalFile { .. }
+        | OnRotate::Http(_)
+        | OnRotate::Exec(_)
+        | OnRotate::OpenClaw
+        | OnRotate::OpenClawProgram(_)
+        | OnRotate::None => Reaction::Nothing,
     }
 }
 

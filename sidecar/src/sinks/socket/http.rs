@@ -1,7 +1,7 @@
 //! One client's connection: who it is, how long it may take, and nothing of HTTP but what is
 //! needed.
 
-use super::{Desk, body::Body, peer, routes};
+use super::{Desk, body::Body, peer, resolve, routes};
 use hyper::{Request, Response, body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
@@ -46,6 +46,9 @@ pub async fn converse(stream: UnixStream, desk: Desk, stop: CancellationToken) {
         async move {
             let response = match stranger {
                 Some(why) => closing(routes::forbidden(&why)),
+                None if resolve::is_meant(&request) => {
+                    closing(resolve::respond(request, &desk).await)
+                }
                 None if has_body(&request) => closing(routes::no_body()),
                 None => routes::respond(&request, desk, ending).await,
             };

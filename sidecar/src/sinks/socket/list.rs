@@ -17,11 +17,16 @@ pub(super) fn write(shelf: &Shelf) -> Zeroizing<Vec<u8>> {
         secrets: shelf.items.iter().map(|(name, item)| (name, Entry::of(name, item))).collect(),
         missing: &shelf.missing,
     };
+    json(&set)
+}
+
+/// A document with values, as a line.
+pub(super) fn json(document: &impl Serialize) -> Zeroizing<Vec<u8>> {
     // Counted first: a buffer that grows leaves copies behind.
     let mut count = Count(0);
-    let counted = serde_json::to_writer(&mut count, &set);
+    let counted = serde_json::to_writer(&mut count, document);
     let mut text = Zeroizing::new(Vec::with_capacity(count.0 + 1));
-    let written = serde_json::to_writer(&mut *text, &set);
+    let written = serde_json::to_writer(&mut *text, document);
     debug_assert!(counted.is_ok() && written.is_ok(), "this always becomes JSON in memory");
     text.push(b'\n');
     text

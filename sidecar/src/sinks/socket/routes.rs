@@ -6,6 +6,7 @@
 //! GET /v1/secrets/NAME?version=7&wait=30s     the same once it is not version 7 any more, else 304
 //! GET /v1/events                              an event for each change, without values
 //! GET /v1/health                              how the sidecar is
+//! POST /v1/resolve                            see [`super::resolve`]
 //! ```
 //! HEAD answers as GET, and reads nothing.
 
@@ -111,7 +112,7 @@ async fn one(name: &str, query: Query, desk: Desk, stop: CancellationToken) -> R
 
 /// Whether anything can be said of the set at all.
 #[expect(clippy::result_large_err, reason = "the other case is the answer itself")]
-fn open(shelf: &Shelf, desk: &Desk) -> Result<(), Response<Body>> {
+pub(super) fn open(shelf: &Shelf, desk: &Desk) -> Result<(), Response<Body>> {
     if desk.status.borrow().revoked {
         let error = "this sidecar's identity was revoked, and its secrets are wiped";
         let fix = "ask the operator; a new identity needs a new token";
@@ -204,7 +205,7 @@ pub(super) fn response(code: StatusCode, kind: &'static str, body: Body) -> Resp
 
 /// Why there is no better answer.
 #[derive(Serialize)]
-struct Failure<'a> {
+pub(super) struct Failure<'a> {
     error: &'a str,
     fix: &'a str,
     #[serde(skip_serializing_if = "<[MissingItem]>::is_empty")]
@@ -212,15 +213,15 @@ struct Failure<'a> {
 }
 
 impl<'a> Failure<'a> {
-    fn new(error: &'a str, fix: &'a str) -> Self {
+    pub(super) fn new(error: &'a str, fix: &'a str) -> Self {
         Self { error, fix, missing: &[] }
     }
 
-    fn response(&self, code: StatusCode) -> Response<Body> {
+    pub(super) fn response(&self, code: StatusCode) -> Response<Body> {
         let text = serde_json::to_string(self).unwrap_or_default() + "\n";
         response(code, "application/json", Body::text(text))
     }
 }
 
 const VERSION: HeaderName = HeaderName::from_static("secretref-version");
-const ROUTES: &str = "ask /v1/secrets, /v1/secrets/NAME, /v1/events or /v1/health";
+const ROUTES: &str = "ask /v1/secrets, /v1/secrets/NAME, /v1/events, /v1/resolve or /v1/health";

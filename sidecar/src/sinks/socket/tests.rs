@@ -1,5 +1,5 @@
 use super::{Bound, CLIENTS_MAX, Desk, Item, MissingItem, Shelf, serve};
-use crate::{status::Status, witness::Witness};
+use crate::{refusals::Refusals, status::Status, witness::Witness};
 use secretref_domain::{
     clock::{Clock, Timestamp},
     name::{EnvVar, FileName, SecretName},
@@ -34,6 +34,7 @@ struct Served {
     shelf: watch::Sender<Arc<Shelf>>,
     status: watch::Sender<Status>,
     witness: Witness,
+    refusals: Refusals,
     stop: CancellationToken,
     serving: JoinHandle<()>,
     path: PathBuf,
@@ -79,17 +80,18 @@ impl Served {
         let bound = Bound::bind(&path, None).unwrap();
         let (shelf, offered) = watch::channel(Arc::new(Shelf::default()));
         let (status, seen) = watch::channel(Status::default());
-        let witness = Witness::default();
+        let (witness, refusals) = (Witness::default(), Refusals::default());
         let desk = Desk {
             shelf: offered,
             status: seen,
+            refusals: refusals.clone(),
             witness: witness.clone(),
             clock: Arc::new(Still),
             group: None,
         };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(bound, desk, stop.clone()));
-        Self { shelf, status, witness, stop, serving, path, _folder: folder }
+        Self { shelf, status, witness, refusals, stop, serving, path, _folder: folder }
     }
 
     fn offer(&self, sequence: u64, items: Vec<(&str, Item)>) {

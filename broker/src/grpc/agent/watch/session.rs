@@ -7,6 +7,7 @@ mod inbound;
 mod leave;
 mod outbound;
 mod outline;
+mod span;
 mod witness;
 
 use super::Outgoing;
@@ -24,9 +25,11 @@ use secretref_domain::{
     clock::Timestamp,
     id::SecretId,
     ledger::Missing,
+    traceparent::TraceParent,
     version::{Revision, Version},
 };
 use secretref_proto::v1;
+use secretref_spans::Span;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -77,6 +80,8 @@ pub(super) struct Session {
     missing: Vec<String>,
     /// What the agent's tools go without, as far as it is in the trail already.
     refusals: BTreeSet<String>,
+    /// Names that a program asked its sidecar for and may not have, as far as they are on record.
+    refused_ids: BTreeSet<String>,
     /// The manifest that is not answered yet.
     unanswered: Option<i64>,
     /// When the last manifest was answered, by the broker's clock in microseconds.
@@ -88,6 +93,9 @@ pub(super) struct Session {
     due: bool,
     /// Deliveries whose record is durable already.
     recorded: HashMap<SecretId, Version>,
+    /// The span of the commit that it was woken by, and of the push that is not answered yet.
+    trace: Option<TraceParent>,
+    pushed: Option<Span>,
     /// When to look again though nobody says so: a value expires, or the store did not answer.
     look_at: Option<Instant>,
     heartbeat_at: Instant,
@@ -146,12 +154,15 @@ impl Session {
             digest: [0; 32],
             missing: Vec::new(),
             refusals: BTreeSet::new(),
+            refused_ids: BTreeSet::new(),
             unanswered: None,
             settled_at: 0,
             refused: false,
             nonce: 0,
             due: true,
             recorded: HashMap::new(),
+            trace: None,
+            pushed: None,
             look_at: None,
             heartbeat_at: now + jittered(HEARTBEAT_EVERY),
             heard_at: now,
@@ -204,6 +215,8 @@ impl Session {
         let subscription = Arc::new(subscription.map_err(status::of)?);
         subscription.introduce(client_version);
         self.subscription = Some(Arc::clone(&subscription));
+        // After it has its place in the feed, where it is ended if the history becomes another.
+        self.out.begin(self.custody.epoch_in(&self.admission.environment));
         let welcome = self.welcome().await;
         self.out.send(&self.custody, welcome).await?;
         witness.into_iter().for_each(|said| self.witnessed(said));
@@ -274,11 +287,16 @@ impl Session {
     ) -> Result<(), End> {
         let Some(woken) = subscription.take() else { return Ok(()) };
         self.recorded.extend(woken.recorded);
+        self.trace = woken.trace.or(self.trace);
         self.due = true;
         match woken.cut {
             None => Ok(()),
             Some(Cut::Revoked) => Box::pin(self.revoke(inbound)).await,
             Some(Cut::Superseded) => self.superseded().await,
+            Some(Cut::Rebased) => {
+                let message = "the database is on another timeline since; come again";
+                self.end(v1::StreamErrorCode::Resync, message).await
+            }
         }
     }
 
@@ -310,14 +328,16 @@ impl Session {
         let (revision, lacking) = (frame.revision, frame.missing.clone());
         let missing: Vec<_> =
             frame.missing.iter().map(|it| format!("{}: {}", it.target.file, it.reason)).collect();
-        let parts = super::frame::parts(frame, self.nonce + 1, self.out.part_bytes_max());
+        let mut parts = super::frame::parts(frame, self.nonce + 1, self.out.part_bytes_max());
         if !first && parts.digest == self.digest && missing == self.missing {
             Box::pin(self.refuse(revision, &lacking)).await;
             return Ok(());
         }
         self.nonce += 1;
+        self.pushed = self.begin_span(&mut parts.manifests);
         for manifest in parts.manifests {
             // A part may wait long for a slow reader, and a revocation waits for none.
+            self.custody.fresh().await.map_err(status::of)?;
             if !self.custody.admitted(&self.admission) {
                 return Box::pin(self.shut_out(inbound)).await;
             }

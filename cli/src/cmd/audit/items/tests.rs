@@ -1,4 +1,5 @@
 use super::*;
+use secretref_domain::trail::Verdict;
 use secretref_identity::note::NoteSigner;
 
 fn told(text: &str) -> Result<u64, Stopped> {

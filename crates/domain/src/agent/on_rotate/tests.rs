@@ -17,6 +17,8 @@ fn every_form_is_read_and_written_as_it_was() {
         "http://localhost:8080/reload",
         "http://127.0.0.1",
         "exec:/usr/local/bin/reload",
+        "openclaw",
+        "openclaw:/opt/openclaw/bin/openclaw",
     ];
     for form in forms {
         let parsed = parse(form).unwrap_or_else(|error| panic!("{error}"));
@@ -37,6 +39,11 @@ fn what_could_reach_further_is_refused() {
         "signal:HUP@/run/a\nb",
         "signal:HUP@",
         "exec:reload",
+        "OpenClaw",
+        "openclaw:",
+        "openclaw:openclaw",
+        "openclaw:/usr/../bin/sh",
+        "openclaw:ws://10.0.0.1:18789",
         "exec:/usr/../bin/sh",
         "http://127.0.0.1:0/reload",
         "http://localhost.example:8080/reload",

@@ -57,7 +57,7 @@ impl Log {
 
     /// What is so of what people are told of by the book, in words.
     fn is_so(&self, seen: &Seen) -> Vec<String> {
-        let so = self.so(seen).into_iter().filter(|it| !it.key.kind.is_told_by_policy());
+        let so = self.so(seen).into_iter().filter(|it| !it.key.kind.is_told_on_arrival());
         so.map(|condition| said(&condition)).collect()
     }
 

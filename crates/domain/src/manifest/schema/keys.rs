@@ -195,7 +195,9 @@ fn of_credential(key: &str) -> Option<Value> {
         "template" => ("Template that the file is made from.", text(TEMPLATE_BYTES_MAX)),
         "onRotate" => {
             let signals = SIGNALS.join("|");
-            let form = format!("^(restart|none|signal:({signals})(@/.+)?|exec:/.*|http://.+)$");
+            let form = format!(
+                "^(restart|none|signal:({signals})(@/.+)?|exec:/.*|http://.+|openclaw(:/.+)?)$"
+            );
             ("What happens to the agent when the value changes.", pattern(&form))
         }
         "maxStale" => (

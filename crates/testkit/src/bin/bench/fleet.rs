@@ -3,6 +3,7 @@
 
 use crate::{
     clock::now_micros,
+    servers::{AGAIN, is_overloaded},
     wire::{LimitClient, Seen},
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -31,7 +32,7 @@ use tempfile::TempDir;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{JoinSet, spawn_blocking},
-    time::{Instant as Deadline, timeout_at},
+    time::{Instant as Deadline, sleep, timeout_at},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -102,8 +103,9 @@ struct Arrival {
 }
 
 impl Fleet {
-    /// Connects everybody, and waits until each has its first value.
-    pub(crate) async fn open(lines: Vec<Line>, sinks: &Sinks) -> Result<Self> {
+    /// Connects everybody, and waits until each has its first value; when it did, in microseconds,
+    /// ascending.
+    pub(crate) async fn open(lines: Vec<Line>, sinks: &Sinks) -> Result<(Self, Vec<i64>)> {
         let (sender, arrivals) = mpsc::unbounded_channel();
         let (mut clients, count) = (JoinSet::new(), lines.len());
         let dialling = Arc::new(Semaphore::new(DIALS_MAX));
@@ -117,8 +119,8 @@ impl Fleet {
             clients.spawn(station.follow(line, Arc::clone(&dialling)));
         }
         let mut fleet = Self { clients, arrivals, count };
-        fleet.collect(None).await.context("the first value of each client")?;
-        Ok(fleet)
+        let times = fleet.collect(None).await.context("the first value of each client")?;
+        Ok((fleet, times))
     }
 
     /// Waits until this value, and nothing else, has come to every client once; when it did, in
@@ -164,13 +166,20 @@ impl Station {
         let turn = dialling.acquire().await?;
         let channel = identified(&line.address, &line.credentials).await?;
         drop(turn);
-        match line.protocol {
-            Protocol::Broker => self.follow_broker(channel).await,
-            Protocol::Limit => self.follow_limit(channel).await,
+        loop {
+            let outcome = match line.protocol {
+                Protocol::Broker => self.follow_broker(channel.clone()).await,
+                Protocol::Limit => self.follow_limit(channel.clone()).await,
+            };
+            match outcome {
+                // More than the broker takes in a second: it says when to come again.
+                Err(error) if is_overloaded(&error) => sleep(AGAIN).await,
+                outcome => return outcome,
+            }
         }
     }
 
-    async fn follow_broker(self, channel: Channel) -> Result<()> {
+    async fn follow_broker(&self, channel: Channel) -> Result<()> {
         let (say, outgoing) = mpsc::channel(4);
         let hello = Hello {
             protocol_version: PROTOCOL_VERSION,
@@ -219,7 +228,7 @@ impl Station {
         })
     }
 
-    async fn follow_limit(self, channel: Channel) -> Result<()> {
+    async fn follow_limit(&self, channel: Channel) -> Result<()> {
         let (say, outgoing) = mpsc::channel(4);
         let mut updates = LimitClient::new(channel).watch(ReceiverStream::new(outgoing)).await?;
         while let Some(update) = updates.message().await? {

@@ -13,6 +13,8 @@ mod limit;
 mod options;
 mod push;
 mod rates;
+mod record;
+mod restart;
 mod run;
 mod servers;
 mod table;
@@ -74,6 +76,17 @@ async fn measure(options: &Options) -> Result<()> {
         tables.push(rates::measure(&mut contestants).await?);
         tables.last().map_or(Ok(()), print)?;
     }
+    if options.only.contains(&Section::Record) {
+        tables.extend(record::measure(&mut contestants).await?);
+        tables.last().map_or(Ok(()), print)?;
+    }
+    if options.only.contains(&Section::Restart)
+        && let Some(count) = largest
+    {
+        tables
+            .push(restart::measure(&mut contestants, count, options.rounds.min(ROUNDS_MAX)).await?);
+        tables.last().map_or(Ok(()), print)?;
+    }
     if options.only.contains(&Section::Run) {
         tables.push(run::measure(&contestants, options.rounds).await?);
         tables.last().map_or(Ok(()), print)?;
@@ -89,6 +102,9 @@ async fn measure(options: &Options) -> Result<()> {
     }
     Ok(())
 }
+
+/// Starts of a server that are measured at most: each takes as long as all clients do to connect.
+const ROUNDS_MAX: usize = 10;
 
 async fn start(cluster: &Postgres) -> Result<Vec<Contestant>> {
     let limit = Limit::start(cluster.create_database().await?).await.context("the limit")?;

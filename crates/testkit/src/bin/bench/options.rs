@@ -38,6 +38,10 @@ pub(crate) enum Section {
     Agents,
     /// Reads and puts per second.
     Rates,
+    /// Deliveries with and without their record.
+    Record,
+    /// A server started again under its clients.
+    Restart,
     /// Start of a program under `secretref run`.
     Run,
     /// An audit trail is verified.
@@ -107,14 +111,16 @@ bench: what a push costs, beside a bare tonic fan-out as the limit
 
   --sidecars 1,100,1000   how many sidecars, one table for each; 5000 at most
   --rounds 15             rounds of each figure that count; 5 to 1000
-  --only a,b              of: idle, instances, agents, rates, run, verify
+  --only a,b              of: idle, instances, agents, rates, record, restart, run, verify
   --json                  print JSON in place of tables";
 
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("idle", Section::Idle),
     ("instances", Section::Instances),
     ("agents", Section::Agents),
     ("rates", Section::Rates),
+    ("record", Section::Record),
+    ("restart", Section::Restart),
     ("run", Section::Run),
     ("verify", Section::Verify),
 ];

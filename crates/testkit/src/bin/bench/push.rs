@@ -58,7 +58,7 @@ pub(crate) async fn measure(
         let bytes_before = resident_bytes(server.pid()?)?;
         let lines = server.lines(shape, count).await?;
         let fleet = Fleet::open(lines, &sinks).await;
-        fleets.push(fleet.with_context(|| format!("connecting to {name}"))?);
+        fleets.push(fleet.with_context(|| format!("connecting to {name}"))?.0);
         courses.push(Course { bytes_before, ..Course::default() });
     }
     for applying in [false, true] {
@@ -107,12 +107,12 @@ pub(crate) fn fresh_value() -> Bytes {
 }
 
 /// The smallest time that this part of all is not above (nearest rank).
-fn quantile(ascending: &[i64], part: f64) -> i64 {
+pub(crate) fn quantile(ascending: &[i64], part: f64) -> i64 {
     let rank = (ascending.len() as f64 * part).ceil() as usize;
     ascending[rank.clamp(1, ascending.len()) - 1]
 }
 
-fn millis(from: i64, to: i64) -> f64 {
+pub(crate) fn millis(from: i64, to: i64) -> f64 {
     (to - from) as f64 / 1000.0
 }
 

@@ -20,9 +20,10 @@ use secretref_testkit::{
     tmpfs,
     wait::DEADLINE,
 };
-use std::{fs, path::PathBuf, process::Command, sync::Arc};
+use std::{fs, path::PathBuf, process::Command, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+use tonic::{Code, Status};
 
 /// Who holds the streams of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(crate) enum Shape {
 
 impl Shape {
     /// Name of the secret.
-    fn secret(self) -> &'static str {
+    pub(crate) fn secret(self) -> &'static str {
         match self {
             Self::Instances => "bench-key",
             Self::Agents => "bench-shared-key",
@@ -139,11 +140,23 @@ impl Broker {
         Ok(broker)
     }
 
-    async fn serve(&mut self) -> Result<()> {
+    /// Stops it.
+    pub(crate) fn stop(&mut self) -> Result<()> {
         self.admin = None;
         if let Some(mut process) = self.process.take() {
             process.terminate(DEADLINE)?;
         }
+        Ok(())
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts it anew.
+    pub(crate) async fn serve(&mut self) -> Result<()> {
+        self.stop()?;
         let mut command = self.command("serve")?;
         command.args(["--log-level", "warn"]);
         let logs = self.folder.path().join("logs");
@@ -191,6 +204,16 @@ impl Broker {
         Ok(self.enrolled(shape).iter().take(count).map(line).collect())
     }
 
+    /// So many clients that may connect.
+    pub(crate) async fn credentials(
+        &mut self,
+        shape: Shape,
+        count: usize,
+    ) -> Result<Vec<Arc<Credentials>>> {
+        self.enrol(shape, count).await?;
+        Ok(self.enrolled(shape).iter().take(count).cloned().collect())
+    }
+
     fn enrolled(&self, shape: Shape) -> &Vec<Arc<Credentials>> {
         match shape {
             Shape::Instances => &self.instances,
@@ -212,7 +235,13 @@ impl Broker {
             joining.spawn(async move {
                 let _turn = turns.acquire().await?;
                 let token = admin.token(&shape.agent(number)).await?;
-                enrolled(&address, &token).await.map(Arc::new)
+                loop {
+                    match enrolled(&address, &token).await {
+                        // More than the broker takes in a second: it says when to come again.
+                        Err(error) if is_overloaded(&error) => sleep(AGAIN).await,
+                        outcome => return outcome.map(Arc::new),
+                    }
+                }
             });
         }
         let mut joined = Vec::with_capacity(count);
@@ -228,10 +257,15 @@ impl Broker {
 
     fn command(&self, verb: &str) -> Result<Command> {
         let mut command = Command::new(binary("secretref-broker")?);
-        command.arg(verb).arg("--data-dir").arg(self.folder.path().join("data"));
+        command.arg(verb).arg("--data-dir").arg(self.data());
         command.env("XDG_CONFIG_HOME", self.folder.path().join("config"));
         Ok(command)
     }
+}
+
+pub(crate) fn is_overloaded(error: &anyhow::Error) -> bool {
+    let status = error.downcast_ref::<Status>();
+    status.is_some_and(|status| status.code() == Code::ResourceExhausted)
 }
 
 fn manifest(shape: Shape, count: usize) -> String {
@@ -256,6 +290,8 @@ fn manifest(shape: Shape, count: usize) -> String {
     )
 }
 
+/// How long a client that was turned away waits.
+pub(crate) const AGAIN: Duration = Duration::from_millis(20);
 /// The limit's process.
 pub(crate) struct Limit {
     process: Option<Process>,

@@ -22,7 +22,7 @@ on_both_engines!(
 );
 
 /// A database with several checkpoints: a broker signs what there is when it stops.
-async fn signed(engine: Engine) -> Result<(Scene, Cli)> {
+pub(super) async fn signed(engine: Engine) -> Result<(Scene, Cli)> {
     let mut scene = Scene::set(engine).await?;
     let cli = Cli::of(&scene.broker)?;
     for round in 0..2 {
@@ -37,7 +37,7 @@ async fn signed(engine: Engine) -> Result<(Scene, Cli)> {
 }
 
 /// `secretref-broker verify`.
-fn in_database(broker: &Broker, more: &[&str]) -> Result<Ran> {
+pub(super) fn in_database(broker: &Broker, more: &[&str]) -> Result<Ran> {
     let mut command = Command::new(binary("secretref-broker")?);
     command.arg("verify").arg("--data-dir").arg(broker.data()).args(more);
     let output = command.output()?;
@@ -50,10 +50,15 @@ fn in_database(broker: &Broker, more: &[&str]) -> Result<Ran> {
 
 /// `secretref audit verify --file`, in a folder with nothing else and without a broker.
 fn by_file(file: &Path, key: &str) -> Result<Ran> {
+    by_files(&[file], key)
+}
+
+/// The same with several files.
+pub(super) fn by_files(files: &[&Path], key: &str) -> Result<Ran> {
     let folder = TempDir::new()?;
     let output = Command::new(binary("secretref")?)
         .args(["audit", "verify", "--json", "--key", key, "--file"])
-        .arg(file)
+        .args(files)
         .current_dir(&folder)
         .env_clear()
         .env("HOME", folder.path())

@@ -8,8 +8,8 @@ use secretref_domain::{
     clock::Timestamp,
     hash::chain_hash,
     id::BrokerId,
-    trail::{Finding, Row, Verified, Verifier},
-    tree::{Frontier, leaf},
+    trail::{ARCHIVED, Finding, Row, Verified, Verifier},
+    tree::{Frontier, Hash, complete, leaf},
     version::Revision,
 };
 use secretref_identity::note::{NoteSigner, NoteVerifier};
@@ -21,6 +21,8 @@ pub(super) struct Kept {
     key: NoteVerifier,
     pub(super) lanes: Vec<Vec<KeptEntry>>,
     pub(super) notes: Vec<KeptNote>,
+    /// Where it begins: a checkpoint, by its place, and the edge of its tree.
+    pub(super) beginning: Option<(usize, Vec<Hash>)>,
 }
 
 #[derive(Clone)]
@@ -46,7 +48,7 @@ impl Kept {
         let signer = NoteSigner::new(&name, &NoteSigner::generate()?)?;
         let key = signer.verifier();
         let lanes = vec![Vec::new(); random.usize(1..=4)];
-        let mut kept = Self { signer, key, lanes, notes: Vec::new() };
+        let mut kept = Self { signer, key, lanes, notes: Vec::new(), beginning: None };
         for _ in 0..random.usize(0..=8) {
             for _ in 0..random.usize(1..=12) {
                 let lane = random.usize(..kept.lanes.len());
@@ -76,10 +78,47 @@ impl Kept {
         None
     }
 
+    /// Takes away what a checkpoint signs, as if it had been archived.
+    pub(super) fn cut_front(&mut self, at: usize) {
+        let (mut tree, mut made) = (Frontier::default(), BTreeMap::new());
+        let mut before: Option<&Checkpoint> = None;
+        for it in &self.notes[..=at] {
+            for (lane, after, last) in it.checkpoint.since(before) {
+                for row in self.range(lane, after, last) {
+                    tree.push(leaf(row.canonical), |place, hash| {
+                        made.insert(place, hash);
+                    });
+                }
+            }
+            before = Some(&it.checkpoint);
+        }
+        let places = complete(self.notes[at].checkpoint.size);
+        let edge = places.iter().filter_map(|place| made.get(place).copied()).collect();
+        self.beginning = Some((at, edge));
+    }
+
+    /// Adds the word that the first entries are archived, and a checkpoint that signs it, or not.
+    pub(super) fn say_archived(&mut self, entries: u64, is_signed: bool) -> Result<()> {
+        let mut entry = Self::entry(0, self.lanes[0].len(), 0);
+        entry.event.action = ARCHIVED;
+        entry.event.version = i64::try_from(entries)?;
+        let kept = self.chained(0, &entry);
+        self.lanes[0].push(kept);
+        if is_signed {
+            let ends = self.lanes.iter().map(Vec::len).collect::<Vec<_>>();
+            self.sign(&ends)?;
+        }
+        Ok(())
+    }
+
     /// An entry that fits a place, after what stands before it.
     pub(super) fn forged(&self, number: usize, at: usize, random: &mut Rng) -> KeptEntry {
-        let seq = i64::try_from(at).unwrap_or(0) + 1;
-        let entry = Entry {
+        self.chained(number, &Self::entry(number, at, random.u64(..)))
+    }
+
+    fn entry(number: usize, at: usize, seed: u64) -> Entry {
+        let (seq, mut random) = (i64::try_from(at).unwrap_or(0) + 1, Rng::with_seed(seed));
+        Entry {
             lane: lane(number),
             seq,
             at: Timestamp::from_micros(random.i64(0..1 << 50)),
@@ -99,9 +138,13 @@ impl Kept {
                 request_id: String::new(),
                 recipients: Vec::new(),
             },
-        };
-        let canonical = entry.encode();
-        let hash = chain_hash(&self.hash_before(number, at), &canonical);
+        }
+    }
+
+    fn chained(&self, number: usize, entry: &Entry) -> KeptEntry {
+        let (seq, canonical) = (entry.seq, entry.encode());
+        let before = self.hash_before(number, usize::try_from(seq - 1).unwrap_or(0));
+        let hash = chain_hash(&before, &canonical);
         KeptEntry { seq, canonical, hash }
     }
 
@@ -144,7 +187,12 @@ impl Kept {
         let sizes = self.notes.iter().map(|it| (it.checkpoint.size, it));
         let by_size: BTreeMap<u64, &KeptNote> = sizes.collect();
         let mut newest = None;
-        for it in by_size.values() {
+        if let Some((at, edge)) = &self.beginning {
+            verifier.begin(&self.notes[*at].note, edge.clone())?;
+            newest = Some(&self.notes[*at].checkpoint);
+        }
+        let begins = newest.map_or(0, |newest| newest.size);
+        for it in by_size.values().filter(|it| it.checkpoint.size > begins) {
             verifier.checkpoint(&it.note)?;
             let before = by_size.get(&it.checkpoint.after).map(|it| &it.checkpoint);
             for (lane, after, last) in it.checkpoint.since(before) {

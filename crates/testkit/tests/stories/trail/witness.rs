@@ -7,6 +7,7 @@ use secretref_testkit::{
     agent::Agent,
     cli::Cli,
     engine::Engine,
+    hook::Hook,
     on_both_engines,
     sql::Sql,
     wait::{DEADLINE, eventually},
@@ -96,6 +97,9 @@ async fn set_back(sql: &mut Sql) -> Result<()> {
 
 async fn a_broker_that_was_set_back_is_noticed(engine: Engine) -> Result<()> {
     let (mut scene, agent) = witness(engine).await?;
+    let pager = Hook::start([]).await?;
+    scene.admin.apply(PAGER).await?;
+    scene.admin.put("pager-url", pager.url("/page").as_bytes()).await?;
     let mut sql = Sql::connect(&scene.broker.database_url()).await?;
     scene.broker.stop()?;
     copy(&mut sql).await?;
@@ -109,8 +113,26 @@ async fn a_broker_that_was_set_back_is_noticed(engine: Engine) -> Result<()> {
     scene.broker.stop()?;
     set_back(&mut sql).await?;
     scene.broker.serve()?;
-    alarmed(&scene, &agent, before, "set back").await
+    alarmed(&scene, &agent, before, "set back").await?;
+    people_know(&scene, &pager).await
 }
+
+/// Whoever looks is told, and whoever does not is called.
+async fn people_know(scene: &Scene, pager: &Hook) -> Result<()> {
+    let told: Value = serde_json::from_str(&pager.next().await?.body)?;
+    ensure!(told["kind"] == "trail-alarm" && told["agent"] == AGENT, "{told}");
+    let cli = Cli::of(&scene.broker)?;
+    let found = cli.run(&["monitor", "--once", "--json"])?.ended(1)?.json()?;
+    let all = found.as_array().context("no list")?;
+    let alarm = all.iter().find(|it| it["kind"] == "trail-alarm").context("it is not so")?;
+    ensure!(alarm["severity"] == "error" && alarm["agent"] == AGENT, "{alarm}");
+    let found = cli.run(&["doctor", "--json"])?.out;
+    ensure!(found.contains("\"trail-alarm\""), "{found}");
+    Ok(())
+}
+
+const PAGER: &str = r#"{"alerts": {"channels": {
+    "pager": {"type": "webhook", "secretRef": "pager-url"}}}}"#;
 
 /// The database from before goes on otherwise while the sidecar is away, and is longer by the time
 /// that it comes back: only the proof shows it.

@@ -38,7 +38,7 @@ fn program(folder: &TempDir, script: &str) -> PathBuf {
 
 fn permits(allowed: &[&Path]) -> Permits {
     let allow_exec = allowed.iter().map(|path| path.to_path_buf()).collect();
-    Permits { allow_exec, reaper: Some(Reaper::start().unwrap()), group: None }
+    Permits { allow_exec, reaper: Some(Reaper::start().unwrap()), group: None, openclaw: None }
 }
 
 #[tokio::test]

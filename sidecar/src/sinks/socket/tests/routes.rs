@@ -179,3 +179,50 @@ async fn events_tell_what_changes_and_no_value() {
     served.serving.await.unwrap();
     assert!(!served.path.exists(), "the socket is still there");
 }
+
+impl Served {
+    async fn resolve(&self, body: &str) -> String {
+        let length = body.len();
+        let head = format!("POST /v1/resolve HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n");
+        self.say(format!("{head}\r\n{body}").as_bytes()).await
+    }
+}
+
+#[tokio::test]
+async fn names_are_resolved_and_nothing_else_is_given_away() {
+    let served = Served::new();
+    let asking = r#"{"protocolVersion":1,"provider":"b","ids":["stripe","gone","lapsed","other"]}"#;
+    assert!(served.resolve(asking).await.starts_with("HTTP/1.1 503 "));
+    let others = [("OTHER", item("slack", 3, Some(b"xoxb"))), ("OLD", item("lapsed", 2, None))];
+    let items = [("KEY", item("stripe", 7, Some(b"sk-1")))].into_iter().chain(others);
+    served.offer(1, items.collect());
+    let answer = served.resolve(asking).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("no-store"), "{answer}");
+    let said = body(&answer);
+    assert_eq!(said["values"], serde_json::json!({"stripe": "sk-1"}), "{answer}");
+    assert_eq!(said["errors"]["gone"]["message"], "capability missing");
+    assert_eq!(said["errors"]["lapsed"]["code"], "UNAVAILABLE");
+    assert_eq!(said["errors"]["other"]["code"], "NOT_FOUND");
+    assert!(!answer.contains("xoxb"), "{answer}");
+    assert!(was_read(&served, 7));
+    // Only what no tool is bound to is told of: the broker knows the rest.
+    assert_eq!(served.refusals.news().await, ["other"]);
+}
+
+#[tokio::test]
+async fn what_is_no_request_of_the_protocol_is_not_answered() {
+    let served = Served::new();
+    served.offer(1, vec![("KEY", item("stripe", 7, Some(b"sk-1")))]);
+    for (text, code) in [
+        ("", "400"),
+        ("{}", "400"),
+        (r#"{"protocolVersion":2,"ids":["stripe"]}"#, "400"),
+        (&" ".repeat(256 * 1024 + 1), "413"),
+    ] {
+        let answer = served.resolve(text).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{answer}");
+    }
+    let elsewhere = "POST /v1/secrets HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{";
+    assert!(served.say(elsewhere.as_bytes()).await.starts_with("HTTP/1.1 413 "));
+    assert!(!was_read(&served, 7));
+}

@@ -8,10 +8,10 @@ use crate::{
 use secretref_domain::{
     delivery::{Delivery, Effect, Evidence, Way},
     id::Digest,
-    limit::BINDINGS_MAX,
+    limit::{BINDINGS_MAX, RESOLVE_ID_BYTES_MAX, RESOLVE_IDS_MAX},
     name::{ProviderAlias, SecretName},
     schedule::Told,
-    version::Version,
+    version::{Revision, Version},
 };
 use secretref_proto::{
     PROTOCOL_VERSION,
@@ -49,7 +49,15 @@ pub(super) async fn open(
         .await
         .map_err(|_| Status::deadline_exceeded("the first message, a Hello, did not come"))??;
     match message.and_then(|message| message.message) {
-        Some(v1::watch_request::Message::Hello(hello)) => Ok(parse(custody, admission, hello)?),
+        Some(v1::watch_request::Message::Hello(hello)) => {
+            // Another broker may have told it of a revision that has not come here yet.
+            if let Some(token) = &hello.resume
+                && token.store_epoch == custody.epoch_in(&admission.environment)
+            {
+                custody.reach(Revision(token.revision)).await.map_err(status::of)?;
+            }
+            Ok(parse(custody, admission, hello)?)
+        }
         _ => Err(refuse("message", "the first message of a stream is a Hello").into()),
     }
 }
@@ -133,7 +141,9 @@ impl Session {
         }
         match message.message {
             Some(v1::watch_request::Message::Ack(ack)) => self.acknowledged(ack),
-            Some(v1::watch_request::Message::Report(report)) => self.reported(report),
+            Some(v1::watch_request::Message::Report(report)) => {
+                Box::pin(self.reported(report)).await
+            }
             Some(v1::watch_request::Message::NeedSnapshot(_)) => self.start_over(),
             Some(v1::watch_request::Message::Pong(pong)) => self.answered(&pong),
             Some(v1::watch_request::Message::Hello(_)) => {
@@ -155,6 +165,7 @@ impl Session {
     fn acknowledged(&mut self, ack: v1::Ack) {
         if self.unanswered == Some(ack.nonce) {
             self.unanswered = None;
+            self.pushed = None;
             self.settled_at = self.custody.now().as_micros();
             self.refused = false;
             // It is at home on this stream now: an older one of its own has done its work.
@@ -165,7 +176,7 @@ impl Session {
         self.results(ack.results);
     }
 
-    fn reported(&mut self, report: v1::Report) {
+    async fn reported(&mut self, report: v1::Report) {
         // As of results: what is not valid is not taken, and nobody is cut for it.
         if let Some(told) = report.schedule.and_then(|given| from_schedule(&given).ok()) {
             self.custody.report_schedule(&self.admission, self.boot, &told);
@@ -175,6 +186,24 @@ impl Session {
         }
         if !report.results.is_empty() {
             self.results(report.results);
+        }
+        if !report.refused_ids.is_empty() {
+            self.note_refused(report.refused_ids).await;
+        }
+    }
+
+    /// Each name once on a stream: whoever asks again and again writes no trail of his own.
+    async fn note_refused(&mut self, mut ids: Vec<String>) {
+        ids.truncate(REFUSED_IDS_MAX);
+        let room = RESOLVE_IDS_MAX.saturating_sub(self.refused_ids.len());
+        ids.retain(|id| id.len() <= RESOLVE_ID_BYTES_MAX && !self.refused_ids.contains(id));
+        ids.truncate(room);
+        if ids.is_empty() {
+            return;
+        }
+        match self.custody.refused_by_sidecar(&self.admission, &ids).await {
+            Ok(()) => self.refused_ids.extend(ids),
+            Err(error) => tracing::warn!(%error, "what a sidecar refused is not on the record"),
         }
     }
 
@@ -191,9 +220,21 @@ impl Session {
                 deliveries: result.deliveries.into_iter().filter_map(delivery).collect(),
             })
         };
-        let reports: Vec<_> = results.into_iter().take(BINDINGS_MAX).filter_map(report).collect();
+        let reports = results.into_iter().take(BINDINGS_MAX).filter_map(report);
+        let reports: Vec<_> = reports.filter(|report| self.is_news(report)).collect();
         self.refused |= reports.iter().any(|report| report.state == ReportState::Failed);
         self.custody.report(&self.admission, self.boot, reports);
+    }
+
+    /// Whether a report is of what the sidecar was sent last. One of a version that was replaced
+    /// meanwhile may come after that of its successor, as an answer that took long does, and must
+    /// not stand as its last word. That something is gone counts whatever it was, and so does the
+    /// claim to be on a version that there never was.
+    fn is_news(&self, report: &Report) -> bool {
+        let sent = self.sent.get(&report.name).map(|(version, _)| version.get());
+        report.state == ReportState::Wiped
+            || sent.is_none_or(|sent| sent == report.version)
+            || !self.custody.has_been(&self.admission.environment, &report.name, report.version)
     }
 
     /// Everything again: the sidecar says that it does not hold what it should.
@@ -225,6 +266,8 @@ fn delivery(delivery: v1::Delivery) -> Option<Delivery> {
 
 /// How long the first message may take.
 const HELLO_TIME_MAX: Duration = Duration::from_secs(5);
+/// Names of one report that a sidecar refused.
+const REFUSED_IDS_MAX: usize = 64;
 const CLIENT_VERSION_BYTES_MAX: usize = 32;
 const MESSAGE_BYTES_MIN: usize = 262_144;
 const MESSAGE_BYTES_MAX: usize = 16_777_216;

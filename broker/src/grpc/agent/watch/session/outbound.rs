@@ -19,6 +19,11 @@ impl Outbound {
         Self { responses, epoch, message_bytes_max: MESSAGE_BYTES_MAX }
     }
 
+    /// Names the history that everything from here on is of.
+    pub(super) fn begin(&mut self, epoch: String) {
+        self.epoch = epoch;
+    }
+
     /// Keeps messages below what the sidecar takes.
     pub(super) fn limit(&mut self, message_bytes_max: usize) {
         self.message_bytes_max = self.message_bytes_max.min(message_bytes_max);

@@ -29,7 +29,7 @@ impl Session {
             ..Alert::of(AlertKind::TrailAlarm, environment)
         });
         if let Some(subscription) = &self.subscription {
-            subscription.alarm(alarm);
+            subscription.alarm(alarm, self.custody.now());
         }
     }
 
