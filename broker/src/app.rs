@@ -1,16 +1,19 @@
 //! Puts the broker together, runs it, and takes it apart again. The only place that wires things.
 
+pub mod backup;
 mod doors;
 pub mod prune;
+pub mod root_key_commands;
+pub(crate) mod root_keys;
 pub mod verify;
 
 use crate::{
     alerts::{Alerts, Monitor, Pace},
     authority::Authority,
     checkpoints::Checkpoints,
-    config::{Config, collector},
+    config::{Config, FolderLock, collector},
     copies::{AuditFile, Copying, Syslog},
-    custody::{AUDIT_KEY, AUTHORITY, CHECKPOINTS, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts},
+    custody::{AUTHORITY, CHECKPOINTS, Custody, Parts, missing},
     grpc::{Admin, Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
     outbound::{Outbound, Patience},
@@ -19,16 +22,16 @@ use crate::{
     rotation::{NotWritten, Rotations, WriteBack},
     store::{Store, StoreError},
     telemetry::announce,
-    unseal::unseal,
 };
 use anyhow::{Context, anyhow};
 use doors::Keeper;
+use root_keys::{RootKeys, open_keyring, unseal_both};
 use secretref_domain::{
     checkpoint::origin,
     clock::{Clock, Timestamp},
     id::BrokerId,
 };
-use secretref_envelope::{KekId, Keyring, RootKey, SealedKeyring};
+use secretref_envelope::Keyring;
 use secretref_identity::note::{NoteSigner, NoteVerifier};
 use std::{
     net::SocketAddr,
@@ -43,7 +46,6 @@ use tokio::{
     time::{interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +94,7 @@ pub async fn serve(
     stop: CancellationToken,
     say: impl Fn(&str),
 ) -> anyhow::Result<()> {
+    let _serving = FolderLock::serving(&config.data_dir)?;
     let (health, healthy) = watch::channel(Health::Waiting("starting".to_owned()));
     let listener = bind(config.file.health_listen).await?;
     say(&format!("listening health {}", listener.local_addr()?));
@@ -163,9 +166,8 @@ pub(crate) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Custo
         )
         .into());
     }
-    let root = unseal(&config.root_key(), || config.passphrase())
-        .map_err(|error| Opening::Sealed(error.into()))?;
-    let keyring = open_keyring(&store, root).await?;
+    let (root, next) = unseal_both(config).map_err(|error| Opening::Sealed(error.into()))?;
+    let keyring = open_keyring(&store, root, next).await?;
     let sealed = blob(&store, AUTHORITY).await?;
     let authority = Authority::import(&keyring.open_blob(AUTHORITY, &sealed)?)?;
     let custody = Custody::open(Parts {
@@ -182,8 +184,8 @@ pub(crate) async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Custo
 
 /// The keys of a database, by the root key of its folder.
 async fn unsealed(config: &Config, store: &Store) -> anyhow::Result<Keyring> {
-    let root = unseal(&config.root_key(), || config.passphrase())?;
-    open_keyring(store, root).await.map_err(Opening::into_error)
+    let (root, next) = unseal_both(config)?;
+    open_keyring(store, root, next).await.map_err(Opening::into_error)
 }
 
 /// The key that checkpoints of a database's trail are verified by, by the root key alone: nothing
@@ -195,28 +197,21 @@ async fn trail_key(config: &Config, store: &Store) -> anyhow::Result<NoteVerifie
     let keyring = unsealed(config, store).await?;
     let authority =
         Authority::import(&keyring.open_blob(AUTHORITY, &blob(store, AUTHORITY).await?)?)?;
+    trail_key_of(store, &keyring, &authority).await
+}
+
+/// The key that checkpoints of a database's trail are verified by, once its keys are open.
+pub(crate) async fn trail_key_of(
+    store: &Store,
+    keyring: &Keyring,
+    authority: &Authority,
+) -> anyhow::Result<NoteVerifier> {
     let key = keyring.open_blob(CHECKPOINTS, &blob(store, CHECKPOINTS).await?)?;
     Ok(NoteSigner::new(&origin(&authority.domain().to_string()), &key)?.verifier())
 }
 
-pub(crate) async fn open_keyring(store: &Store, root: RootKey) -> Result<Keyring, Opening> {
-    let id = blob(store, KEK_ID).await?;
-    let check = blob(store, KEK_CHECK).await?;
-    let sealed = SealedKeyring {
-        kek_id: KekId(Uuid::from_slice(&id)?),
-        check: check.try_into().map_err(|_| damaged(KEK_CHECK))?,
-        mac_key: blob(store, MAC_KEY).await?,
-        audit_key: blob(store, AUDIT_KEY).await?,
-    };
-    Keyring::open(root, &sealed).map_err(|error| Opening::Sealed(error.into()))
-}
-
 pub(crate) async fn blob(store: &Store, name: &str) -> Result<Vec<u8>, StoreError> {
-    store.vault(name).await?.ok_or_else(|| damaged(name))
-}
-
-fn damaged(name: &str) -> StoreError {
-    StoreError::Damaged(format!("{name} is missing from the vault; restore a backup"))
+    store.vault(name).await?.ok_or_else(|| missing(name))
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -286,7 +281,7 @@ async fn run(
     say("ready");
     tokio::select! {
         () = stop.cancelled() => {}
-        () = upkeep(&custody, &keeper, health) => {}
+        () = upkeep(&custody, &keeper, RootKeys::new(config, custody.is_shared()), health) => {}
         ended = tasks.join_next() => if let Some(ended) = ended { ended?? },
     }
     // Nobody is sent here any more; then whatever is here is asked to go. Where one port failed,
@@ -324,7 +319,12 @@ fn write_back(refresh: Refresh) -> WriteBack {
 }
 
 /// What has to be done now and then.
-async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Health>) {
+async fn upkeep(
+    custody: &Custody,
+    keeper: &Keeper,
+    mut root_keys: RootKeys,
+    health: &watch::Sender<Health>,
+) {
     let mut ticks = interval(UPKEEP_EVERY);
     for tick in 0_u64.. {
         ticks.tick().await;
@@ -337,6 +337,9 @@ async fn upkeep(custody: &Custody, keeper: &Keeper, health: &watch::Sender<Healt
             *before = now;
             changed
         });
+        if let Err(error) = root_keys.look(custody).await {
+            tracing::warn!(error = format!("{error:#}"), "the root key was not looked at");
+        }
         if let Err(error) = keeper.adopt(custody).await {
             tracing::warn!(error = format!("{error:#}"), "the authority was not looked at");
         }

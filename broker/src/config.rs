@@ -1,17 +1,23 @@
 //! The command line and `broker.toml`, read in one place.
 
 mod audit_file;
+mod backup;
 mod join;
 mod limits;
+mod lock;
 mod monitor;
 mod providers;
+mod root_key;
 mod syslog;
 
 pub use audit_file::{AuditFile, AuditFileError};
+pub use backup::{BackupArguments, RestoreArguments};
 pub use join::{JoinArguments, Places};
 pub use limits::{LimitError, Limits};
+pub use lock::FolderLock;
 pub use monitor::{Monitor, MonitorError};
 pub use providers::{PROVIDERS_FOLDER, provider_poll_seconds};
+pub use root_key::{NextArguments, RootKeyCommand, RotateArguments};
 pub use syslog::{Syslog, SyslogAddress, SyslogError};
 
 use anyhow::{Context, bail};
@@ -90,6 +96,21 @@ pub enum Command {
         not be verified to its end; with --state 14 where the tables are not what the log of \
         authority says.")]
     Verify(VerifyArguments),
+    /// Write a backup of the database, whether brokers serve or not. It holds no root key.
+    #[command(after_help = "Example:\n  \
+        secretref-broker backup --data-dir /var/lib/secretref --out secretref-2026-11-28.backup")]
+    Backup(BackupArguments),
+    /// Verify a backup to its end, and make an empty database from it.
+    #[command(after_help = "Examples:\n  \
+        secretref-broker restore --data-dir /var/lib/secretref --backup FILE --dry-run\n  \
+        secretref-broker restore --data-dir /var/lib/secretref --backup FILE\n  \
+        secretref-broker restore --data-dir NEW --backup FILE --root-key root.key\n\
+        Sidecars take what was restored for another history and get their sets anew; exit codes of \
+        a backup that is not whole are those of verify.")]
+    Restore(RestoreArguments),
+    /// Have another root key take the place of the one that there is.
+    #[command(subcommand)]
+    RootKey(RootKeyCommand),
     /// Remove from a database what an archive has of its audit trail. For a role of the database
     /// that may remove entries and write none.
     #[command(after_help = "Example:\n  \
@@ -306,6 +327,12 @@ impl Config {
         self.data_dir.join(ROOT_KEY_FILE)
     }
 
+    /// File of the root key that is to take its place.
+    #[must_use]
+    pub fn next_root_key(&self) -> PathBuf {
+        self.data_dir.join(NEXT_ROOT_KEY_FILE)
+    }
+
     /// How long an agent's certificate is valid.
     #[must_use]
     pub fn certificate_life(&self) -> Duration {
@@ -431,4 +458,5 @@ pub fn profile_file() -> Option<PathBuf> {
 pub const BROKER_FILE: &str = "broker.toml";
 /// Name of the root key in the broker's folder.
 pub const ROOT_KEY_FILE: &str = "root.key";
+const NEXT_ROOT_KEY_FILE: &str = "root.key.next";
 const PASSPHRASE_BYTES_MAX: usize = secretref_envelope::PASSPHRASE_BYTES_MAX;

@@ -27,6 +27,7 @@ mod references;
 mod refusals;
 mod reports;
 mod resolve;
+mod root_keys;
 mod rotations;
 mod secrets;
 mod sources;
@@ -56,6 +57,10 @@ pub(crate) use receipts::RECEIPTS;
 pub use references::{BindingView, ProviderView, ReferenceView, SourceView};
 pub use reports::{AgentReport, AgentSchedule, Report, ReportState};
 pub use resolve::{Refused, Resolved};
+pub use root_keys::Rewrapped;
+pub(crate) use root_keys::{
+    brokers_without, keyring_blobs, missing, sealed_keyring, switch_root_key,
+};
 pub use rotations::{Begin, Lease, ToTest, Turn, Work};
 pub use secrets::{Put, SecretRead, SecretView, VersionState, VersionView};
 pub use sources::{Coming, Itinerary, Observation, Place, Seen};
@@ -129,7 +134,7 @@ pub struct Parts {
 /// What every verb works with.
 struct Shared {
     store: Store,
-    keyring: Keyring,
+    keyring: ArcSwap<Keyring>,
     /// One looks through all values at a time.
     matching: Semaphore,
     authority: ArcSwap<Authority>,
@@ -137,6 +142,8 @@ struct Shared {
     authority_seen: Mutex<Vec<u8>>,
     broker: BrokerId,
     epoch: Uuid,
+    /// When the database was made from a backup, in microseconds; 0 for one that was not.
+    restored_at: i64,
     clock: Arc<dyn Clock>,
     certificate_life: Duration,
     lease: Duration,
@@ -199,6 +206,7 @@ impl Custody {
     pub async fn open(parts: Parts) -> Result<Self, CustodyError> {
         let loaded = load::load(&parts.store, &parts.keyring, parts.broker).await?;
         let standing = parts.store.stand(parts.broker, loaded.head.revision).await?;
+        let restored_at = parts.store.restored_at().await?;
         let timeline = standing.map_or(0, |standing| standing.timeline);
         let shared = Arc::new(Shared {
             feed: Feed::new(loaded.head.revision),
@@ -209,8 +217,9 @@ impl Custody {
             written: watch::Sender::new(0),
             ledger: RwLock::new(loaded.ledger),
             epoch: loaded.head.epoch,
+            restored_at,
             store: parts.store,
-            keyring: parts.keyring,
+            keyring: ArcSwap::from_pointee(parts.keyring),
             matching: Semaphore::new(1),
             authority: ArcSwap::from_pointee(parts.authority),
             authority_seen: Mutex::default(),
@@ -251,18 +260,13 @@ impl Custody {
         self.shared.broker
     }
 
-    /// Identity of the store's history.
-    #[must_use]
-    pub fn epoch(&self) -> Uuid {
-        self.shared.epoch
-    }
-
     /// Identity of the history of one environment, as sidecars are told it: versions of one say
     /// nothing of another's, so an agent that moves begins anew, and so does every one where the
-    /// database has another timeline.
+    /// database has another timeline or was made from a backup.
     #[must_use]
     pub fn epoch_in(&self, environment: &EnvironmentName) -> String {
-        format!("{}.{}/{environment}", self.shared.epoch, self.shared.following.timeline())
+        let Shared { epoch, restored_at, following, .. } = &*self.shared;
+        format!("{epoch}.{restored_at}.{}/{environment}", following.timeline())
     }
 
     /// The certificate authority as it is now.
@@ -302,7 +306,7 @@ impl Custody {
     ) -> RequestKey {
         let who = caller.to_string();
         let parts = [b"request".as_slice(), who.as_bytes(), method.as_bytes(), content];
-        RequestKey { id, fingerprint: self.shared.keyring.blind(&parts) }
+        RequestKey { id, fingerprint: self.shared.keyring().blind(&parts) }
     }
 
     /// Housekeeping: overwrites old bodies, forgets old requests and schedules. To be called now

@@ -11,9 +11,7 @@ use crate::{
         PROVIDERS_FOLDER, Places, ROOT_KEY_FILE, certificate_seconds, lease_seconds, profile_file,
         provider_poll_seconds, read_passphrase,
     },
-    custody::{
-        AUDIT_KEY, AUTHORITY, CHECKPOINTS, Custody, KEK_CHECK, KEK_ID, MAC_KEY, Parts, RECEIPTS,
-    },
+    custody::{AUTHORITY, CHECKPOINTS, Custody, Parts, RECEIPTS, keyring_blobs},
     store::Store,
     telemetry::announce,
     unseal::{write_private, write_slot},
@@ -24,7 +22,7 @@ use secretref_domain::{
     id::BrokerId,
     policy::{Role, Roles},
 };
-use secretref_envelope::{Keyring, RootKey, SealedKeyring, write_file_slot, write_passphrase_slot};
+use secretref_envelope::{Keyring, RootKey, write_file_slot, write_passphrase_slot};
 use secretref_identity::{
     credentials::Credentials,
     note::NoteSigner,
@@ -58,7 +56,8 @@ pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         None => format!("sqlite://{}", data_dir.join("secretref.db").display()),
     };
     let root = RootKey::generate()?;
-    let slot = slot(&root, arguments.passphrase_file.as_deref())?;
+    let passphrase = passphrase(arguments.passphrase_file.as_deref())?;
+    let slot = slot(&root, passphrase.as_ref())?;
     let store = Store::open(&database_url).await?;
     store.migrate().await?;
     if store.head().await?.is_some() {
@@ -110,19 +109,25 @@ fn is_made(data_dir: &Path, places: &Places) -> bool {
     made
 }
 
-/// The root key in a slot of its own: under a passphrase from a file where one is named.
-fn slot(root: &RootKey, passphrase: Option<&Path>) -> anyhow::Result<Zeroizing<String>> {
+/// The passphrase in a file, where one is named.
+pub(crate) fn passphrase(path: Option<&Path>) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+    let read = |path: &Path| read_passphrase(path).with_context(|| path.display().to_string());
+    path.map(read).transpose()
+}
+
+/// The root key in a slot of its own: under a passphrase where there is one.
+pub(crate) fn slot(
+    root: &RootKey,
+    passphrase: Option<&Zeroizing<Vec<u8>>>,
+) -> anyhow::Result<Zeroizing<String>> {
     Ok(match passphrase {
-        Some(path) => {
-            let passphrase = read_passphrase(path).with_context(|| path.display().to_string())?;
-            Zeroizing::new(write_passphrase_slot(root, &passphrase)?)
-        }
+        Some(passphrase) => Zeroizing::new(write_passphrase_slot(root, passphrase)?),
         None => write_file_slot(root),
     })
 }
 
 /// The `broker.toml` of a new broker.
-fn new_file(
+pub(crate) fn new_file(
     data_dir: &Path,
     database_url: String,
     trust_domain: &str,
@@ -149,13 +154,13 @@ fn new_file(
 }
 
 /// Writes a new `broker.toml`.
-fn write_file(data_dir: &Path, file: &BrokerFile) -> anyhow::Result<()> {
+pub(crate) fn write_file(data_dir: &Path, file: &BrokerFile) -> anyhow::Result<()> {
     let text = toml::to_string_pretty(file)?;
     Ok(write_private(&data_dir.join(BROKER_FILE), text.as_bytes())?)
 }
 
 /// Makes the folder of a new broker, and the one of its providers in it.
-fn make_folder(data_dir: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn make_folder(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(data_dir).with_context(|| data_dir.display().to_string())?;
@@ -186,7 +191,8 @@ async fn found(
     let authority_blob = keyring.seal_blob(AUTHORITY, &authority.export())?;
     let checkpoints_blob = keyring.seal_blob(CHECKPOINTS, &NoteSigner::generate()?)?;
     let receipts_blob = keyring.seal_blob(RECEIPTS, &NoteSigner::generate()?)?;
-    let mut vault = keyring_blobs(&sealed);
+    let blobs = keyring_blobs(&sealed).into_iter();
+    let mut vault: Vec<_> = blobs.map(|(name, blob)| (name.to_owned(), blob)).collect();
     vault.push((AUTHORITY.to_owned(), authority_blob));
     vault.push((CHECKPOINTS.to_owned(), checkpoints_blob));
     vault.push((RECEIPTS.to_owned(), receipts_blob));
@@ -201,15 +207,6 @@ async fn found(
         lease: std::time::Duration::from_secs(file.lease_seconds),
     });
     Ok(custody.await?)
-}
-
-fn keyring_blobs(sealed: &SealedKeyring) -> Vec<(String, Vec<u8>)> {
-    vec![
-        (KEK_ID.to_owned(), sealed.kek_id.0.as_bytes().to_vec()),
-        (KEK_CHECK.to_owned(), sealed.check.to_vec()),
-        (MAC_KEY.to_owned(), sealed.mac_key.clone()),
-        (AUDIT_KEY.to_owned(), sealed.audit_key.clone()),
-    ]
 }
 
 /// The first administrator writes, reads with a reason, and operates; as an operator he reads the

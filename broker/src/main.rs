@@ -1,8 +1,8 @@
 //! `secretref-broker`.
 
 use clap::Parser;
-use secretref_broker::app::{self, prune, verify};
-use secretref_broker::config::{Arguments, Command};
+use secretref_broker::app::{self, backup, prune, root_key_commands, verify};
+use secretref_broker::config::{Arguments, Command, RootKeyCommand};
 use secretref_broker::{health, init, telemetry};
 use std::{process::ExitCode, time::Duration};
 
@@ -39,6 +39,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(arguments) => init::migrate(&arguments).await,
         Command::Health(arguments) => health::ask(arguments.load()?).await,
         Command::Verify(arguments) => verify::verify(arguments).await,
+        Command::Backup(arguments) => backup::backup(&arguments).await,
+        Command::Restore(arguments) => Box::pin(backup::restore(&arguments)).await,
+        Command::RootKey(RootKeyCommand::Next(arguments)) => root_key_commands::next(&arguments),
+        Command::RootKey(RootKeyCommand::Rotate(arguments)) => {
+            Box::pin(root_key_commands::rotate(&arguments)).await
+        }
         Command::PruneTrail(arguments) => prune::prune(arguments).await,
     }
 }

@@ -24,6 +24,7 @@ mod checkpoints;
 mod conditions;
 #[cfg(test)]
 mod conformance;
+mod copy;
 mod detached;
 mod engine;
 mod fault;
@@ -31,6 +32,7 @@ mod leases;
 mod locked;
 mod migration;
 mod postgres;
+mod root_keys;
 mod sql;
 mod sqlite;
 mod trail;
@@ -40,7 +42,9 @@ pub use archives::AuditPrivileges;
 pub use brokers::{Doorbell, Standing};
 pub use checkpoints::{CheckpointRow, NO_LANE, TreeRow};
 pub use conditions::HeldRow;
+pub use copy::Copied;
 pub use fault::StoreError;
+pub use root_keys::WrappedRow;
 
 use secretref_domain::{
     clock::Timestamp,
@@ -54,7 +58,7 @@ use uuid::Uuid;
 /// The one row that orders all changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// Identity of this history; another after a restore.
+    /// Identity of this history.
     pub epoch: Uuid,
     /// Revision of the last batch.
     pub revision: Revision,

@@ -69,6 +69,17 @@ pub fn unseal(
     parsed.unlock(Some(&passphrase)).map_err(slot)
 }
 
+/// Whether the root key in a file is under a passphrase.
+///
+/// # Errors
+/// [`UnsealError`].
+pub fn needs_passphrase(path: &Path) -> Result<bool, UnsealError> {
+    let bytes = read_private(path)?;
+    let slot = Slot::parse(&bytes);
+    let slot = slot.map_err(|error| UnsealError::Slot { path: path.to_owned(), error })?;
+    Ok(slot.needs_passphrase())
+}
+
 /// Writes a new root key file, which must not be there yet.
 ///
 /// # Errors

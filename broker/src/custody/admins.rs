@@ -173,6 +173,16 @@ impl Custody {
         self.writer.note(vec![record]).await
     }
 
+    /// Records that the database was made from a backup.
+    ///
+    /// # Errors
+    /// [`CustodyError::Store`].
+    pub async fn restored(&self) -> Result<(), CustodyError> {
+        let mut record = event(&Caller::Broker { id: self.broker() }, "broker.restore");
+        record.reason = "what was changed after the backup is gone".to_owned();
+        self.writer.note(vec![record]).await
+    }
+
     /// Takes over the authority that another broker renewed, so that what it issues is believed
     /// here; whether there was one.
     ///
@@ -190,7 +200,7 @@ impl Custody {
         if seen(&self.shared.authority_seen) == sealed {
             return Ok(false);
         }
-        let exported = self.shared.keyring.open_blob(AUTHORITY, &sealed)?;
+        let exported = self.shared.keyring().open_blob(AUTHORITY, &sealed)?;
         *self.shared.authority_seen.lock().unwrap_or_else(PoisonError::into_inner) = sealed;
         if *exported == *self.authority().export() {
             return Ok(false);
@@ -209,7 +219,7 @@ impl Custody {
         if !self.authority().intermediates_due(now)? {
             return Ok(false);
         }
-        let keyring = &self.shared.keyring;
+        let keyring = &self.shared.keyring();
         let before = self.shared.store.vault(AUTHORITY).await?.ok_or_else(|| {
             StoreError::Damaged("the certificate authority is not there any more".to_owned())
         })?;

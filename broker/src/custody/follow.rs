@@ -77,6 +77,12 @@ impl Following {
 }
 
 impl Custody {
+    /// Whether other brokers may be over the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.following.shared
+    }
+
     /// Whether what the ledger says is known to have been so within the last second.
     #[must_use]
     pub fn is_fresh(&self) -> bool {

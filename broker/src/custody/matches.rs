@@ -112,7 +112,7 @@ impl Custody {
             if secret.versions.get(&version).is_none_or(|kept| kept.destroyed) {
                 return Ok(None);
             }
-            opened(&self.shared.keyring, secret, version, row).map(|value| {
+            opened(&self.shared.keyring(), secret, version, row).map(|value| {
                 let index = digests.get(&keyed(key, value.expose())).copied();
                 index.map(|index| Match {
                     index,

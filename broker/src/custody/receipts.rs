@@ -40,7 +40,7 @@ impl Custody {
         name: &str,
     ) -> Result<NoteSigner, CustodyError> {
         let store = &self.shared.store;
-        let keyring = &self.shared.keyring;
+        let keyring = &self.shared.keyring();
         let name = format!("{}/{name}", self.authority().domain());
         for _ in 0..2 {
             if let Some(sealed) = store.vault(blob).await? {

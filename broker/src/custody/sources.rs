@@ -278,7 +278,7 @@ impl Custody {
     ) -> Option<Version> {
         let secret = ledger.secret_named(environment, copy)?;
         let version = secret.versions.get(&secret.current)?;
-        let mark = Digest(self.shared.keyring.mark_value(environment, &seen.value));
+        let mark = Digest(self.shared.keyring().mark_value(environment, &seen.value));
         let same = version.traits.mark == Some(mark) && version.expires_at == seen.expires_at;
         (same && secret.deleted_at.is_none() && !version.destroyed).then_some(secret.current)
     }
@@ -290,7 +290,7 @@ impl Custody {
         environment: &EnvironmentName,
         value: &SecretValue,
     ) -> Option<Version> {
-        let mark = Some(Digest(self.shared.keyring.mark_value(environment, value)));
+        let mark = Some(Digest(self.shared.keyring().mark_value(environment, value)));
         let mut versions = secret.versions.iter().rev();
         let found = versions.find(|(_, it)| it.traits.mark == mark && !it.destroyed);
         found.map(|(version, _)| *version)

@@ -250,7 +250,7 @@ impl Writer {
     /// records may have its revisions. Everything is read and verified from the beginning, and
     /// every sidecar is told its set anew, as one of another history.
     async fn begin_anew(&mut self, timeline: i64) -> Result<(), StoreError> {
-        let loaded = load(&self.shared.store, &self.shared.keyring, self.shared.broker).await?;
+        let loaded = load(&self.shared.store, &self.shared.keyring(), self.shared.broker).await?;
         tracing::warn!(
             timeline,
             before = %self.head.revision,
@@ -271,7 +271,7 @@ impl Writer {
         let mut head = self.head.clone();
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
-            let record = chain::verify(&self.shared.keyring, &mut head, row)
+            let record = chain::verify(&self.shared.keyring(), &mut head, row)
                 .map_err(|error| damaged(&error))?;
             records.push((row.revision, record));
         }

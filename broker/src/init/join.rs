@@ -1,9 +1,9 @@
 //! `join`: another broker over a database that has one. It gets a folder, an identity and a slot of
 //! the root key of its own; everything else is in the database already, sealed by that key.
 
-use super::{is_made, make_folder, new_file, slot, write_file};
+use super::{is_made, make_folder, new_file, passphrase, slot, write_file};
 use crate::{
-    app::{Opening, SystemClock, blob, open, open_keyring},
+    app::{Opening, SystemClock, blob, open, root_keys::open_keyring},
     authority::Authority,
     config::{Config, JoinArguments, ROOT_KEY_FILE, read_passphrase},
     custody::AUTHORITY,
@@ -33,15 +33,15 @@ pub async fn join(arguments: &JoinArguments) -> anyhow::Result<()> {
     if store.head().await?.is_none() {
         bail!("the database is empty. Fix: make the first broker with secretref-broker init");
     }
-    let passphrase = || match &arguments.root_passphrase_file {
+    let root_passphrase = || match &arguments.root_passphrase_file {
         Some(path) => read_passphrase(path),
         None => Err(std::io::Error::other(
             "it is under a passphrase. Fix: name it with --root-passphrase-file FILE",
         )),
     };
-    let root = unseal(&arguments.root_key, passphrase)?;
-    let own = slot(&root, arguments.passphrase_file.as_deref())?;
-    let keyring = open_keyring(&store, root).await.map_err(Opening::into_error)?;
+    let root = unseal(&arguments.root_key, root_passphrase)?;
+    let own = slot(&root, passphrase(arguments.passphrase_file.as_deref())?.as_ref())?;
+    let keyring = open_keyring(&store, root, None).await.map_err(Opening::into_error)?;
     let sealed = blob(&store, AUTHORITY).await?;
     let authority = Authority::import(&keyring.open_blob(AUTHORITY, &sealed)?)?;
     store.close().await;

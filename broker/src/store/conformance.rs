@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod conditions;
+mod copies;
 mod durability;
 mod leases;
 mod order;
@@ -125,6 +126,11 @@ on_both! {
     conditions::all_that_was_said_is_read_page_by_page,
     checkpoints::of_two_checkpoints_that_follow_one_the_first_is_kept,
     checkpoints::lanes_are_read_one_by_one,
+    copies::every_column_is_in_a_backup_or_left_out,
+    copies::a_store_is_copied_into_an_empty_one_and_no_other,
+    copies::a_data_key_is_replaced_where_it_is_what_was_read,
+    copies::a_keyring_is_replaced_as_a_whole,
+    copies::brokers_say_which_root_key_they_hold,
     order::the_lock_shows_what_others_committed,
     order::a_lane_has_one_writer,
     order::a_lane_that_lost_entries_is_damaged,

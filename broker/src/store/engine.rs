@@ -48,6 +48,9 @@ pub trait Engine: Database {
     /// Begins a transaction that is about to write.
     const BEGIN: &'static str;
 
+    /// Begins a transaction that reads everything as it is at one time.
+    const BEGIN_SNAPSHOT: &'static str;
+
     /// Takes or prolongs a lease: name, holder, now, until. Gives a row where it is the holder's.
     const TAKE_LEASE: &'static str;
 

@@ -17,6 +17,7 @@ pub(super) const SQLITE: &[(i64, &str, &str)] = &[
     (6, "checkpoints", include_str!("../../../migrations/sqlite/0006_checkpoints.sql")),
     (7, "archives", include_str!("../../../migrations/sqlite/0007_archives.sql")),
     (8, "brokers", include_str!("../../../migrations/sqlite/0008_brokers.sql")),
+    (9, "operations", include_str!("../../../migrations/sqlite/0009_operations.sql")),
 ];
 
 /// The migrations of Postgres, by number.
@@ -29,6 +30,7 @@ pub(super) const POSTGRES: &[(i64, &str, &str)] = &[
     (6, "checkpoints", include_str!("../../../migrations/postgres/0006_checkpoints.sql")),
     (7, "archives", include_str!("../../../migrations/postgres/0007_archives.sql")),
     (8, "brokers", include_str!("../../../migrations/postgres/0008_brokers.sql")),
+    (9, "operations", include_str!("../../../migrations/postgres/0009_operations.sql")),
 ];
 
 /// Applies migrations inside the caller's transaction, which holds the lock: sqlx's own would be a

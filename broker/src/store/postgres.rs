@@ -165,6 +165,7 @@ const MIGRATION_LOCK: &str = "\
 impl Engine for Postgres {
     const MIGRATIONS: &'static [(i64, &'static str, &'static str)] = migration::POSTGRES;
     const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    const BEGIN_SNAPSHOT: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     // A row that somebody else is at is his: nobody waits for it.
     const TAKE_LEASE: &'static str = "\
         WITH free AS ( \

@@ -125,6 +125,7 @@ async fn check_whole(connection: &mut SqliteConnection) -> Result<(), StoreError
 impl Engine for Sqlite {
     const MIGRATIONS: &'static [(i64, &'static str, &'static str)] = migration::SQLITE;
     const BEGIN: &'static str = "BEGIN IMMEDIATE";
+    const BEGIN_SNAPSHOT: &'static str = "BEGIN";
     const TAKE_LEASE: &'static str = "\
         INSERT INTO leases AS held (name, holder, until) VALUES ($1, $2, $4) \
         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until \

@@ -330,7 +330,10 @@ pub(super) fn time_of<E: Engine>(row: &E::Row, column: usize) -> Result<Timestam
     Ok(Timestamp::from_micros(E::int(row, column).map_err(fault::before_commit)?))
 }
 
-fn environment_of<E: Engine>(row: &E::Row, column: usize) -> Result<EnvironmentName, StoreError> {
+pub(super) fn environment_of<E: Engine>(
+    row: &E::Row,
+    column: usize,
+) -> Result<EnvironmentName, StoreError> {
     let text = E::text(row, column).map_err(fault::before_commit)?;
     EnvironmentName::parse(&text).map_err(|error| fault::damaged("an environment", &error))
 }

@@ -41,6 +41,11 @@ impl DataKey {
         Self(bytes)
     }
 
+    /// The same key once more, for a keyring that takes the place of another.
+    pub(crate) fn copy(&self) -> Self {
+        Self(KeyBytes::copy_of(self.0.as_ref()))
+    }
+
     pub(crate) fn bytes(&self) -> &KeyBytes {
         &self.0
     }

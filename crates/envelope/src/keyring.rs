@@ -18,14 +18,14 @@ mod opening;
 /// Root keys that one keyring holds: the active one, and those that rows are still wrapped under.
 pub const ROOT_KEYS_MAX: usize = 8;
 
-/// The active root key, the root keys before it, and the two random keys that the active one
+/// The active root key, other root keys that are held, and the two random keys that the active one
 /// wraps: one authenticates the authority log, the other blinds what the audit trail names.
 ///
 /// ```text
 /// active root key ─┬ wraps the row-MAC key   (random, for as long as the store lives)
 ///                  ├ wraps the audit key     (random, for as long as the store lives)
 ///                  └ wraps every new data key
-/// retired root keys  open data keys that were not rewrapped yet; wrap nothing
+/// held root keys     open data keys that they wrap: the next one, and ones before; wrap nothing
 /// ```
 ///
 /// ```compile_fail
@@ -35,7 +35,7 @@ pub const ROOT_KEYS_MAX: usize = 8;
 /// ```
 pub struct Keyring {
     active: RootKey,
-    retired: Vec<RootKey>,
+    held: Vec<RootKey>,
     mac: MacKey,
     audit: MacKey,
 }
@@ -50,6 +50,12 @@ impl MacKey {
     fn new(key: DataKey) -> Self {
         let hmac = hmac::Key::new(hmac::HMAC_SHA256, key.bytes().as_ref());
         Self { key, hmac }
+    }
+
+    /// Whether it is the same key; compared in constant time.
+    fn equals(&self, other: &Self) -> bool {
+        let (this, other) = (self.key.bytes().as_ref(), other.key.bytes().as_ref());
+        aws_lc_rs::constant_time::verify_slices_are_equal(this, other).is_ok()
     }
 
     /// HMAC-SHA-256 over the label and the parts, each with its length before it.
@@ -78,11 +84,11 @@ impl Keyring {
     pub fn create(root: RootKey) -> Result<(Self, SealedKeyring), EnvelopeError> {
         let keyring = Self {
             active: root,
-            retired: Vec::new(),
+            held: Vec::new(),
             mac: MacKey::new(DataKey::generate()?),
             audit: MacKey::new(DataKey::generate()?),
         };
-        let sealed = keyring.sealed()?;
+        let sealed = keyring.sealed_under(keyring.kek_id())?;
         Ok((keyring, sealed))
     }
 
@@ -102,20 +108,7 @@ impl Keyring {
         };
         let mac = unwrap(&sealed.mac_key, MAC_PURPOSE)?;
         let audit = unwrap(&sealed.audit_key, AUDIT_PURPOSE)?;
-        Ok(Self { active: root, retired: Vec::new(), mac, audit })
-    }
-
-    /// The keys as the database is to hold them, wrapped anew under the active root key.
-    fn sealed(&self) -> Result<SealedKeyring, EnvelopeError> {
-        let wrap = |key: &MacKey, purpose| {
-            self.active.wrap(&key.key, &Context::key(purpose)).map(|wrapped| wrapped.to_bytes())
-        };
-        Ok(SealedKeyring {
-            kek_id: self.active.id(),
-            check: self.active.check_value(),
-            mac_key: wrap(&self.mac, MAC_PURPOSE)?,
-            audit_key: wrap(&self.audit, AUDIT_PURPOSE)?,
-        })
+        Ok(Self { active: root, held: Vec::new(), mac, audit })
     }
 
     /// Id of the active root key.
@@ -199,37 +192,84 @@ impl Keyring {
         Ok((self.active.wrap(&key, context)?, sealed))
     }
 
-    /// Makes another root key the active one. The one before is retired: it still opens, and wraps
-    /// nothing more. The row-MAC and audit keys stay the same, so every MAC stays valid. Store the
-    /// sealed keyring before anything is sealed with the new keyring.
-    ///
-    /// # Errors
-    /// [`EnvelopeError::KeyNotAdded`] where the keyring has that root key or is full;
-    /// [`EnvelopeError::Entropy`] or [`EnvelopeError::Cipher`]. The keyring is gone then: open it
-    /// again.
-    pub fn replace_root(mut self, next: RootKey) -> Result<(Self, SealedKeyring), EnvelopeError> {
-        self.check_addable(next.id())?;
-        let before = std::mem::replace(&mut self.active, next);
-        self.retired.push(before);
-        let sealed = self.sealed()?;
-        Ok((self, sealed))
-    }
-
-    /// Adds a root key that was active before, to open data keys that were not rewrapped yet.
+    /// This keyring with another root key, which opens what it wraps and wraps nothing: the next
+    /// one before its time, or one before the active one whose data keys were not rewrapped yet.
     ///
     /// # Errors
     /// [`EnvelopeError::KeyNotAdded`] where the keyring has that root key or is full.
-    pub fn with_retired(mut self, retired: RootKey) -> Result<Self, EnvelopeError> {
-        self.check_addable(retired.id())?;
-        self.retired.push(retired);
-        Ok(self)
+    pub fn holding(&self, root: RootKey) -> Result<Self, EnvelopeError> {
+        self.check_addable(root.id())?;
+        let mut keyring = self.copy();
+        keyring.held.push(root);
+        Ok(keyring)
+    }
+
+    /// The keys as the database is to hold them once a root key that this keyring holds is the
+    /// active one. Store them before anything is sealed by it.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::WrongKey`] where it is not held; [`EnvelopeError::Entropy`] or
+    /// [`EnvelopeError::Cipher`].
+    pub fn sealed_under(&self, id: KekId) -> Result<SealedKeyring, EnvelopeError> {
+        let root = self.root(id).ok_or(EnvelopeError::WrongKey { wanted: id })?;
+        let wrap = |key: &MacKey, purpose| {
+            root.wrap(&key.key, &Context::key(purpose)).map(|wrapped| wrapped.to_bytes())
+        };
+        Ok(SealedKeyring {
+            kek_id: root.id(),
+            check: root.check_value(),
+            mac_key: wrap(&self.mac, MAC_PURPOSE)?,
+            audit_key: wrap(&self.audit, AUDIT_PURPOSE)?,
+        })
+    }
+
+    /// This keyring with the root key active that wraps the stored keys. The one before is held on:
+    /// it still opens, and wraps nothing more. The row-MAC and audit keys are the same, so every
+    /// MAC stays valid.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::WrongKey`] where that root key is not held; [`EnvelopeError::Refused`]
+    /// where it wraps other keys than this keyring's.
+    pub fn activated(&self, sealed: &SealedKeyring) -> Result<Self, EnvelopeError> {
+        let wanted = sealed.kek_id;
+        let root = self.root(wanted).ok_or(EnvelopeError::WrongKey { wanted })?;
+        let mut keyring = Self::open(root.copy(), sealed)?;
+        if !keyring.mac.equals(&self.mac) || !keyring.audit.equals(&self.audit) {
+            return Err(EnvelopeError::Refused { what: "keyring" });
+        }
+        let others = self.roots().filter(|root| root.id() != wanted);
+        keyring.held = others.map(RootKey::copy).collect();
+        Ok(keyring)
+    }
+
+    /// This keyring with its active root key and no other: nothing is wrapped by them any more.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        let mut keyring = self.copy();
+        keyring.held.clear();
+        keyring
+    }
+
+    /// Whether a root key opens something by this keyring.
+    #[must_use]
+    pub fn holds(&self, id: KekId) -> bool {
+        self.root(id).is_some()
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            active: self.active.copy(),
+            held: self.held.iter().map(RootKey::copy).collect(),
+            mac: MacKey::new(self.mac.key.copy()),
+            audit: MacKey::new(self.audit.key.copy()),
+        }
     }
 
     fn check_addable(&self, id: KekId) -> Result<(), EnvelopeError> {
         if self.root(id).is_some() {
             return Err(EnvelopeError::KeyNotAdded { id, why: "the keyring has it already" });
         }
-        if 1 + self.retired.len() >= ROOT_KEYS_MAX {
+        if 1 + self.held.len() >= ROOT_KEYS_MAX {
             let why = "the keyring has 8 root keys; finish a rewrap first";
             return Err(EnvelopeError::KeyNotAdded { id, why });
         }
@@ -237,7 +277,11 @@ impl Keyring {
     }
 
     fn root(&self, id: KekId) -> Option<&RootKey> {
-        [&self.active].into_iter().chain(&self.retired).find(|root| root.id() == id)
+        self.roots().find(|root| root.id() == id)
+    }
+
+    fn roots(&self) -> impl Iterator<Item = &RootKey> {
+        [&self.active].into_iter().chain(&self.held)
     }
 }
 

@@ -72,6 +72,11 @@ impl RootKey {
         Self { id, bytes }
     }
 
+    /// The same key once more, for a keyring that takes the place of another.
+    pub(crate) fn copy(&self) -> Self {
+        Self { id: self.id, bytes: KeyBytes::copy_of(self.bytes.as_ref()) }
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> KekId {

@@ -2,6 +2,7 @@
 
 use crate::{
     admin::Admin,
+    cli::Ran,
     engine::Engine,
     process::{Process, binary},
     wait::DEADLINE,
@@ -171,18 +172,7 @@ impl Broker {
     /// # Errors
     /// Where it cannot join.
     pub fn another(&self) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
-        fs::create_dir(folder.path().join("logs"))?;
-        let broker = Self {
-            process: None,
-            inside: None,
-            listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
-            database_url: Some(self.database_url()),
-            options: self.options.clone(),
-            variables: self.variables.clone(),
-            log_level: self.log_level,
-            folder,
-        };
+        let broker = self.elsewhere(Some(self.database_url()))?;
         let settings = self.file()?;
         let broker_id = if self.database_url.is_some() {
             broker.join(self)?;
@@ -195,6 +185,41 @@ impl Broker {
         let database_url = self.database_url();
         broker.configure(|file| *file = BrokerFile { broker_id, database_url, ..settings })?;
         Ok(broker)
+    }
+
+    /// A broker in a new folder, made from a backup and the root key of this one, with the first
+    /// administrator of this one. It is not started yet.
+    ///
+    /// # Errors
+    /// Where the backup is not restored.
+    pub async fn restored(&self, backup: &Path, engine: Engine) -> Result<Self> {
+        let broker = self.elsewhere(engine.database_url().await?)?;
+        let mut command = broker.command("restore")?;
+        command.arg("--backup").arg(backup);
+        command.arg("--root-key").arg(self.data().join(ROOT_KEY_FILE));
+        if let Some(url) = &broker.database_url {
+            command.args(["--database-url", url]);
+        }
+        Ran::of(&mut command)?.ended(0)?;
+        copy_folder(&self.data().join("admin"), &broker.data().join("admin"))?;
+        broker.limit(Limits { drain_seconds: 0, ..Limits::default() })?;
+        Ok(broker)
+    }
+
+    /// A broker with the settings of this one and nothing in its folder.
+    fn elsewhere(&self, database_url: Option<String>) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
+        fs::create_dir(folder.path().join("logs"))?;
+        Ok(Self {
+            process: None,
+            inside: None,
+            listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
+            database_url,
+            options: self.options.clone(),
+            variables: self.variables.clone(),
+            log_level: self.log_level,
+            folder,
+        })
     }
 
     /// Runs `join`, with a copy of the root key of a broker that is there.
@@ -357,6 +382,16 @@ impl Broker {
     /// Where it does not run or does not end in time.
     pub fn wait(&mut self, deadline: Duration) -> Result<ExitStatus> {
         self.process.take().context("the broker does not run")?.wait(deadline)
+    }
+
+    /// Runs a command of `secretref-broker` for its folder, whether it serves or not.
+    ///
+    /// # Errors
+    /// Where the binary is not built, or a signal ended it.
+    pub fn run(&self, words: &[&str]) -> Result<Ran> {
+        let mut command = Command::new(binary("secretref-broker")?);
+        command.args(words).arg("--data-dir").arg(self.data());
+        Ran::of(&mut command)
     }
 
     /// A client with the first administrator's certificate.

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 use tempfile::TempDir;
 
@@ -29,6 +29,26 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// What a command leaves behind that is run to its end.
+    ///
+    /// # Errors
+    /// Where it cannot be run, or said what is no text.
+    pub fn of(command: &mut Command) -> Result<Self> {
+        Self::from_output(command.output().context("running a command")?)
+    }
+
+    /// What a command left behind.
+    ///
+    /// # Errors
+    /// Where it said what is no text.
+    pub fn from_output(output: Output) -> Result<Self> {
+        Ok(Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout)?,
+            err: String::from_utf8(output.stderr)?,
+        })
+    }
+
     /// Standard output as one JSON document.
     ///
     /// # Errors
@@ -158,12 +178,7 @@ impl Cli {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
             _ => drop(stdin),
         }
-        let output = child.wait_with_output()?;
-        Ok(Ran {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8(output.stdout)?,
-            err: String::from_utf8(output.stderr)?,
-        })
+        Ran::from_output(child.wait_with_output()?)
     }
 
     /// Reads a file of his.

@@ -169,7 +169,7 @@ impl Custody {
                 why: why.to_owned(),
             }
         };
-        opened(&self.shared.keyring, secret, version, row).map_err(|why| refused(&why))
+        opened(&self.shared.keyring(), secret, version, row).map_err(|why| refused(&why))
     }
 }
 

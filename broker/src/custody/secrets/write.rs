@@ -311,11 +311,11 @@ impl Custody {
     ) -> Result<Planned<(SecretView, VersionView)>, CustodyError> {
         let id = new.secret.map_or_else(|| SecretId(Uuid::now_v7()), |secret| secret.id);
         let version = new.secret.map_or(Version::FIRST, |secret| secret.newest().next());
-        let sealed = self.shared.keyring.seal_value(&new.environment, id, version, &new.value)?;
+        let sealed = self.shared.keyring().seal_value(&new.environment, id, version, &new.value)?;
         let digest = sealed.digest();
         let size = new.value.len();
         let traits = ValueTraits {
-            mark: Some(Digest(self.shared.keyring.mark_value(&new.environment, &new.value))),
+            mark: Some(Digest(self.shared.keyring().mark_value(&new.environment, &new.value))),
             placeholder: new.value.is_placeholder(),
             origin: new.origin,
             service: new.value.service().map(str::to_owned),

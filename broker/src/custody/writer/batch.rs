@@ -138,7 +138,7 @@ impl Draft {
         for change in mem::take(&mut effects.changes) {
             let record = Record { at: self.at, change, trace };
             let position = i64::try_from(self.log.len()).unwrap_or(i64::MAX);
-            let row = chain::extend(&shared.keyring, head, revision, position, &record)
+            let row = chain::extend(&shared.keyring(), head, revision, position, &record)
                 .map_err(|error| failed(&error))?;
             let touched = ledger.fold(revision, &record).map_err(|error| failed(&error))?;
             self::trace(&mut self.recorded, &touched, trace);

@@ -167,6 +167,14 @@ fn a_blob_opens_for_its_purpose_alone_and_with_every_bit_in_place() {
     }
 }
 
+/// A keyring once another root key is the active one, and what the database then holds.
+fn succeeded(old: &Keyring, next: RootKey) -> (Keyring, SealedKeyring) {
+    let id = next.id();
+    let both = old.holding(next).unwrap();
+    let sealed = both.sealed_under(id).unwrap();
+    (both.activated(&sealed).unwrap(), sealed)
+}
+
 #[test]
 fn a_new_root_key_rewraps_data_keys_and_leaves_values_and_macs_as_they_are() {
     let (old, _) = keyring();
@@ -176,14 +184,14 @@ fn a_new_root_key_rewraps_data_keys_and_leaves_values_and_macs_as_they_are() {
 
     let next = Zeroizing::new(counting(100));
     let next_root = || RootKey::from_bytes(KekId(uuid::Uuid::from_u128(2)), next.clone());
-    let (both, sealed) = old.replace_root(next_root()).unwrap();
+    let (both, sealed) = succeeded(&old, next_root());
     assert_eq!(open(&both, &stored).unwrap(), vector::VALUE);
     assert_eq!((both.authority_mac(&[b"x"]), both.blind(&[b"x"])), (mac, blind));
 
     // A restart in the middle: the new key alone says which one it lacks; with it, it goes on.
     let alone = Keyring::open(next_root(), &sealed).unwrap();
     assert_eq!(open(&alone, &stored), Err(EnvelopeError::WrongKey { wanted: kek_id() }));
-    let both = alone.with_retired(root_key()).unwrap();
+    let both = alone.holding(root_key()).unwrap();
 
     let rewrap = |wrapped: &[u8]| both.rewrap(&environment(), secret(), version(), wrapped);
     stored.wrapped = rewrap(&stored.wrapped).unwrap().unwrap();
@@ -204,7 +212,7 @@ fn a_new_root_key_rewraps_data_keys_and_leaves_values_and_macs_as_they_are() {
 fn a_rewrap_refuses_what_an_opening_refuses() {
     let (old, _) = keyring();
     let stored = seal(&old);
-    let (both, _) = old.replace_root(RootKey::generate().unwrap()).unwrap();
+    let (both, _) = succeeded(&old, RootKey::generate().unwrap());
     for (at, wrapped) in flips(&stored.wrapped) {
         let rewrapped = both.rewrap(&environment(), secret(), version(), &wrapped);
         assert!(rewrapped.is_err(), "byte {at}");
@@ -215,7 +223,7 @@ fn a_rewrap_refuses_what_an_opening_refuses() {
 #[test]
 fn new_wraps_are_under_the_new_root_key() {
     let (old, _) = keyring();
-    let (both, sealed) = old.replace_root(RootKey::generate().unwrap()).unwrap();
+    let (both, sealed) = succeeded(&old, RootKey::generate().unwrap());
     let wrapped = WrappedKey::from_bytes(&seal(&both).wrapped).unwrap();
     assert_eq!(wrapped.kek_id, both.kek_id());
     assert_eq!(sealed.kek_id, both.kek_id());
@@ -223,15 +231,45 @@ fn new_wraps_are_under_the_new_root_key() {
 }
 
 #[test]
+fn the_next_root_key_opens_before_it_wraps_and_one_that_is_let_go_opens_nothing() {
+    let (old, _) = keyring();
+    let next = RootKey::from_bytes(KekId(uuid::Uuid::from_u128(2)), Zeroizing::new(counting(100)));
+    let id = next.id();
+    let held = old.holding(next).unwrap();
+    assert_eq!((held.kek_id(), held.holds(id), old.holds(id)), (kek_id(), true, false));
+    let stored = seal(&held);
+    assert_eq!(WrappedKey::from_bytes(&stored.wrapped).unwrap().kek_id, kek_id());
+    let ahead = held.activated(&held.sealed_under(id).unwrap()).unwrap();
+    let stored_ahead = seal(&ahead);
+    assert_eq!(open(&held, &stored_ahead).unwrap(), vector::VALUE);
+    assert_eq!(open(&ahead, &stored).unwrap(), vector::VALUE);
+    let alone = ahead.alone();
+    assert_eq!(open(&alone, &stored), Err(EnvelopeError::WrongKey { wanted: kek_id() }));
+    assert_eq!(open(&alone, &stored_ahead).unwrap(), vector::VALUE);
+}
+
+#[test]
+fn keys_of_another_keyring_are_not_activated() {
+    let (this, _) = keyring();
+    let this = this.holding(RootKey::generate().unwrap()).unwrap();
+    // The same root key, and other keys under it.
+    let (_, other) = Keyring::create(root_key()).unwrap();
+    assert_eq!(this.activated(&other).err(), Some(EnvelopeError::Refused { what: "keyring" }));
+    let (_, foreign) = Keyring::create(RootKey::generate().unwrap()).unwrap();
+    let wanted = foreign.kek_id;
+    assert_eq!(this.activated(&foreign).err(), Some(EnvelopeError::WrongKey { wanted }));
+    assert_eq!(this.sealed_under(wanted).err(), Some(EnvelopeError::WrongKey { wanted }));
+}
+
+#[test]
 fn a_keyring_takes_no_root_key_twice_and_no_more_than_the_limit() {
     let (mut keyring, _) = keyring();
     let not_added = |error| matches!(error, Some(EnvelopeError::KeyNotAdded { .. }));
     for _ in 1..ROOT_KEYS_MAX {
-        keyring = keyring.with_retired(RootKey::generate().unwrap()).unwrap();
+        keyring = keyring.holding(RootKey::generate().unwrap()).unwrap();
     }
-    assert!(not_added(keyring.with_retired(RootKey::generate().unwrap()).err()));
-    assert!(not_added(self::keyring().0.with_retired(root_key()).err()));
-    assert!(not_added(self::keyring().0.replace_root(root_key()).err()));
+    assert!(not_added(keyring.holding(RootKey::generate().unwrap()).err()));
+    assert!(not_added(self::keyring().0.holding(root_key()).err()));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use secretref_testkit::{
     agent::Agent,
     canary::{Canary, Scanner},
+    cli::Ran,
     engine::Engine,
     on_both_engines,
     process::binary,
@@ -23,13 +24,6 @@ on_both_engines!(
     a_group_is_listed_shown_and_revoked,
 );
 
-/// What a command left behind.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
 /// Runs the command line as the broker's administrator.
 fn secretref(scene: &Scene, arguments: &[&str], input: &str) -> Result<Ran> {
     let admin = scene.broker.data().join("admin");
@@ -47,12 +41,7 @@ fn secretref(scene: &Scene, arguments: &[&str], input: &str) -> Result<Ran> {
         .spawn()?;
     // A command that does not read its input may be gone before it is written.
     drop(child.stdin.take().context("no input")?.write_all(input.as_bytes()));
-    let output = child.wait_with_output()?;
-    Ok(Ran {
-        code: output.status.code().context("killed")?,
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
+    Ran::from_output(child.wait_with_output()?)
 }
 
 fn done(ran: Ran) -> Result<Ran> {

@@ -38,12 +38,7 @@ fn resolve(arguments: &[&str], request: &[u8]) -> Result<Ran> {
     // It may end before it has read all of it.
     drop(stdin.write_all(request));
     drop(stdin);
-    let output = child.wait_with_output()?;
-    Ok(Ran {
-        code: output.status.code().context("it was killed")?,
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
+    Ran::from_output(child.wait_with_output()?)
 }
 
 fn asking(ids: &[&str]) -> Vec<u8> {

@@ -5,7 +5,7 @@ mod archive;
 mod broker;
 mod kept;
 mod state;
-mod witness;
+pub(crate) mod witness;
 
 use crate::soak;
 use anyhow::{Context, Result, bail, ensure};

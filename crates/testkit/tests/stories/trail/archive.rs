@@ -31,16 +31,12 @@ const LATER: &str = "2100-01-01";
 
 /// `secretref-broker prune-trail`.
 fn prune(url: &str, key: &str, archive: &Path) -> Result<Ran> {
-    let output = Command::new(binary("secretref-broker")?)
-        .args(["prune-trail", "--key", key, "--archive"])
-        .arg(archive)
-        .env("SECRETREF_DATABASE_URL", url)
-        .output()?;
-    Ok(Ran {
-        code: output.status.code().context("it was killed")?,
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
+    Ran::of(
+        Command::new(binary("secretref-broker")?)
+            .args(["prune-trail", "--key", key, "--archive"])
+            .arg(archive)
+            .env("SECRETREF_DATABASE_URL", url),
+    )
 }
 
 /// An auditor besides the operator, who may not say that something is archived.

@@ -38,14 +38,7 @@ pub(super) async fn signed(engine: Engine) -> Result<(Scene, Cli)> {
 
 /// `secretref-broker verify`.
 pub(super) fn in_database(broker: &Broker, more: &[&str]) -> Result<Ran> {
-    let mut command = Command::new(binary("secretref-broker")?);
-    command.arg("verify").arg("--data-dir").arg(broker.data()).args(more);
-    let output = command.output()?;
-    Ok(Ran {
-        code: output.status.code().context("it was killed")?,
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
+    broker.run(&[&["verify"], more].concat())
 }
 
 /// `secretref audit verify --file`, in a folder with nothing else and without a broker.
@@ -56,18 +49,14 @@ fn by_file(file: &Path, key: &str) -> Result<Ran> {
 /// The same with several files.
 pub(super) fn by_files(files: &[&Path], key: &str) -> Result<Ran> {
     let folder = TempDir::new()?;
-    let output = Command::new(binary("secretref")?)
-        .args(["audit", "verify", "--json", "--key", key, "--file"])
-        .args(files)
-        .current_dir(&folder)
-        .env_clear()
-        .env("HOME", folder.path())
-        .output()?;
-    Ok(Ran {
-        code: output.status.code().context("it was killed")?,
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
+    Ran::of(
+        Command::new(binary("secretref")?)
+            .args(["audit", "verify", "--json", "--key", key, "--file"])
+            .args(files)
+            .current_dir(&folder)
+            .env_clear()
+            .env("HOME", folder.path()),
+    )
 }
 
 async fn a_trail_is_verified_by_its_reader_by_its_file_and_in_its_database(

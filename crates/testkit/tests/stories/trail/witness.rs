@@ -30,7 +30,7 @@ async fn witness(engine: Engine) -> Result<(Scene, Agent)> {
 }
 
 /// A broker signs what there is when it stops: the sidecar has it once it is back.
-async fn signed(mut scene: Scene, agent: &Agent) -> Result<Scene> {
+pub(crate) async fn signed(mut scene: Scene, agent: &Agent) -> Result<Scene> {
     scene.broker.stop()?;
     scene.broker.serve()?;
     scene.admin = scene.broker.admin().await?;
@@ -43,13 +43,13 @@ async fn signed(mut scene: Scene, agent: &Agent) -> Result<Scene> {
     Ok(scene)
 }
 
-struct Held {
+pub(crate) struct Held {
     size: i64,
-    alarm: Option<String>,
+    pub(crate) alarm: Option<String>,
 }
 
 /// What the sidecar keeps in its state folder.
-fn held(agent: &Agent) -> Result<Held> {
+pub(crate) fn held(agent: &Agent) -> Result<Held> {
     let Ok(text) = fs::read(agent.state().join("trail.json")) else {
         return Ok(Held { size: 0, alarm: None });
     };
