@@ -1,9 +1,7 @@
 //! Puts the broker together, runs it, and takes it apart again. The only place that wires things.
 
-pub mod backup;
 mod doors;
 pub mod prune;
-pub mod root_key_commands;
 pub(crate) mod root_keys;
 pub mod verify;
 
@@ -16,6 +14,7 @@ use crate::{
     custody::{AUTHORITY, CHECKPOINTS, Custody, Parts, missing},
     grpc::{Admin, Listener, Port, serve_admins, serve_agents},
     health::{self, Health},
+    metrics::{self, Metrics},
     outbound::{Outbound, Patience},
     permits::Permits,
     refresh::Refresh,
@@ -102,6 +101,13 @@ pub async fn serve(
     let stopped = CancellationToken::new();
     let asked = health::serve(listener, healthy, stopped.clone());
     tasks.spawn(async move { asked.await.map_err(anyhow::Error::from) });
+    let metrics = Metrics::start(collector().as_deref())?;
+    if let Some(address) = config.file.metrics_listen {
+        let listener = bind(address).await?;
+        say(&format!("listening metrics {}", listener.local_addr()?));
+        let scraped = metrics.serve(listener, stopped.clone());
+        tasks.spawn(async move { scraped.await.map_err(anyhow::Error::from) });
+    }
     let outcome = match open(&config, clock).await {
         Ok(custody) => run(&config, custody, &health, &stop, &say).await,
         Err(Opening::Sealed(error)) => {
@@ -116,6 +122,7 @@ pub async fn serve(
     };
     stopped.cancel();
     drop(timeout(STOP_TIME_MAX, async { while tasks.join_next().await.is_some() {} }).await);
+    metrics.end().await;
     outcome
 }
 
@@ -212,6 +219,21 @@ pub(crate) async fn trail_key_of(
 
 pub(crate) async fn blob(store: &Store, name: &str) -> Result<Vec<u8>, StoreError> {
     store.vault(name).await?.ok_or_else(|| missing(name))
+}
+
+/// How a program ends that could not do what it was asked for: 69 where the database cannot be
+/// reached, 2 where what was asked for is wrong.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if let Some(found) = error.downcast_ref::<verify::NotVerified>() {
+        return found.exit_code;
+    }
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::Unavailable { .. }) => 69,
+        Some(StoreError::Damaged(_) | StoreError::LaneTaken(_)) => 1,
+        _ if error.is::<health::Unhealthy>() => 1,
+        _ => 2,
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -337,6 +359,7 @@ async fn upkeep(
             *before = now;
             changed
         });
+        metrics::look(&custody.figures());
         if let Err(error) = root_keys.look(custody).await {
             tracing::warn!(error = format!("{error:#}"), "the root key was not looked at");
         }

@@ -1,7 +1,10 @@
 //! Signs the audit trail now and then: after so many entries, or so long after the first of fewer.
 //! One broker does it at a time.
 
-use crate::custody::{Custody, CustodyError, Work};
+use crate::{
+    custody::{Custody, CustodyError, Work},
+    metrics,
+};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +52,7 @@ impl Checkpoints {
     async fn look(&mut self) -> Result<(), CustodyError> {
         self.custody.look_at_head().await?;
         let unsigned = self.custody.unsigned().await?;
+        metrics::unsigned(unsigned.since);
         if unsigned.since == 0 {
             self.waiting = None;
             return Ok(());

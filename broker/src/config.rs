@@ -14,7 +14,7 @@ pub use audit_file::{AuditFile, AuditFileError};
 pub use backup::{BackupArguments, RestoreArguments};
 pub use join::{JoinArguments, Places};
 pub use limits::{LimitError, Limits};
-pub use lock::FolderLock;
+pub use lock::{FolderLock, LockError};
 pub use monitor::{Monitor, MonitorError};
 pub use providers::{PROVIDERS_FOLDER, provider_poll_seconds};
 pub use root_key::{NextArguments, RootKeyCommand, RotateArguments};
@@ -166,6 +166,9 @@ pub struct ServeArguments {
     /// Where health is asked for, for this run.
     #[arg(long)]
     pub health_listen: Option<SocketAddr>,
+    /// Where metrics are scraped, for this run.
+    #[arg(long)]
+    pub metrics_listen: Option<SocketAddr>,
     /// How long an agent's certificate is valid, in seconds: 900 to 86,400.
     #[arg(long)]
     pub certificate_seconds: Option<u64>,
@@ -244,6 +247,9 @@ pub struct BrokerFile {
     pub admin_listen: SocketAddr,
     /// Where health is asked for.
     pub health_listen: SocketAddr,
+    /// Where metrics are scraped; nowhere where it is not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Names and addresses that clients reach this broker by.
     pub advertise: Vec<String>,
     /// How long an agent's certificate is valid, in seconds.
@@ -381,6 +387,7 @@ impl ServeArguments {
         file.agent_listen = self.agent_listen.unwrap_or(file.agent_listen);
         file.admin_listen = self.admin_listen.unwrap_or(file.admin_listen);
         file.health_listen = self.health_listen.unwrap_or(file.health_listen);
+        file.metrics_listen = self.metrics_listen.or(file.metrics_listen);
         file.certificate_seconds = self.certificate_seconds.unwrap_or(file.certificate_seconds);
         file.lease_seconds = self.lease_seconds.unwrap_or(file.lease_seconds);
         file.check()?;

@@ -15,6 +15,7 @@ mod enrolment;
 mod environments;
 mod error;
 mod expiry;
+mod figures;
 mod follow;
 mod heads;
 mod load;

@@ -17,7 +17,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -65,6 +68,8 @@ struct Pending {
     dirty: bool,
     recorded: HashMap<SecretId, Version>,
     trace: Option<TraceParent>,
+    /// When the first commit came that it has not looked at yet.
+    since: Option<Instant>,
     cut: Option<Cut>,
 }
 
@@ -75,6 +80,8 @@ pub struct Woken {
     pub recorded: HashMap<SecretId, Version>,
     /// The span of the commit that it was woken by last.
     pub trace: Option<TraceParent>,
+    /// When the first commit came that it was woken by.
+    pub since: Option<Instant>,
     /// Whether it has to end.
     pub cut: Option<Cut>,
 }
@@ -228,10 +235,12 @@ impl Feed {
                 }
             }
         }
+        let now = Instant::now();
         for agent in &publication.agents {
             for stream in streams.get(agent).into_iter().flat_map(BTreeMap::values) {
                 let mut pending = lock(&stream.pending);
                 pending.trace = publication.traces.get(agent).copied().or(pending.trace);
+                pending.since.get_or_insert(now);
                 let dirty = std::mem::replace(&mut pending.dirty, true);
                 drop(pending);
                 // One that has not looked since it was woken costs nothing more.
@@ -344,8 +353,8 @@ impl Subscription {
         let mut pending = lock(&self.stream.pending);
         let dirty = std::mem::take(&mut pending.dirty);
         let recorded = std::mem::take(&mut pending.recorded);
-        let (trace, cut) = (pending.trace.take(), pending.cut);
-        (dirty || cut.is_some()).then_some(Woken { recorded, trace, cut })
+        let (trace, since, cut) = (pending.trace.take(), pending.since.take(), pending.cut);
+        (dirty || cut.is_some()).then_some(Woken { recorded, trace, since, cut })
     }
 }
 

@@ -1,8 +1,12 @@
 //! `init`: everything that a broker needs before it can serve.
 
 mod join;
+mod restore;
+mod root_key;
 
 pub use join::join;
+pub use restore::{backup, restore};
+pub use root_key::root_key;
 
 use crate::{
     authority::Authority,
@@ -110,13 +114,13 @@ fn is_made(data_dir: &Path, places: &Places) -> bool {
 }
 
 /// The passphrase in a file, where one is named.
-pub(crate) fn passphrase(path: Option<&Path>) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+fn passphrase(path: Option<&Path>) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
     let read = |path: &Path| read_passphrase(path).with_context(|| path.display().to_string());
     path.map(read).transpose()
 }
 
 /// The root key in a slot of its own: under a passphrase where there is one.
-pub(crate) fn slot(
+fn slot(
     root: &RootKey,
     passphrase: Option<&Zeroizing<Vec<u8>>>,
 ) -> anyhow::Result<Zeroizing<String>> {
@@ -127,7 +131,7 @@ pub(crate) fn slot(
 }
 
 /// The `broker.toml` of a new broker.
-pub(crate) fn new_file(
+fn new_file(
     data_dir: &Path,
     database_url: String,
     trust_domain: &str,
@@ -140,6 +144,7 @@ pub(crate) fn new_file(
         agent_listen: places.agent_listen,
         admin_listen: places.admin_listen,
         health_listen: places.health_listen,
+        metrics_listen: Some(places.metrics_listen),
         advertise: places.advertise.clone(),
         certificate_seconds: certificate_seconds(),
         lease_seconds: lease_seconds(),
@@ -154,13 +159,13 @@ pub(crate) fn new_file(
 }
 
 /// Writes a new `broker.toml`.
-pub(crate) fn write_file(data_dir: &Path, file: &BrokerFile) -> anyhow::Result<()> {
+fn write_file(data_dir: &Path, file: &BrokerFile) -> anyhow::Result<()> {
     let text = toml::to_string_pretty(file)?;
     Ok(write_private(&data_dir.join(BROKER_FILE), text.as_bytes())?)
 }
 
 /// Makes the folder of a new broker, and the one of its providers in it.
-pub(crate) fn make_folder(data_dir: &Path) -> anyhow::Result<PathBuf> {
+fn make_folder(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(data_dir).with_context(|| data_dir.display().to_string())?;

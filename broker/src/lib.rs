@@ -18,6 +18,7 @@ pub mod feed;
 pub mod grpc;
 pub mod health;
 pub mod init;
+pub mod metrics;
 pub mod notifiers;
 pub mod outbound;
 pub mod permits;

@@ -1,8 +1,8 @@
 //! `secretref-broker`.
 
 use clap::Parser;
-use secretref_broker::app::{self, backup, prune, root_key_commands, verify};
-use secretref_broker::config::{Arguments, Command, RootKeyCommand};
+use secretref_broker::app::{self, prune, verify};
+use secretref_broker::config::{Arguments, Command};
 use secretref_broker::{health, init, telemetry};
 use std::{process::ExitCode, time::Duration};
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             telemetry::complain(&error);
-            ExitCode::from(exit_code(&error))
+            ExitCode::from(app::exit_code(&error))
         }
     }
 }
@@ -39,27 +39,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(arguments) => init::migrate(&arguments).await,
         Command::Health(arguments) => health::ask(arguments.load()?).await,
         Command::Verify(arguments) => verify::verify(arguments).await,
-        Command::Backup(arguments) => backup::backup(&arguments).await,
-        Command::Restore(arguments) => Box::pin(backup::restore(&arguments)).await,
-        Command::RootKey(RootKeyCommand::Next(arguments)) => root_key_commands::next(&arguments),
-        Command::RootKey(RootKeyCommand::Rotate(arguments)) => {
-            Box::pin(root_key_commands::rotate(&arguments)).await
-        }
+        Command::Backup(arguments) => init::backup(&arguments).await,
+        Command::Restore(arguments) => Box::pin(init::restore(&arguments)).await,
+        Command::RootKey(command) => init::root_key(command).await,
         Command::PruneTrail(arguments) => prune::prune(arguments).await,
-    }
-}
-
-/// 69 where the database cannot be reached, 2 where what was asked for is wrong.
-fn exit_code(error: &anyhow::Error) -> u8 {
-    use secretref_broker::store::StoreError;
-    if let Some(found) = error.downcast_ref::<verify::NotVerified>() {
-        return found.exit_code;
-    }
-    match error.downcast_ref::<StoreError>() {
-        Some(StoreError::Unavailable { .. }) => 69,
-        Some(StoreError::Damaged(_) | StoreError::LaneTaken(_)) => 1,
-        _ if error.is::<health::Unhealthy>() => 1,
-        _ => 2,
     }
 }
 

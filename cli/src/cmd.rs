@@ -30,6 +30,7 @@ mod run;
 mod scan;
 mod show;
 mod status;
+mod top;
 mod undelete;
 mod version;
 mod versions;
@@ -102,6 +103,8 @@ pub(crate) enum Command {
     Profile(profile::Command),
     /// Show what each agent is owed and what its instances really hold
     Status(status::Status),
+    /// Show the fleet live: who is connected, who is behind, rotations under way
+    Top(top::Top),
     /// Read the audit trail, or diagnose refs
     Audit(audit::Audit),
     /// Explain a ref: where it comes from, who may have it, who has which version
@@ -178,7 +181,6 @@ impl Command {
     }
 }
 
-/// Does what the command line says.
 /// Does what was asked for, as a span where somebody is told of it.
 pub(crate) async fn run(args: Args, config: &Config, out: Printer) -> Result<Exit, Failure> {
     let Some(endpoint) = &config.collector else {
@@ -233,6 +235,7 @@ async fn dispatch(args: Args, config: &Config, out: Printer) -> Result<Exit, Fai
         Command::Status(command) | Command::Gateway(Gateway::Status(command)) => {
             command.run(session).await
         }
+        Command::Top(command) => command.run(session).await,
         Command::Audit(command) | Command::Gateway(Gateway::Audit(command)) => {
             command.run(session).await
         }

@@ -4,6 +4,7 @@ pub(crate) mod json;
 pub(crate) mod rotation;
 pub(crate) mod sarif;
 pub(crate) mod schedule;
+mod screen;
 pub(crate) mod status;
 pub(crate) mod time;
 pub(crate) mod trace;

@@ -4,7 +4,10 @@
 //! lease, by the book that all of them share.
 
 use super::{Handle, NotSent, tries};
-use crate::custody::{Custody, CustodyError, Lease, Remembered, Work};
+use crate::{
+    custody::{Custody, CustodyError, Lease, Remembered, Work},
+    metrics,
+};
 use secretref_domain::{
     alert::{ChannelName, Notice},
     condition::{Bounds, Condition, ConditionKey, ConditionKind, Edge},
@@ -70,7 +73,7 @@ impl Monitor {
         let mut revisions = self.0.custody.feed().revisions();
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut lease = None;
+        let (mut lease, mut measured) = (None, None::<Instant>);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -84,6 +87,10 @@ impl Monitor {
                 Err(error) => tracing::warn!(%error, "what is so was not looked at"),
             }
             self.0.looks.send_modify(|looks| *looks += 1);
+            if measured.is_none_or(|at| at.elapsed() >= MEASURE_EVERY) {
+                self.measure().await;
+                measured = Some(Instant::now());
+            }
             // Changes that come together are looked at together, and looking takes a small part
             // of the time, however much there is to look at.
             let rest = REST_MIN.max(began.elapsed() * REST_TIMES);
@@ -184,6 +191,14 @@ impl Monitor {
         Ok(custody.conditions(environment, &seen, bounds, agents).await)
     }
 
+    /// Measures what is so, with what each agent goes without.
+    async fn measure(&self) {
+        match self.all(None, &self.0.bounds, true).await {
+            Ok(so) => metrics::looked(&so),
+            Err(error) => tracing::debug!(%error, "what is so was not measured"),
+        }
+    }
+
     async fn look(&self, lease: &mut Option<Lease>) -> Result<(), CustodyError> {
         let Shared { custody, alerts, bounds, quiet_seconds, .. } = &*self.0;
         let mut so = self.all(None, bounds, false).await?;
@@ -216,6 +231,8 @@ impl Monitor {
 
 /// How often it is looked where nothing changes: time passes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often what is so is measured: with all agents, which takes longer than a look.
+const MEASURE_EVERY: Duration = Duration::from_secs(15);
 /// The shortest time between two looks.
 const REST_MIN: Duration = Duration::from_millis(500);
 /// How much longer than a look the time to the next one is.

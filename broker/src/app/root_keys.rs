@@ -58,7 +58,7 @@ pub(crate) async fn open_keyring(
 
 /// How far a broker is with the next root key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// There is none.
     None,
     /// It is held, and the database names the one before.
@@ -70,7 +70,7 @@ pub(super) enum Standing {
 }
 
 /// Follows the root key that the database names.
-pub(super) struct RootKeys {
+pub(crate) struct RootKeys {
     root: PathBuf,
     next: PathBuf,
     passphrase_file: Option<PathBuf>,
@@ -85,7 +85,7 @@ pub(super) struct RootKeys {
 
 impl RootKeys {
     /// For a broker's folder; with other brokers where the database is shared.
-    pub(super) fn new(config: &Config, shared: bool) -> Self {
+    pub(crate) fn new(config: &Config, shared: bool) -> Self {
         Self {
             root: config.root_key(),
             next: config.next_root_key(),
@@ -98,7 +98,7 @@ impl RootKeys {
     }
 
     /// Does what is next, a bounded part of it.
-    pub(super) async fn look(&mut self, custody: &Custody) -> anyhow::Result<Standing> {
+    pub(crate) async fn look(&mut self, custody: &Custody) -> anyhow::Result<Standing> {
         if !self.next.try_exists()? {
             self.held = None;
         } else if self.held.is_none() {
@@ -157,7 +157,8 @@ impl RootKeys {
         }
         custody.retire_root_keys(self.rewrapped).await?;
         let Rewrapped { replaced, refused, .. } = std::mem::take(&mut self.rewrapped);
-        tracing::info!(replaced, refused, root_key = %custody.root_key(), "the root key was rotated");
+        let root_key = custody.root_key();
+        tracing::info!(replaced, refused, %root_key, "the root key was rotated");
         (self.clean, self.held) = (None, None);
         Ok(Standing::Done)
     }

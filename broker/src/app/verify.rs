@@ -10,6 +10,7 @@ use crate::{
 use anyhow::Context;
 use futures_util::FutureExt;
 use secretref_domain::trail::{EXIT_INTERNAL, Finding, Row, Verified, Verifier};
+use secretref_envelope::Keyring;
 use secretref_identity::note::NoteVerifier;
 use std::{fmt, fs, panic::AssertUnwindSafe};
 
@@ -87,8 +88,12 @@ pub async fn verify(arguments: VerifyArguments) -> anyhow::Result<()> {
 
 /// Holds the tables against the log, which takes the root key.
 async fn state_of(config: &Config, store: &Store) -> anyhow::Result<State> {
-    let keyring = super::unsealed(config, store).await?;
-    match verify_state(store, &keyring).await {
+    held(store, &super::unsealed(config, store).await?).await
+}
+
+/// Holds the tables against the log, by keys that are open.
+pub(crate) async fn held(store: &Store, keyring: &Keyring) -> anyhow::Result<State> {
+    match verify_state(store, keyring).await {
         Ok(state) => Ok(state),
         Err(StateError::Differs(what)) => {
             let what = format!(
@@ -102,7 +107,7 @@ async fn state_of(config: &Config, store: &Store) -> anyhow::Result<State> {
 }
 
 /// What a verifier came to. One that falls has verified nothing.
-pub(super) async fn to_its_end<T>(
+pub(crate) async fn to_its_end<T>(
     read: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let internal = |what: String| NotVerified { exit_code: EXIT_INTERNAL, what };
@@ -117,7 +122,7 @@ pub(super) async fn to_its_end<T>(
 }
 
 /// Reads the trail of a database.
-pub(super) async fn read(
+pub(crate) async fn read(
     store: &Store,
     key: &NoteVerifier,
     trusted: Option<&str>,

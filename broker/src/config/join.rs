@@ -15,6 +15,9 @@ pub struct Places {
     /// Where health is asked for, in plain HTTP.
     #[arg(long, default_value = "127.0.0.1:7445")]
     pub health_listen: SocketAddr,
+    /// Where metrics are scraped, in plain HTTP.
+    #[arg(long, default_value = "127.0.0.1:7447")]
+    pub metrics_listen: SocketAddr,
     /// Names and addresses that clients reach this broker by, besides localhost.
     #[arg(long)]
     pub advertise: Vec<String>,

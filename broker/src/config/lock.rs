@@ -1,10 +1,10 @@
 //! Whether a broker serves from a folder: one that does holds a shared lock of its `broker.toml`.
 
 use super::BROKER_FILE;
-use anyhow::{Context, bail};
 use std::{
     fs::{File, TryLockError},
-    path::Path,
+    io,
+    path::{Path, PathBuf},
 };
 
 /// A lock of a broker's folder, for as long as it lives.
@@ -12,42 +12,54 @@ pub struct FolderLock {
     _file: File,
 }
 
+/// Why a folder was not locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Something is done in it that no broker may serve beside.
+    #[error("{0} is at work: its root key is rotated, or a backup is restored. Fix: wait for it")]
+    AtWork(PathBuf),
+    /// It cannot be read.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
 impl FolderLock {
     /// Of a broker that serves.
     ///
     /// # Errors
-    /// Where something is done in the folder that no broker may serve beside.
-    pub fn serving(data_dir: &Path) -> anyhow::Result<Self> {
-        let file = open(data_dir)?;
+    /// [`LockError`].
+    pub fn serving(data_dir: &Path) -> Result<Self, LockError> {
+        let (path, file) = open(data_dir)?;
         match file.try_lock_shared() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => bail!(
-                "{} is at work: its root key is rotated. Fix: wait until that has ended",
-                data_dir.display()
-            ),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| data_dir.display().to_string())
-            }
+            Err(TryLockError::WouldBlock) => Err(LockError::AtWork(data_dir.to_owned())),
+            Err(TryLockError::Error(error)) => Err(LockError::Io { path, error }),
         }
     }
 
     /// Of whoever is alone in a folder; none where a broker serves from it.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
-    pub fn alone(data_dir: &Path) -> anyhow::Result<Option<Self>> {
-        let file = open(data_dir)?;
+    /// [`LockError::Io`].
+    pub fn alone(data_dir: &Path) -> Result<Option<Self>, LockError> {
+        let (path, file) = open(data_dir)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| data_dir.display().to_string())
-            }
+            Err(TryLockError::Error(error)) => Err(LockError::Io { path, error }),
         }
     }
 }
 
-fn open(data_dir: &Path) -> anyhow::Result<File> {
+fn open(data_dir: &Path) -> Result<(PathBuf, File), LockError> {
     let path = data_dir.join(BROKER_FILE);
-    File::open(&path).with_context(|| path.display().to_string())
+    match File::open(&path) {
+        Ok(file) => Ok((path, file)),
+        Err(error) => Err(LockError::Io { path, error }),
+    }
 }

@@ -1,8 +1,7 @@
 //! What the commands of the root key take.
 
-use super::Config;
 use clap::{Args, Subcommand};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use uuid::Uuid;
 
 /// What to do about the root key.
@@ -51,30 +50,4 @@ pub struct RotateArguments {
     /// A broker that is gone for good, and need not hold the next root key; may be given again.
     #[arg(long, value_name = "BROKER")]
     pub without: Vec<Uuid>,
-}
-
-impl NextArguments {
-    /// The broker's configuration.
-    ///
-    /// # Errors
-    /// Where the file is not valid.
-    pub fn load(&self) -> anyhow::Result<Config> {
-        load(&self.data_dir, self.passphrase_file.as_deref())
-    }
-}
-
-impl RotateArguments {
-    /// The broker's configuration.
-    ///
-    /// # Errors
-    /// Where the file is not valid.
-    pub fn load(&self) -> anyhow::Result<Config> {
-        load(&self.data_dir, self.passphrase_file.as_deref())
-    }
-}
-
-fn load(data_dir: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<Config> {
-    let mut config = Config::load(data_dir)?;
-    config.passphrase_file = passphrase_file.map(Path::to_owned);
-    Ok(config)
 }

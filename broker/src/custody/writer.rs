@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     feed::Publication,
+    metrics,
     store::{Head, LaneHead, Locked, LogRow, StoreError},
 };
 use batch::Draft;
@@ -26,7 +27,10 @@ use job::{Job, Verb};
 use secretref_domain::{audit::Event, ledger::Ledger, traceparent::TraceParent};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::HashSet, sync::Arc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 /// Something on its way to the writer.
 pub(super) enum Command {
@@ -141,8 +145,10 @@ impl Writer {
     async fn commit(&mut self, batch: Vec<Command>) {
         let results = self.shared.results.take();
         let mut draft = Draft::new(batch, results, self.shared.clock.now());
+        let began = Instant::now();
         match self.write(&mut draft).await {
             Ok(recorded) => {
+                metrics::committed(Some(draft.entries()), began.elapsed());
                 self.shared.touch();
                 if recorded {
                     self.shared.note_recorded(Ok(()));
@@ -154,6 +160,7 @@ impl Writer {
                 draft.answer(&self.shared, revision);
             }
             Err(error) => {
+                metrics::committed(None, began.elapsed());
                 tracing::warn!(%error, "a batch was not written");
                 self.astray = true;
                 self.shared.note_recorded(Err(&error));

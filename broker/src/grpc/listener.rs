@@ -13,7 +13,7 @@ pub use conn::Conn;
 pub(super) use conn::Connection;
 pub(super) use quota::network;
 
-use crate::config::Limits;
+use crate::{config::Limits, metrics};
 use arc_swap::ArcSwap;
 use handshakes::Handshakes;
 use pace::Pace;
@@ -108,6 +108,7 @@ impl Listener {
                 }
             };
             let Ok(connection) = Arc::clone(&connections).try_acquire_owned() else {
+                metrics::refused("connections");
                 tracing::warn!(%address, limit = connections_max, "too many connections");
                 continue;
             };
@@ -188,6 +189,7 @@ impl Arrival {
         let place = match quota.enter(peer.as_ref(), address.ip()) {
             Ok(place) => place,
             Err(full) => {
+                metrics::refused("connections_of_peer");
                 tracing::warn!(%address, %full, "a connection was refused");
                 return None;
             }

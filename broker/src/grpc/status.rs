@@ -1,7 +1,7 @@
 //! The only map from custody's errors to gRPC statuses. Every status carries a
 //! `google.rpc.ErrorInfo` with a reason for programs, and the fix where there is one.
 
-use crate::{custody::CustodyError, store::StoreError};
+use crate::{custody::CustodyError, metrics, store::StoreError};
 use secretref_proto::{ERROR_DOMAIN, convert::field::FieldError};
 use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
@@ -70,8 +70,9 @@ pub(super) fn unauthenticated(why: &str) -> Status {
     status(Code::Unauthenticated, "CERTIFICATE_REQUIRED", why.to_owned(), [])
 }
 
-/// Too much is asked; `wait` says for how long it will be.
-pub(super) fn overloaded(what: &str, wait: Duration) -> Status {
+/// Too much is asked of something that has a limit; `wait` says for how long it will be.
+pub(super) fn overloaded(limit: &'static str, what: &str, wait: Duration) -> Status {
+    metrics::refused(limit);
     // No sooner than a millisecond: a client that is told "now" comes at once.
     let wait = wait.max(Duration::from_millis(1));
     let mut details = ErrorDetails::with_error_info("RATE_LIMITED", ERROR_DOMAIN, HashMap::new());

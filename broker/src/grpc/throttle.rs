@@ -5,9 +5,10 @@ use super::{
     rate::{Buckets, Rate},
     status,
 };
-use crate::config::Limits;
+use crate::{config::Limits, metrics};
 use http::{Request, Response};
 use secretref_identity::subject::Subject;
+use secretref_proto::method::Method;
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -16,7 +17,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, timeout};
-use tonic::codegen::Body;
+use tonic::{Code, Status, codegen::Body};
 use tower::{Layer, Service};
 
 /// The throttle of a port. Strangers pass: what they can reach is bound where it is.
@@ -80,23 +81,29 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (method, began) = (Method::from_path(request.uri().path()), Instant::now());
         if let Err(wait) = self.throttle.admit(&request) {
-            let refusal = status::overloaded("too many requests of one identity", wait);
+            let refusal = status::overloaded("requests", "too many requests of one identity", wait);
             let mut body = request.into_body();
             return Box::pin(async move {
                 // What came along is taken first. HTTP/2 would count it as an error of the client's
                 // where it came after the answer, and cut who only asked too often.
                 let first = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
                 drop(timeout(REFUSAL_TIME_MAX, first).await);
+                metrics::answered(method, refusal.code(), began.elapsed());
                 Ok(refusal.into_http())
             });
         }
         let answer = self.inner.call(request);
         Box::pin(async move {
-            match timeout(REQUEST_TIME_MAX, answer).await {
-                Ok(answer) => answer,
-                Err(_) => Ok(status::late(REQUEST_TIME_MAX).into_http()),
-            }
+            let answer = match timeout(REQUEST_TIME_MAX, answer).await {
+                Ok(answer) => answer?,
+                Err(_) => status::late(REQUEST_TIME_MAX).into_http(),
+            };
+            // What goes wrong says so before anything else; what goes well, at its end.
+            let code = Status::from_header_map(answer.headers()).map_or(Code::Ok, |it| it.code());
+            metrics::answered(method, code, began.elapsed());
+            Ok(answer)
         })
     }
 }

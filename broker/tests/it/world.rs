@@ -84,6 +84,7 @@ impl World {
             agent_listen: anywhere,
             admin_listen: anywhere,
             health_listen: anywhere,
+            metrics_listen: None,
             advertise: Vec::new(),
             certificate_seconds: 3600,
             provider_roots: None,

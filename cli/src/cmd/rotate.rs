@@ -9,6 +9,8 @@ mod progress;
 mod receipt;
 mod status;
 
+pub(super) use history::list;
+
 use super::{agent_name, secret_name};
 use crate::{
     args::since,

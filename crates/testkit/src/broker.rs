@@ -1,5 +1,7 @@
 //! A real broker: its binary, in a folder of its own, on ports that were free.
 
+mod others;
+
 use crate::{
     admin::Admin,
     cli::Ran,
@@ -69,6 +71,8 @@ pub struct Listening {
     pub admin: SocketAddr,
     /// For health checks.
     pub health: SocketAddr,
+    /// For whoever scrapes metrics.
+    pub metrics: SocketAddr,
 }
 
 impl Broker {
@@ -156,6 +160,7 @@ impl Broker {
                 Some("agents") => broker.listening.agents = parse(&line)?,
                 Some("admin") => broker.listening.admin = parse(&line)?,
                 Some("health") => broker.listening.health = parse(&line)?,
+                Some("metrics") => broker.listening.metrics = parse(&line)?,
                 None if line == "ready" => return Ok(broker),
                 _ => bail!("the broker said: {line}"),
             }
@@ -163,74 +168,6 @@ impl Broker {
         let ended = broker.inside.take().context("it was started")?;
         ended.task.await??;
         bail!("the broker ended before it was ready")
-    }
-
-    /// Another broker over the database of this one, as `join` makes it, with the settings and the
-    /// first administrator of this one; over an embedded store, which one broker has for itself,
-    /// one that takes its place, with a copy of its folder. It is not started yet.
-    ///
-    /// # Errors
-    /// Where it cannot join.
-    pub fn another(&self) -> Result<Self> {
-        let broker = self.elsewhere(Some(self.database_url()))?;
-        let settings = self.file()?;
-        let broker_id = if self.database_url.is_some() {
-            broker.join(self)?;
-            copy_folder(&self.data().join("admin"), &broker.data().join("admin"))?;
-            broker.id()?
-        } else {
-            copy_folder(&self.data(), &broker.data())?;
-            Uuid::new_v4()
-        };
-        let database_url = self.database_url();
-        broker.configure(|file| *file = BrokerFile { broker_id, database_url, ..settings })?;
-        Ok(broker)
-    }
-
-    /// A broker in a new folder, made from a backup and the root key of this one, with the first
-    /// administrator of this one. It is not started yet.
-    ///
-    /// # Errors
-    /// Where the backup is not restored.
-    pub async fn restored(&self, backup: &Path, engine: Engine) -> Result<Self> {
-        let broker = self.elsewhere(engine.database_url().await?)?;
-        let mut command = broker.command("restore")?;
-        command.arg("--backup").arg(backup);
-        command.arg("--root-key").arg(self.data().join(ROOT_KEY_FILE));
-        if let Some(url) = &broker.database_url {
-            command.args(["--database-url", url]);
-        }
-        Ran::of(&mut command)?.ended(0)?;
-        copy_folder(&self.data().join("admin"), &broker.data().join("admin"))?;
-        broker.limit(Limits { drain_seconds: 0, ..Limits::default() })?;
-        Ok(broker)
-    }
-
-    /// A broker with the settings of this one and nothing in its folder.
-    fn elsewhere(&self, database_url: Option<String>) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
-        fs::create_dir(folder.path().join("logs"))?;
-        Ok(Self {
-            process: None,
-            inside: None,
-            listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
-            database_url,
-            options: self.options.clone(),
-            variables: self.variables.clone(),
-            log_level: self.log_level,
-            folder,
-        })
-    }
-
-    /// Runs `join`, with a copy of the root key of a broker that is there.
-    fn join(&self, first: &Self) -> Result<()> {
-        let mut command = self.command("join")?;
-        command.args(["--database-url", &first.database_url()]);
-        command.arg("--root-key").arg(first.data().join(ROOT_KEY_FILE));
-        let done = command.output().context("running secretref-broker join")?;
-        let said = String::from_utf8_lossy(&done.stderr);
-        ensure!(done.status.success(), "join failed with {}: {said}", done.status);
-        Ok(())
     }
 
     /// Has it connect to its database by another URL, from its next start on.
@@ -271,7 +208,12 @@ impl Broker {
         let broker = Self {
             process: None,
             inside: None,
-            listening: Listening { agents: ANY_PORT, admin: ANY_PORT, health: ANY_PORT },
+            listening: Listening {
+                agents: ANY_PORT,
+                admin: ANY_PORT,
+                health: ANY_PORT,
+                metrics: ANY_PORT,
+            },
             database_url,
             options: Vec::new(),
             variables,
@@ -306,7 +248,7 @@ impl Broker {
         let mut command = self.command("init")?;
         command.args(["--trust-domain", TRUST_DOMAIN]);
         command.args(["--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.args(["--health-listen", "127.0.0.1:0"]);
+        command.args(["--health-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
         if let Some(url) = &self.database_url {
             command.args(["--database-url", url]);
         }
@@ -328,6 +270,7 @@ impl Broker {
             agents: address(&process, "listening agents ")?,
             admin: address(&process, "listening admin ")?,
             health: address(&process, "listening health ")?,
+            metrics: address(&process, "listening metrics ")?,
         };
         process.wait_for_announcement("ready", DEADLINE)?;
         self.listening = listening;
@@ -342,10 +285,11 @@ impl Broker {
     pub fn spawn(&self) -> Result<Process> {
         ensure!(self.process.is_none(), "the broker runs already");
         let mut command = self.command("serve")?;
-        let Listening { agents, admin, health } = self.listening;
+        let Listening { agents, admin, health, metrics } = self.listening;
         command.args(["--agent-listen", &agents.to_string()]);
         command.args(["--admin-listen", &admin.to_string()]);
         command.args(["--health-listen", &health.to_string()]);
+        command.args(["--metrics-listen", &metrics.to_string()]);
         command.args(["--log-level", self.log_level]).args(&self.options);
         // Each start has its own log, so that no line of an earlier one is taken for its own.
         let starts = fs::read_dir(self.logs())?.count();

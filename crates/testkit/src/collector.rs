@@ -1,22 +1,29 @@
 //! A collector of OpenTelemetry's: whatever spans are sent to it over OTLP, it writes into a file,
-//! a JSON object a line.
+//! a JSON object a line; of metrics it keeps the names.
 
 use anyhow::{Context, Result};
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{AnyValue, KeyValue, any_value::Value as Any},
     trace::v1::Span,
 };
 use serde_json::{Map, Value, json};
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -27,6 +34,7 @@ use tonic::{Request, Response, Status, transport::Server};
 pub struct Collector {
     address: SocketAddr,
     file: PathBuf,
+    metrics: Arc<Mutex<BTreeSet<String>>>,
     _serving: AbortOnDropHandle<()>,
 }
 
@@ -43,19 +51,31 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let service = TraceServiceServer::new(Writer(Mutex::new(open)));
-        let server = Server::builder().add_service(service);
+        let metrics = Arc::<Mutex<BTreeSet<String>>>::default();
+        let named = MetricsServiceServer::new(Names(Arc::clone(&metrics)));
+        let server = Server::builder().add_service(service).add_service(named);
         let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
         // How it ends is of no matter to whoever reads its file.
         let serving = tokio::spawn(async move { drop(serving.await) });
-        Ok(Self { address, file, _serving: AbortOnDropHandle::new(serving) })
+        Ok(Self { address, file, metrics, _serving: AbortOnDropHandle::new(serving) })
     }
 
     /// What processes are told: variables of their environment.
     #[must_use]
-    pub fn variables(&self) -> [(&'static str, String); 2] {
+    pub fn variables(&self) -> [(&'static str, String); 3] {
         let endpoint = format!("http://{}", self.address);
         // Sent at once, so that nobody waits for it.
-        [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned())]
+        [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50".to_owned()),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "200".to_owned()),
+        ]
+    }
+
+    /// Names of the metrics that came so far.
+    #[must_use]
+    pub fn metrics(&self) -> BTreeSet<String> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The spans that came so far.
@@ -93,6 +113,22 @@ impl TraceService for Writer {
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(lines.as_bytes()).map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+struct Names(Arc<Mutex<BTreeSet<String>>>);
+
+#[tonic::async_trait]
+impl MetricsService for Names {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let resources = request.into_inner().resource_metrics.into_iter();
+        let scopes = resources.flat_map(|resource| resource.scope_metrics);
+        let names = scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
 }
 

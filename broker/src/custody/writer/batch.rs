@@ -46,6 +46,8 @@ pub(super) struct Draft {
     recorded: Publication,
     /// A span for each verb whose effects are in it.
     spans: Vec<Span>,
+    /// How many entries of the trail it writes.
+    entries: usize,
 }
 
 impl Draft {
@@ -70,6 +72,7 @@ impl Draft {
             touched: Touched::default(),
             recorded: Publication::default(),
             spans: Vec::new(),
+            entries: 0,
         }
     }
 
@@ -80,6 +83,11 @@ impl Draft {
     /// Whether a verb of this batch wants something durable.
     pub(super) fn has_effects(&self) -> bool {
         !self.planned.is_empty()
+    }
+
+    /// How many entries of the trail it writes.
+    pub(super) fn entries(&self) -> usize {
+        self.entries
     }
 
     pub(super) fn request_ids(&self) -> Vec<Uuid> {
@@ -178,6 +186,7 @@ impl Draft {
         for event in told {
             audit.push(chain::append(shared.broker, lane, self.at, head, event));
         }
+        self.entries = audit.len();
         Batch {
             head: changed.then(|| head.clone()),
             log: mem::take(&mut self.log),

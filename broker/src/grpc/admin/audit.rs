@@ -61,7 +61,7 @@ impl v1::audit_service_server::AuditService for Audit {
         let follower = follower.map_err(refuse::of)?;
         let place = Arc::clone(&self.followers).try_acquire_owned().map_err(|_| {
             let what = format!("{FOLLOWERS_MAX} follow the trail of this broker already");
-            refuse::overloaded(&what, RETRY_AFTER)
+            refuse::overloaded("followers", &what, RETRY_AFTER)
         })?;
         let state = (follower, self.stop.clone(), place);
         Ok(Response::new(Box::pin(stream::try_unfold(

@@ -53,12 +53,16 @@ impl Enrolment {
         let now = Instant::now();
         let tried = self.failures.take(network, now);
         tried.map_err(|wait| {
-            status::overloaded("too many failed enrolments of one address", wait)
+            status::overloaded(
+                "failed_enrolments",
+                "too many failed enrolments of one address",
+                wait,
+            )
         })?;
         let mut joins = self.joins.lock().unwrap_or_else(PoisonError::into_inner);
         joins.take(self.rate, now).map_err(|wait| {
             self.failures.give_back(&network);
-            status::overloaded("too many enrolments", wait)
+            status::overloaded("enrolments", "too many enrolments", wait)
         })
     }
 

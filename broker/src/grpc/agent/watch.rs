@@ -54,7 +54,9 @@ impl Watch {
         let rate = Rate::new(count, Duration::from_secs(1), burst);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = opened.take(rate, Instant::now());
-        taken.map_err(|wait| status::overloaded("too many streams are being opened", wait))
+        taken.map_err(|wait| {
+            status::overloaded("streams", "too many streams are being opened", wait)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The handshakes that are under way, and whose is ended when there are too many.
 
+use crate::metrics;
 use std::{collections::HashMap, net::IpAddr};
 use tokio::task::AbortHandle;
 
@@ -26,6 +27,7 @@ impl Handshakes {
         while self.under_way.len() >= self.max {
             let at = self.oldest_of_the_most();
             let (address, oldest) = self.under_way.remove(at);
+            metrics::refused("handshakes");
             tracing::warn!(%address, limit = self.max, "too many handshakes: the oldest is ended");
             oldest.abort();
         }

@@ -135,7 +135,8 @@ impl Teller<'_> {
         self.step("A broker on SQLite, with a certificate authority of its own")?;
         let data = self.stage.path("broker").into_os_string();
         let mut arguments: Vec<OsString> = vec!["init".into(), "--data-dir".into(), data.clone()];
-        for listener in ["--agent-listen", "--admin-listen", "--health-listen"] {
+        for listener in ["--agent-listen", "--admin-listen", "--health-listen", "--metrics-listen"]
+        {
             arguments.extend([listener.into(), "127.0.0.1:0".into()]);
         }
         let start = self.stage.start("init", &self.stage.broker, self.keep, "");

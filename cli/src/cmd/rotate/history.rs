@@ -50,7 +50,7 @@ impl History {
 }
 
 /// The rotations of an environment, or of a ref of it.
-pub(super) async fn list(
+pub(crate) async fn list(
     session: &Session<'_>,
     secret_ref: &str,
     under_way: bool,

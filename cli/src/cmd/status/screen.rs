@@ -85,28 +85,6 @@ pub(super) fn remarks(found: &v1::AgentStatus, now: &Timestamp) -> String {
     rest.join("; ")
 }
 
-/// What fits on a terminal of so many rows and columns, with a last line that says what does not.
-pub(super) fn fit(mut lines: Vec<String>, rows: usize, columns: usize) -> Vec<String> {
-    let height = |line: &String| line.chars().count().div_ceil(columns.max(1)).max(1);
-    let mut used = 0;
-    let fitting = lines
-        .iter()
-        .take_while(|line| {
-            used += height(line);
-            used <= rows
-        })
-        .count();
-    if fitting == lines.len() {
-        return lines;
-    }
-    // Whatever stood last makes room for the line that says so.
-    let kept = fitting.saturating_sub(1);
-    let left = lines.len() - kept;
-    lines.truncate(kept);
-    lines.push(format!("… and {left} more lines; without --watch all are shown"));
-    lines
-}
-
 const NOT_WELL: [RefState; 5] = [
     RefState::Denied,
     RefState::Unresolved,

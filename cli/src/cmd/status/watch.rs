@@ -1,6 +1,6 @@
 //! `secretref status --watch`: looks again and again, and shows what is different.
 
-use super::{NOBODY, Scope, View, change::Seen, read, screen::fit};
+use super::{NOBODY, Scope, View, change::Seen, read};
 use crate::{
     connect::Session,
     failure::{Exit, Failure},
@@ -86,7 +86,6 @@ impl Watch<'_, '_> {
         lines.iter().try_for_each(|line| out.line(&format!("{at} {line}")))
     }
 
-    /// Draws over what was drawn before, so that nothing flickers and nothing scrolls.
     fn draw(
         &self,
         out: Printer,
@@ -99,15 +98,6 @@ impl Watch<'_, '_> {
             [] => lines.push(NOBODY.to_owned()),
             _ => lines.extend(self.view.lines(out, found, now)),
         }
-        let (rows, columns) = out.size();
-        let lines = fit(lines, rows.saturating_sub(1), columns);
-        let drawn: String = lines.iter().map(|line| format!("{line}{TO_END_OF_LINE}\n")).collect();
-        let start = if first { CLEAR } else { HOME };
-        out.bytes(format!("{start}{drawn}{TO_END_OF_SCREEN}").as_bytes())
+        out.draw(lines, first, "without --watch all are shown")
     }
 }
-
-const CLEAR: &str = "\x1b[H\x1b[2J";
-const HOME: &str = "\x1b[H";
-const TO_END_OF_LINE: &str = "\x1b[K";
-const TO_END_OF_SCREEN: &str = "\x1b[J";

@@ -27,6 +27,7 @@ mod hooks;
 mod incident;
 mod kills;
 mod manifests;
+mod metrics;
 mod monitor;
 mod openclaw;
 mod operator;

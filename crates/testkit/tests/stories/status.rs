@@ -154,3 +154,28 @@ async fn changes_are_documents_for_programs(engine: Engine) -> Result<()> {
     ensure!(watch.said()?.lines().count() == 2, "{}", watch.said()?);
     Ok(())
 }
+
+/// The fleet in one screen, and as numbers for programs.
+#[tokio::test(flavor = "multi_thread")]
+async fn top_draws_the_fleet_and_counts_it() -> Result<()> {
+    let mut scene = Scene::set(Engine::Sqlite).await?;
+    let cli = Cli::of(&scene.broker)?;
+    let top = cli.at_terminal("secretref top --interval 1s", (30, 150))?;
+    top.shows("agents 0 of 1 connected").await?;
+    let agent = scene.agent().await?;
+    let screen = top.shows("refs 2 of 2 in place, 0 behind").await?;
+    ensure!(screen.contains("sidecars 0.1.0 × 1") && screen.contains(AGENT), "{screen}");
+    let counted = cli.run(&["top", "--json"])?.ended(0)?.json()?;
+    ensure!(counted["instances_connected"] == 1 && counted["refs_in_place"] == 2, "{counted}");
+    let once = cli.run(&["top"])?.ended(0)?.out;
+    ensure!(once.contains("AGENT") && !once.contains('\u{1b}'), "{once}");
+    // A broker that goes away is waited for, and what was there is still to be seen.
+    scene.broker.kill9()?;
+    let screen = top.shows("the broker is away").await?;
+    ensure!(screen.contains(AGENT), "{screen}");
+    scene.broker.serve()?;
+    top.shows("agents 1 of 1 connected").await?;
+    top.shows("UTC").await?;
+    drop(agent);
+    Ok(())
+}

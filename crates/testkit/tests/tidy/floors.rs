@@ -27,6 +27,7 @@ const HOUSES: [House; 3] = [
                     "providers",
                     "rotators",
                     "notifiers",
+                    "metrics",
                     "telemetry",
                 ],
             ),

@@ -7,7 +7,7 @@ mod inbound;
 mod leave;
 mod outbound;
 mod outline;
-mod span;
+mod pushes;
 mod witness;
 
 use super::Outgoing;
@@ -21,15 +21,14 @@ use crate::{
 use inbound::Opening;
 use leave::Notice;
 use outbound::Outbound;
+use pushes::Pushes;
 use secretref_domain::{
     clock::Timestamp,
     id::SecretId,
     ledger::Missing,
-    traceparent::TraceParent,
     version::{Revision, Version},
 };
 use secretref_proto::v1;
-use secretref_spans::Span;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
@@ -93,9 +92,7 @@ pub(super) struct Session {
     due: bool,
     /// Deliveries whose record is durable already.
     recorded: HashMap<SecretId, Version>,
-    /// The span of the commit that it was woken by, and of the push that is not answered yet.
-    trace: Option<TraceParent>,
-    pushed: Option<Span>,
+    pushes: Pushes,
     /// When to look again though nobody says so: a value expires, or the store did not answer.
     look_at: Option<Instant>,
     heartbeat_at: Instant,
@@ -161,8 +158,7 @@ impl Session {
             nonce: 0,
             due: true,
             recorded: HashMap::new(),
-            trace: None,
-            pushed: None,
+            pushes: Pushes::default(),
             look_at: None,
             heartbeat_at: now + jittered(HEARTBEAT_EVERY),
             heard_at: now,
@@ -286,8 +282,8 @@ impl Session {
         inbound: &mut Streaming<v1::WatchRequest>,
     ) -> Result<(), End> {
         let Some(woken) = subscription.take() else { return Ok(()) };
+        self.pushes.due(&woken);
         self.recorded.extend(woken.recorded);
-        self.trace = woken.trace.or(self.trace);
         self.due = true;
         match woken.cut {
             None => Ok(()),
@@ -334,7 +330,7 @@ impl Session {
             return Ok(());
         }
         self.nonce += 1;
-        self.pushed = self.begin_span(&mut parts.manifests);
+        self.pushes.begin(&self.admission, &mut parts.manifests);
         for manifest in parts.manifests {
             // A part may wait long for a slow reader, and a revocation waits for none.
             self.custody.fresh().await.map_err(status::of)?;

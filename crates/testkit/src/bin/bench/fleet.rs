@@ -3,7 +3,7 @@
 
 use crate::{
     clock::now_micros,
-    servers::{AGAIN, is_overloaded},
+    servers::{is_overloaded, turns},
     wire::{LimitClient, Seen},
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -32,7 +32,7 @@ use tempfile::TempDir;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{JoinSet, spawn_blocking},
-    time::{Instant as Deadline, sleep, timeout_at},
+    time::{Instant as Deadline, timeout_at},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -166,14 +166,15 @@ impl Station {
         let turn = dialling.acquire().await?;
         let channel = identified(&line.address, &line.credentials).await?;
         drop(turn);
+        let mut turns = turns();
         loop {
+            turns.tick().await;
             let outcome = match line.protocol {
                 Protocol::Broker => self.follow_broker(channel.clone()).await,
                 Protocol::Limit => self.follow_limit(channel.clone()).await,
             };
             match outcome {
-                // More than the broker takes in a second: it says when to come again.
-                Err(error) if is_overloaded(&error) => sleep(AGAIN).await,
+                Err(error) if is_overloaded(&error) => {}
                 outcome => return outcome,
             }
         }

@@ -22,7 +22,11 @@ use secretref_testkit::{
 };
 use std::{fs, path::PathBuf, process::Command, sync::Arc, time::Duration};
 use tempfile::TempDir;
-use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Interval, MissedTickBehavior, interval},
+};
 use tonic::{Code, Status};
 
 /// Who holds the streams of a run.
@@ -127,7 +131,7 @@ impl Broker {
         };
         let mut init = broker.command("init")?;
         init.args(["--trust-domain", TRUST_DOMAIN]);
-        for port in ["--agent-listen", "--admin-listen", "--health-listen"] {
+        for port in ["--agent-listen", "--admin-listen", "--health-listen", "--metrics-listen"] {
             init.args([port, "127.0.0.1:0"]);
         }
         if let Some(url) = database_url {
@@ -228,17 +232,18 @@ impl Broker {
             return Ok(());
         }
         self.prepare(shape, count).await?;
-        let (mut joining, turns) = (JoinSet::new(), Arc::new(Semaphore::new(ENROLMENTS_MAX)));
+        let (mut joining, room) = (JoinSet::new(), Arc::new(Semaphore::new(ENROLMENTS_MAX)));
         for number in have..count {
             let (admin, address) = (self.admin()?.clone(), self.agents.clone());
-            let turns = Arc::clone(&turns);
+            let room = Arc::clone(&room);
             joining.spawn(async move {
-                let _turn = turns.acquire().await?;
+                let _place = room.acquire().await?;
                 let token = admin.token(&shape.agent(number)).await?;
+                let mut turns = turns();
                 loop {
+                    turns.tick().await;
                     match enrolled(&address, &token).await {
-                        // More than the broker takes in a second: it says when to come again.
-                        Err(error) if is_overloaded(&error) => sleep(AGAIN).await,
+                        Err(error) if is_overloaded(&error) => {}
                         outcome => return outcome.map(Arc::new),
                     }
                 }
@@ -263,6 +268,14 @@ impl Broker {
     }
 }
 
+/// When whoever was turned away comes again: the first time at once.
+pub(crate) fn turns() -> Interval {
+    let mut turns = interval(AGAIN);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
+}
+
+/// Whether it was more than the broker takes in a second.
 pub(crate) fn is_overloaded(error: &anyhow::Error) -> bool {
     let status = error.downcast_ref::<Status>();
     status.is_some_and(|status| status.code() == Code::ResourceExhausted)
@@ -291,7 +304,7 @@ fn manifest(shape: Shape, count: usize) -> String {
 }
 
 /// How long a client that was turned away waits.
-pub(crate) const AGAIN: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_millis(20);
 /// The limit's process.
 pub(crate) struct Limit {
     process: Option<Process>,

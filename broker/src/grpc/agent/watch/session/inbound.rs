@@ -4,6 +4,7 @@ use super::{End, Session};
 use crate::{
     custody::{Admission, Custody, Report, ReportState, Sent},
     grpc::status,
+    metrics,
 };
 use secretref_domain::{
     delivery::{Delivery, Effect, Evidence, Way},
@@ -165,7 +166,7 @@ impl Session {
     fn acknowledged(&mut self, ack: v1::Ack) {
         if self.unanswered == Some(ack.nonce) {
             self.unanswered = None;
-            self.pushed = None;
+            self.pushes.received();
             self.settled_at = self.custody.now().as_micros();
             self.refused = false;
             // It is at home on this stream now: an older one of its own has done its work.
@@ -222,6 +223,12 @@ impl Session {
         };
         let reports = results.into_iter().take(BINDINGS_MAX).filter_map(report);
         let reports: Vec<_> = reports.filter(|report| self.is_news(report)).collect();
+        for report in &reports {
+            metrics::said(report.state.as_str());
+            if report.state == ReportState::Applied {
+                self.pushes.applied();
+            }
+        }
         self.refused |= reports.iter().any(|report| report.state == ReportState::Failed);
         self.custody.report(&self.admission, self.boot, reports);
     }

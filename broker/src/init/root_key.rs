@@ -1,13 +1,13 @@
 //! `root-key`: another root key for brokers that serve, or for one that does not.
 
-use super::{
-    Opening, SystemClock, open,
-    root_keys::{RootKeys, Standing, open_keyring, unseal_both},
-};
+use super::slot;
 use crate::{
-    config::{Config, FolderLock, NextArguments, RotateArguments, read_passphrase},
+    app::{
+        Opening, SystemClock, open,
+        root_keys::{RootKeys, Standing, open_keyring, unseal_both},
+    },
+    config::{Config, FolderLock, NextArguments, RootKeyCommand, RotateArguments, read_passphrase},
     custody::{brokers_without, sealed_keyring, switch_root_key},
-    init::slot,
     store::Store,
     telemetry::announce,
     unseal::{needs_passphrase, unseal, write_slot},
@@ -15,15 +15,23 @@ use crate::{
 use anyhow::{Context, bail};
 use secretref_domain::id::BrokerId;
 use secretref_envelope::{KekId, RootKey};
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Makes the next root key in a folder, or takes it over from a copy.
+/// Does what is to be done about the root key.
 ///
 /// # Errors
 /// What is in the way, and how to clear it.
-pub fn next(arguments: &NextArguments) -> anyhow::Result<()> {
-    let config = arguments.load()?;
+pub async fn root_key(command: RootKeyCommand) -> anyhow::Result<()> {
+    match command {
+        RootKeyCommand::Next(arguments) => next(&arguments),
+        RootKeyCommand::Rotate(arguments) => Box::pin(rotate(&arguments)).await,
+    }
+}
+
+/// Makes the next root key in a folder, or takes it over from a copy.
+fn next(arguments: &NextArguments) -> anyhow::Result<()> {
+    let config = load(&arguments.data_dir, arguments.passphrase_file.as_deref())?;
     let Some(from) = &arguments.from else {
         let made = make(&config)?;
         announce(&format!("made {made} in {}", config.next_root_key().display()));
@@ -44,11 +52,8 @@ pub fn next(arguments: &NextArguments) -> anyhow::Result<()> {
 }
 
 /// Rotates to the next root key, and waits until nothing is left under the one before.
-///
-/// # Errors
-/// What is in the way, and how to clear it.
-pub async fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
-    let config = arguments.load()?;
+async fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
+    let config = load(&arguments.data_dir, arguments.passphrase_file.as_deref())?;
     // Held to the end, so that no broker begins to serve from this folder half-way.
     let alone = FolderLock::alone(&config.data_dir)?;
     let store = Store::open(&config.file.database_url).await?;
@@ -78,6 +83,12 @@ pub async fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
     ));
     announce(&format!("backups from before need {before}: keep its copy for as long as them"));
     Ok(())
+}
+
+fn load(data_dir: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<Config> {
+    let mut config = Config::load(data_dir)?;
+    config.passphrase_file = passphrase_file.map(Path::to_owned);
+    Ok(config)
 }
 
 /// Makes the next root key; its id.

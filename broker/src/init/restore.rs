@@ -2,19 +2,19 @@
 //! a SQLite store of its own: from either engine, into either. Values in it are sealed as they are
 //! in the database, by a root key that is not in it.
 
-use super::{
-    Opening, SystemClock, blob, open,
-    root_keys::{open_keyring, unseal_both},
-    verify,
-};
+use super::{make_folder, new_file, passphrase, slot, write_file};
 use crate::{
+    app::{
+        Opening, SystemClock, blob, open,
+        root_keys::{open_keyring, unseal_both},
+        trail_key_of, verify,
+    },
     authority::Authority,
     config::{
         BROKER_FILE, BackupArguments, Config, FolderLock, ROOT_KEY_FILE, RestoreArguments,
         read_passphrase,
     },
-    custody::{AUTHORITY, State, verify_state},
-    init::{make_folder, new_file, passphrase, slot, write_file},
+    custody::{AUTHORITY, State},
     store::{Store, StoreError},
     telemetry::announce,
     unseal::{unseal, write_slot},
@@ -168,9 +168,9 @@ fn own_slot(
 async fn check(backup: &Store, keyring: &Keyring) -> anyhow::Result<String> {
     let sealed = blob(backup, AUTHORITY).await?;
     let authority = Authority::import(&keyring.open_blob(AUTHORITY, &sealed)?)?;
-    let key = super::trail_key_of(backup, keyring, &authority).await?;
+    let key = trail_key_of(backup, keyring, &authority).await?;
     let verified: Verified = verify::to_its_end(verify::read(backup, &key, None)).await?;
-    let state = verify::to_its_end(async { Ok(verify_state(backup, keyring).await?) }).await?;
+    let state = verify::to_its_end(verify::held(backup, keyring)).await?;
     let State { revisions, values, .. } = state;
     let newest = backup.audit_before(None, Timestamp::from_micros(0), 1).await?;
     announce(&format!(
