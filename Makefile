@@ -19,7 +19,7 @@ COUNT ?=
 SIDECARS ?=
 JSON ?=
 
-.PHONY: help demo test compose-test soak fuzz lint bench clean build deps wire schema services fmt-check clippy deny buf tidy
+.PHONY: help demo test compose-test soak broken fuzz lint bench clean build deps wire schema services fmt-check clippy deny buf tidy
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -47,6 +47,9 @@ soak: deps build ## the published figures: ONLY=story COUNT=n; ONLY=fuzz COUNT=s
 	fi
 	@case '$(ONLY)' in ''|fuzz) $(MAKE) --no-print-directory fuzz ONLY= COUNT='$(COUNT)';; esac
 
+broken: deps ## known mistakes, built in on purpose: each is caught by a test: ONLY=name
+	@COUNT='$(COUNT)' crates/testkit/broken/run.sh $(ONLY)
+
 # Each parser of foreign bytes, for COUNT seconds. The sanitizers look for what safe code cannot do;
 # without them a target does several times as many. What is found becomes a file of the corpus.
 fuzz: ## the parsers of foreign bytes: ONLY=target COUNT=seconds
@@ -72,7 +75,8 @@ bench: deps ## put to delivered and applied, beside a bare fan-out as the limit
 	@$(CARGO) build --quiet --release -p secretref-broker -p secretref-sidecar -p secretref \
 		-p secretref-testkit --bin secretref-broker --bin secretref-sidecar --bin secretref --bin bench
 	@$(TARGET)/release/bench $(if $(ONLY),--only '$(ONLY)') $(if $(COUNT),--rounds '$(COUNT)') \
-		$(if $(SIDECARS),--sidecars '$(SIDECARS)') $(if $(JSON),--json)
+		$(if $(SIDECARS),--sidecars '$(SIDECARS)') $(if $(JSON),--json) \
+		$(if $(ONLY)$(SIDECARS),,--write docs/performance.md)
 
 clean: ## removes everything that was built
 	@$(CARGO) clean

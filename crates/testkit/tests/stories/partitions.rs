@@ -16,6 +16,7 @@ use secretref_testkit::{
     engine::Engine,
     fleet::{Member, raise_descriptor_limit},
     network::{Cut, Network},
+    sql::Sql,
 };
 use std::{
     collections::BTreeMap,
@@ -162,6 +163,17 @@ impl Fleet {
         }
     }
 
+    /// Cuts off whoever listens at the database: what is said at that moment is heard by nobody.
+    async fn deafen(&mut self) -> Result<()> {
+        let mut sql = Sql::connect(&self.brokers[0].database_url()).await?;
+        sql.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Kills a broker, or the one that comes after it where the administrator is at it.
     fn kill(&mut self, random: &mut Rng) -> Result<()> {
         let broker = &mut self.brokers[random.usize(1..3)];
@@ -193,6 +205,9 @@ async fn nobody_misses_a_version_however_links_are_cut() -> Result<()> {
         if random.u32(0..25) == 0 {
             fleet.kill(&mut random)?;
             kills += 1;
+        }
+        if random.u32(0..5) == 0 {
+            fleet.deafen().await?;
         }
         let secret = if random.bool() { SHARED } else { AGENTS[random.usize(0..4)] };
         fleet.put(secret).await?;

@@ -11,6 +11,7 @@ mod fleet;
 mod idle;
 mod limit;
 mod options;
+mod page;
 mod push;
 mod rates;
 mod record;
@@ -66,7 +67,8 @@ async fn measure(options: &Options) -> Result<()> {
         courses.extend(options.sidecars.iter().map(|count| (Shape::Instances, *count)));
     }
     if options.only.contains(&Section::Agents) {
-        courses.extend(largest.map(|count| (Shape::Agents, count)));
+        let most = options.sidecars.iter().copied().filter(|count| *count <= AGENTS_MAX).max();
+        courses.extend(most.map(|count| (Shape::Agents, count)));
     }
     for (shape, count) in courses {
         tables.push(push::measure(&mut contestants, shape, count, options.rounds).await?);
@@ -95,6 +97,9 @@ async fn measure(options: &Options) -> Result<()> {
         tables.push(verify::measure(options.rounds)?);
         tables.last().map_or(Ok(()), print)?;
     }
+    if let Some(path) = &options.write {
+        page::write(path, &conditions()?.replace('\n', " "), &tables)?;
+    }
     if options.json {
         let tables: Vec<_> = tables.iter().map(Table::json).collect();
         let all = json!({ "conditions": conditions()?, "tables": tables });
@@ -103,6 +108,8 @@ async fn measure(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Agents with a binding of their own that are measured at most.
+const AGENTS_MAX: usize = 1000;
 /// Starts of a server that are measured at most: each takes as long as all clients do to connect.
 const ROUNDS_MAX: usize = 10;
 

@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) only: BTreeSet<Section>,
     /// Print JSON.
     pub(crate) json: bool,
+    /// The page that the tables are written into.
+    pub(crate) write: Option<PathBuf>,
 }
 
 /// A group of figures.
@@ -60,10 +62,11 @@ impl Task {
     /// Reads the words after the program's name.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
         let mut options = Options {
-            sidecars: vec![1, 100, 1000],
+            sidecars: vec![1, 100, 1000, 5000],
             rounds: 15,
             only: SECTIONS.iter().map(|(_, section)| *section).collect(),
             json: false,
+            write: None,
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -77,6 +80,7 @@ impl Task {
                 "--rounds" => options.rounds = number(&value()?, ROUNDS_MIN, ROUNDS_MAX)?,
                 "--only" => options.only = sections(&value()?)?,
                 "--json" => options.json = true,
+                "--write" => options.write = Some(value()?.into()),
                 "--help" | "-h" => return Ok(Self::Help),
                 _ => bail!("{word:?} is unknown.\n\n{HELP}"),
             }
@@ -109,10 +113,11 @@ fn sections(text: &str) -> Result<BTreeSet<Section>> {
 pub(crate) const HELP: &str = "\
 bench: what a push costs, beside a bare tonic fan-out as the limit
 
-  --sidecars 1,100,1000   how many sidecars, one table for each; 5000 at most
-  --rounds 15             rounds of each figure that count; 5 to 1000
-  --only a,b              of: idle, instances, agents, rates, record, restart, run, verify
-  --json                  print JSON in place of tables";
+  --sidecars 1,100,1000,5000  how many sidecars, one table for each; 5000 at most
+  --rounds 15                 rounds of each figure that count; 5 to 1000
+  --only a,b                  of: idle, instances, agents, rates, record, restart, run, verify
+  --json                      print JSON in place of tables
+  --write PAGE                write the tables between the marks of a page too";
 
 const SECTIONS: [(&str, Section); 8] = [
     ("idle", Section::Idle),

@@ -45,6 +45,22 @@ pub(crate) async fn measure(
     count: usize,
     rounds: usize,
 ) -> Result<Table> {
+    // Many clients of each server at once would need more descriptors than a process has.
+    let together = if count > TOGETHER_MAX { 1 } else { contestants.len() };
+    let mut courses = Vec::new();
+    for group in contestants.chunks_mut(together) {
+        courses.extend(measure_group(group, shape, count, rounds).await?);
+    }
+    Ok(table(shape, count, rounds, contestants, &courses))
+}
+
+/// Measures servers that take turns.
+async fn measure_group(
+    contestants: &mut [Contestant],
+    shape: Shape,
+    count: usize,
+    rounds: usize,
+) -> Result<Vec<Course>> {
     let sinks = Sinks::open(count)?;
     let mut fleets = Vec::new();
     let mut courses = Vec::new();
@@ -82,7 +98,7 @@ pub(crate) async fn measure(
     for (course, contestant) in courses.iter_mut().zip(contestants.iter()) {
         course.bytes_after = resident_bytes(contestant.server.pid()?)?;
     }
-    Ok(table(shape, count, rounds, contestants, &courses))
+    Ok(courses)
 }
 
 async fn push(server: &mut Server, fleet: &mut Fleet, shape: Shape) -> Result<Round> {
@@ -155,8 +171,10 @@ fn table(
         Shape::Instances => format!("{count} sidecars of one agent"),
         Shape::Agents => format!("{count} agents bound to one secret"),
     };
-    let mut table =
-        Table::new(format!("push of {VALUE_BYTES} bytes to {who}, medians of {rounds} rounds"));
+    let turns = if count > TOGETHER_MAX { ", one server after the other" } else { "" };
+    let mut table = Table::new(format!(
+        "push of {VALUE_BYTES} bytes to {who}, medians of {rounds} rounds{turns}"
+    ));
     let large = |target: f64| (count >= LARGE).then_some(target);
     let last = if count >= VERY_LARGE { 1.3 } else { 1.25 };
     let rows: [Row; 13] = [
@@ -192,6 +210,8 @@ const VALUE_BYTES: usize = 256;
 const WARM_UP_ROUNDS: usize = 3;
 /// Below it, what the server does by itself outweighs what it does for the clients.
 const MANY: usize = 50;
+/// Clients of each server while all servers take turns.
+const TOGETHER_MAX: usize = 2000;
 /// From here on there are targets.
 const LARGE: usize = 1000;
 const VERY_LARGE: usize = 5000;

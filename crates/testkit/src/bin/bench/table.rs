@@ -65,7 +65,64 @@ impl Table {
     }
 }
 
+impl Table {
+    /// As a table of Markdown.
+    pub(crate) fn markdown(&self) -> String {
+        let with_ratio = |of: &str| of != LIMIT && self.has_limit();
+        let mut head = format!("| {} |", self.title);
+        let mut rule = "| --- |".to_owned();
+        for figure in self.rows.first().into_iter().flat_map(|row| &row.figures) {
+            let ratio = if with_ratio(figure.of) { " ratio |" } else { "" };
+            head.push_str(&format!(" {} |{ratio}", figure.of));
+            rule.push_str(if with_ratio(figure.of) { " --- | --- |" } else { " --- |" });
+        }
+        let mut text = format!("{head} target |\n{rule} --- |\n");
+        for row in &self.rows {
+            text.push_str(&format!("| {} |", row.what));
+            for figure in &row.figures {
+                text.push_str(&format!(" {} {} |", short(figure.number), row.unit));
+                if with_ratio(figure.of) {
+                    let ratio = row.ratio(figure).map(|it| format!("{it:.2}"));
+                    text.push_str(&format!(" {} |", ratio.as_deref().unwrap_or("–")));
+                }
+            }
+            let target = row.target.map(|target| match row.missed() {
+                missed if missed.is_empty() => format!("{target}: kept"),
+                missed => format!("{target}: **missed**, {}", missed.join(", ")),
+            });
+            text.push_str(&format!(" {} |\n", target.unwrap_or_default()));
+        }
+        text
+    }
+
+    /// Targets that are missed, and by how much.
+    pub(crate) fn missed(&self) -> Vec<String> {
+        let of = |row: &Row| {
+            let missed = row.missed();
+            let title = self.title.split(',').next().unwrap_or_default();
+            (!missed.is_empty()).then(|| format!("{title}, {}: {}", row.what, missed.join(", ")))
+        };
+        self.rows.iter().filter_map(of).collect()
+    }
+}
+
 impl Row {
+    /// By how much each server misses the target, where it does.
+    fn missed(&self) -> Vec<String> {
+        let by = |figure: &Figure| {
+            let (number, ratio) = (figure.number, self.ratio(figure));
+            let (by, unit) = match self.target? {
+                Target::RatioMax(max) => (ratio? - max, "×"),
+                Target::RatioMin(min) => (min - ratio?, "×"),
+                Target::NumberMax(max) => (number - max, self.unit),
+                Target::NumberMin(min) => (min - number, self.unit),
+            };
+            let counts = by > 0.0 && figure.of != LIMIT;
+            counts.then(|| format!("{} by {} {unit}", figure.of, short(by)))
+        };
+        self.figures.iter().filter_map(by).collect()
+    }
+
     fn ratio(&self, figure: &Figure) -> Option<f64> {
         let limit = self.figures.iter().find(|figure| figure.of == LIMIT)?.number;
         let ratio = figure.number / limit;
