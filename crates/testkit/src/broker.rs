@@ -199,13 +199,11 @@ impl Broker {
         Self::initialised_over(engine.database_url().await?, variables)
     }
 
-    fn initialised_over(
-        database_url: Option<String>,
-        variables: Vec<(String, String)>,
-    ) -> Result<Self> {
+    /// A broker with nothing in its folder.
+    fn nowhere(database_url: Option<String>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
         fs::create_dir(folder.path().join("logs"))?;
-        let broker = Self {
+        Ok(Self {
             process: None,
             inside: None,
             listening: Listening {
@@ -216,10 +214,17 @@ impl Broker {
             },
             database_url,
             options: Vec::new(),
-            variables,
+            variables: Vec::new(),
             log_level: "trace",
             folder,
-        };
+        })
+    }
+
+    fn initialised_over(
+        database_url: Option<String>,
+        variables: Vec<(String, String)>,
+    ) -> Result<Self> {
+        let broker = Self { variables, ..Self::nowhere(database_url)? };
         let done = broker.init()?;
         let said = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success(), "init failed with {}: {said}", done.status);

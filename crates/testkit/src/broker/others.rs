@@ -1,9 +1,9 @@
 //! Brokers that come from one that is there: another over its database, and one from its backup.
 
-use super::{ANY_PORT, Broker, BrokerFile, Limits, Listening, ROOT_KEY_FILE, copy_folder};
+use super::{Broker, BrokerFile, Limits, ROOT_KEY_FILE, copy_folder};
 use crate::{cli::Ran, engine::Engine};
 use anyhow::{Context, Result, ensure};
-use std::{fs, path::Path};
+use std::path::Path;
 use uuid::Uuid;
 
 impl Broker {
@@ -50,22 +50,11 @@ impl Broker {
 
     /// A broker with the settings of this one and nothing in its folder.
     fn elsewhere(&self, database_url: Option<String>) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("secretref-broker-").tempdir()?;
-        fs::create_dir(folder.path().join("logs"))?;
         Ok(Self {
-            process: None,
-            inside: None,
-            listening: Listening {
-                agents: ANY_PORT,
-                admin: ANY_PORT,
-                health: ANY_PORT,
-                metrics: ANY_PORT,
-            },
-            database_url,
             options: self.options.clone(),
             variables: self.variables.clone(),
             log_level: self.log_level,
-            folder,
+            ..Self::nowhere(database_url)?
         })
     }
 
