@@ -1,6 +1,5 @@
-//! Whether a broker serves from a folder: one that does holds a shared lock of its `broker.toml`.
+//! Whether a broker serves from a folder: one that does holds a shared lock of it.
 
-use super::BROKER_FILE;
 use std::{
     fs::{File, TryLockError},
     io,
@@ -9,7 +8,7 @@ use std::{
 
 /// A lock of a broker's folder, for as long as it lives.
 pub struct FolderLock {
-    _file: File,
+    _folder: File,
 }
 
 /// Why a folder was not locked.
@@ -21,7 +20,7 @@ pub enum LockError {
     /// It cannot be read.
     #[error("{path}: {error}")]
     Io {
-        /// The file.
+        /// The folder.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -34,11 +33,11 @@ impl FolderLock {
     /// # Errors
     /// [`LockError`].
     pub fn serving(data_dir: &Path) -> Result<Self, LockError> {
-        let (path, file) = open(data_dir)?;
-        match file.try_lock_shared() {
-            Ok(()) => Ok(Self { _file: file }),
+        let folder = open(data_dir)?;
+        match folder.try_lock_shared() {
+            Ok(()) => Ok(Self { _folder: folder }),
             Err(TryLockError::WouldBlock) => Err(LockError::AtWork(data_dir.to_owned())),
-            Err(TryLockError::Error(error)) => Err(LockError::Io { path, error }),
+            Err(TryLockError::Error(error)) => Err(unread(data_dir, error)),
         }
     }
 
@@ -47,19 +46,19 @@ impl FolderLock {
     /// # Errors
     /// [`LockError::Io`].
     pub fn alone(data_dir: &Path) -> Result<Option<Self>, LockError> {
-        let (path, file) = open(data_dir)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+        let folder = open(data_dir)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(Self { _folder: folder })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(LockError::Io { path, error }),
+            Err(TryLockError::Error(error)) => Err(unread(data_dir, error)),
         }
     }
 }
 
-fn open(data_dir: &Path) -> Result<(PathBuf, File), LockError> {
-    let path = data_dir.join(BROKER_FILE);
-    match File::open(&path) {
-        Ok(file) => Ok((path, file)),
-        Err(error) => Err(LockError::Io { path, error }),
-    }
+fn open(data_dir: &Path) -> Result<File, LockError> {
+    File::open(data_dir).map_err(|error| unread(data_dir, error))
+}
+
+fn unread(path: &Path, error: io::Error) -> LockError {
+    LockError::Io { path: path.to_owned(), error }
 }

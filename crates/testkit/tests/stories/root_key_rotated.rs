@@ -56,10 +56,12 @@ async fn a_root_key_is_rotated_while_agents_read_and_administrators_write(
     let mut command = Command::new(binary("secretref-broker")?);
     command.args(["root-key", "rotate", "--data-dir"]).arg(scene.broker.data());
     let mut rotating = Process::start("rotating", &mut command, scene.broker.folder())?;
-    // Somebody writes, and an agent gets it, at every moment of it.
+    // Somebody writes, and an agent gets it, at every moment of it: as `secretref put` does, by a
+    // connection for each.
     let mut version = 1;
     while !rotating.said()?.contains("keep a copy apart") {
         version += 1;
+        scene.admin = scene.broker.admin().await?;
         let value = format!("stripe-{version}");
         scene.admin.put(STRIPE, value.as_bytes()).await?;
         agent.file_becomes(STRIPE_FILE, value.as_bytes()).await?;
@@ -153,13 +155,11 @@ async fn a_rewrap_that_is_killed_goes_on(engine: Engine) -> Result<()> {
         ensure!(under_others(&scene.broker).await? == 0, "something is under another root key");
         scene.broker.run(&["verify", "--state"])?.ended(0)?;
     }
-    figure(
-        "root key",
-        &format!(
-            "{killed} kills in {rotations} rotations on {engine:?}, 0 unreadable rows, {unanswered} \
-             puts unanswered"
-        ),
+    let text = format!(
+        "{killed} kills in {rotations} rotations on {engine:?}, 0 unreadable rows, {unanswered} \
+         puts unanswered"
     );
+    figure("root key", &text);
     Ok(())
 }
 
