@@ -137,6 +137,9 @@ pub struct InitArguments {
     /// Where it listens, and what it is called.
     #[command(flatten)]
     pub places: Places,
+    /// Do nothing where the folder holds a broker already: for what starts with its container.
+    #[arg(long)]
+    pub unless_made: bool,
     /// Name of the profile that is written for `secretref`.
     #[arg(long, default_value = "default")]
     pub profile: String,

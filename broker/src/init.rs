@@ -49,7 +49,7 @@ use zeroize::Zeroizing;
 /// # Errors
 /// What is in the way, and how to clear it.
 pub async fn init(arguments: &InitArguments) -> anyhow::Result<()> {
-    if is_made(&arguments.data_dir, &arguments.places) {
+    if is_made(&arguments.data_dir, arguments.unless_made) {
         return Ok(());
     }
     let domain = TrustDomain::parse(&arguments.trust_domain)
@@ -105,8 +105,8 @@ pub async fn migrate(arguments: &MigrateArguments) -> anyhow::Result<()> {
 }
 
 /// Whether there is nothing to do, as somebody asked for who starts often.
-fn is_made(data_dir: &Path, places: &Places) -> bool {
-    let made = places.unless_made && data_dir.join(BROKER_FILE).exists();
+fn is_made(data_dir: &Path, unless_made: bool) -> bool {
+    let made = unless_made && data_dir.join(BROKER_FILE).exists();
     if made {
         announce(&format!("there is a broker in {} already", data_dir.display()));
     }

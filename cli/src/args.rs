@@ -3,7 +3,7 @@
 
 mod parse;
 
-pub(crate) use parse::{after_now, duration, moment, since};
+pub(crate) use parse::{after_now, duration, interval, moment, since};
 
 use crate::{cmd::Command, failure::Failure};
 use clap::{

@@ -21,9 +21,6 @@ pub struct Places {
     /// Names and addresses that clients reach this broker by, besides localhost.
     #[arg(long)]
     pub advertise: Vec<String>,
-    /// Do nothing where the folder holds a broker already: for what starts with its container.
-    #[arg(long)]
-    pub unless_made: bool,
 }
 
 /// Flags of `join`.
@@ -44,6 +41,9 @@ pub struct JoinArguments {
     /// Where it listens, and what it is called.
     #[command(flatten)]
     pub places: Places,
+    /// Do nothing where the folder holds a broker already: for what starts with its container.
+    #[arg(long)]
+    pub unless_made: bool,
     /// Keep the root key here under a passphrase, read from this file (`-`: standard input).
     #[arg(long)]
     pub passphrase_file: Option<PathBuf>,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// # Errors
 /// What is in the way, and how to clear it.
 pub async fn join(arguments: &JoinArguments) -> anyhow::Result<()> {
-    if is_made(&arguments.data_dir, &arguments.places) {
+    if is_made(&arguments.data_dir, arguments.unless_made) {
         return Ok(());
     }
     let store = Store::open(&arguments.database_url).await?;

@@ -4,6 +4,13 @@ use jiff::Timestamp as Instant;
 use secretref_domain::clock::Timestamp;
 use std::time::Duration;
 
+/// How often something is looked at: 1s to 1h.
+pub(crate) fn interval(given: &str) -> Result<Duration, String> {
+    let taken = duration(given)?;
+    let fits = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&taken);
+    if fits { Ok(taken) } else { Err("it is looked every 1s to 1h".to_owned()) }
+}
+
 /// A duration such as `30s`, `10m`, `2h`, `90d` or `2w`.
 pub(crate) fn duration(given: &str) -> Result<Duration, String> {
     let wrong = || {

@@ -4,7 +4,7 @@ mod edges;
 mod shown;
 
 use crate::{
-    args::duration,
+    args::interval,
     connect::{Session, ask, ask_twice},
     failure::{Exit, Failure},
     print::{counted, time},
@@ -226,12 +226,6 @@ impl Watch<'_, '_> {
         };
         Err(Failure::new(Exit::Refused, what, fix))
     }
-}
-
-fn interval(given: &str) -> Result<Duration, String> {
-    let taken = duration(given)?;
-    let fits = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&taken);
-    if fits { Ok(taken) } else { Err("monitor looks every 1s to 1h".to_owned()) }
 }
 
 /// How often it is looked where nothing is said.

@@ -6,7 +6,7 @@ mod watch;
 
 use super::{agent_name, group_name};
 use crate::{
-    args::duration,
+    args::interval,
     connect::{Session, ask, pages},
     failure::{Exit, Failure},
     print::{Printer, json, status, time},
@@ -153,12 +153,6 @@ async fn read(
         }
     })
     .await
-}
-
-fn interval(given: &str) -> Result<Duration, String> {
-    let taken = duration(given)?;
-    let fits = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&taken);
-    if fits { Ok(taken) } else { Err("--watch looks every 1s to 1h".to_owned()) }
 }
 
 /// How often `--watch` looks where nothing is said.

@@ -4,7 +4,7 @@ mod fleet;
 
 use super::{rotate, status};
 use crate::{
-    args::duration,
+    args::interval,
     connect::{Session, ask_twice},
     failure::{Exit, Failure},
     print::time,
@@ -98,12 +98,6 @@ async fn read(session: &Session<'_>) -> Result<Fleet, Failure> {
     });
     let conditions = conditions.await?;
     Ok(Fleet { agents, rotations, conditions: conditions.conditions, more: conditions.more })
-}
-
-fn interval(given: &str) -> Result<Duration, String> {
-    let taken = duration(given)?;
-    let fits = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&taken);
-    if fits { Ok(taken) } else { Err("it looks every 1s to 1h".to_owned()) }
 }
 
 /// Rotations that are shown.
